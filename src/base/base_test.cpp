@@ -1,0 +1,84 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "base/stats.h"
+
+namespace plimsoll {
+namespace {
+
+TEST(Json, PrettyOutputIsPythons) {
+    const json::value value = {{"a", 1}, {"b", {1.0, 0.1, 1795388151.351151, 1e-7, nullptr, true}}, {"c", json::object{}}, {"d", "é😀\n"}};
+    EXPECT_EQ(to_pretty_json(value, Escape::ascii),
+              "{\n  \"a\": 1,\n  \"b\": [\n    1.0,\n    0.1,\n    1795388151.351151,\n    1e-07,\n    null,\n    true\n  ],\n"
+              "  \"c\": {},\n  \"d\": \"\\u00e9\\ud83d\\ude00\\n\"\n}");
+}
+
+TEST(Json, ErrorsNameLineAndColumn) {
+    const auto parsed = parse_json("{\"a\": 1,\n \"b\": x}");
+    ASSERT_FALSE(parsed);
+    EXPECT_EQ(parsed.error().code, ErrorCode::parse);
+    EXPECT_THAT(parsed.error().message, testing::HasSubstr("line 2"));
+}
+
+TEST(Json, RefusesWhatIsNotOneDocument) {
+    for (const char* text : {"", "{", "1 2", "[1,]", "nul"}) EXPECT_FALSE(parse_json(text)) << text;
+    for (const char* text : {"1", " {} \n", "\"x\"", "null"}) EXPECT_TRUE(parse_json(text)) << text;
+    EXPECT_FALSE(parse_json(std::string(100, '[') + std::string(100, ']')));
+}
+
+TEST(Stats, PercentileInterpolatesLinearly) {
+    EXPECT_DOUBLE_EQ(percentile({5, 1, 4, 2, 3}, 90), 4.6);
+    EXPECT_DOUBLE_EQ(percentile({5, 1, 4, 2, 3}, 99), 4.96);
+    EXPECT_DOUBLE_EQ(percentile({7}, 95), 7);
+    EXPECT_DOUBLE_EQ(percentile({}, 95), 0);
+    EXPECT_NEAR(population_sd(std::vector<double>{1, 2, 3, 4, 5}), 1.4142135624, 1e-9);
+}
+
+TEST(Random, SameSeedSameSequence) {
+    Random a(7), b(7), c(8);
+    EXPECT_EQ(a.uuid(), b.uuid());
+    EXPECT_NE(a.uuid(), c.uuid());
+    const std::string uuid = a.uuid();
+    EXPECT_EQ(uuid.size(), 36u);
+    EXPECT_EQ(uuid[14], '4');
+    EXPECT_THAT(std::string(1, uuid[19]), testing::MatchesRegex("[89ab]"));
+}
+
+TEST(Deadline, NeverPassesUnlessSet) {
+    EXPECT_FALSE(Deadline().passed());
+    EXPECT_TRUE(Deadline::after(std::chrono::seconds(-1)).passed());
+    EXPECT_EQ(Deadline::after(std::chrono::seconds(-1)).left(), Deadline::Clock::duration::zero());
+    EXPECT_FALSE(Deadline::after(Deadline::Clock::duration::max()).is_set());
+    EXPECT_TRUE(Deadline().earlier(Deadline::after(std::chrono::hours(1))).is_set());
+}
+
+TEST(Files, SaveIsWholeAndMakesFolders) {
+    TemporaryFolder folder;
+    const auto path = folder.path() / "a" / "b.txt";
+    ASSERT_TRUE(save_file(path, "one"));
+    ASSERT_TRUE(save_file(path, "two"));
+    EXPECT_EQ(*load_file(path), "two");
+    EXPECT_EQ(load_file(folder.path() / "none").error().code, ErrorCode::not_found);
+    EXPECT_EQ(load_file(path, 2).error().code, ErrorCode::limit);
+}
+
+TEST(Files, FullDiskIsNoSpace) {
+    auto full = AppendFile::open("/dev/full");
+    ASSERT_TRUE(full);
+    EXPECT_EQ(full->append("x").error().code, ErrorCode::no_space);
+}
+
+TEST(Log, KnowsSecretNames) {
+    for (const char* name : {"Authorization", "X-API-Key", "nat-session-cookie", "api_key", "access_token"}) EXPECT_TRUE(is_secret_name(name)) << name;
+    for (const char* name : {"max_tokens", "model", "completion_tokens"}) EXPECT_FALSE(is_secret_name(name)) << name;
+}
+
+TEST(Clock, FormatsIso8601) { EXPECT_EQ(to_iso8601(1795388151.25), "2026-11-22T22:55:51.250000+00:00"); }
+
+}  // namespace
+}  // namespace plimsoll

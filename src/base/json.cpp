@@ -1,0 +1,201 @@
+#include "base/json.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+namespace plimsoll {
+namespace {
+
+// Python's repr of a float: shortest digits, with ".0" when integral.
+void append_number(std::string& out, double value) {
+    if (!std::isfinite(value)) {
+        out += "null";
+        return;
+    }
+    char buffer[40];
+    const double magnitude = std::abs(value);
+    const bool plain = magnitude == 0 || (magnitude >= 1e-4 && magnitude < 1e16);
+    const auto end = plain ? std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed).ptr
+                           : std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific).ptr;
+    const std::string_view text(buffer, end - buffer);
+    out += text;
+    if (plain && text.find('.') == std::string_view::npos) out += ".0";
+}
+
+void append_code_unit(std::string& out, unsigned unit) { out += fmt::format("\\u{:04x}", unit); }
+
+// Length of the UTF-8 sequence at text[at] with its code point, or 1 and U+FFFD for a bad byte.
+std::size_t decode_utf8(std::string_view text, std::size_t at, unsigned& code_point) {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const unsigned first = byte(at);
+    const std::size_t length = first < 0x80 ? 1 : first >> 5 == 6 ? 2 : first >> 4 == 14 ? 3 : first >> 3 == 30 ? 4 : 0;
+    if (length == 0 || at + length > text.size()) {
+        code_point = 0xfffd;
+        return 1;
+    }
+    code_point = length == 1 ? first : first & (0x7fu >> length);
+    for (std::size_t i = 1; i < length; ++i) {
+        if (byte(at + i) >> 6 != 2) {
+            code_point = 0xfffd;
+            return 1;
+        }
+        code_point = code_point << 6 | (byte(at + i) & 0x3f);
+    }
+    return length;
+}
+
+void append_string(std::string& out, std::string_view text, Escape escape) {
+    out += '"';
+    for (std::size_t at = 0; at < text.size();) {
+        const unsigned char c = text[at];
+        if (c >= 0x80 && escape == Escape::ascii) {
+            unsigned code_point;
+            at += decode_utf8(text, at, code_point);
+            if (code_point >= 0x10000) {
+                append_code_unit(out, 0xd800 + ((code_point - 0x10000) >> 10));
+                append_code_unit(out, 0xdc00 + ((code_point - 0x10000) & 0x3ff));
+            } else {
+                append_code_unit(out, code_point);
+            }
+            continue;
+        }
+        switch (c) {
+            case '"': out += "\\\""; break;
+            case '\\': out += "\\\\"; break;
+            case '\n': out += "\\n"; break;
+            case '\r': out += "\\r"; break;
+            case '\t': out += "\\t"; break;
+            case '\b': out += "\\b"; break;
+            case '\f': out += "\\f"; break;
+            default:
+                if (c < 0x20)
+                    append_code_unit(out, c);
+                else
+                    out += static_cast<char>(c);
+        }
+        ++at;
+    }
+    out += '"';
+}
+
+struct Writer {
+    std::string out;
+    Escape escape;
+    bool pretty;
+
+    void newline(int depth) {
+        if (!pretty) return;
+        out += '\n';
+        out.append(2 * depth, ' ');
+    }
+
+    void write(const json::value& value, int depth) {
+        switch (value.kind()) {
+            case json::kind::null: out += "null"; return;
+            case json::kind::bool_: out += value.get_bool() ? "true" : "false"; return;
+            case json::kind::int64: out += std::to_string(value.get_int64()); return;
+            case json::kind::uint64: out += std::to_string(value.get_uint64()); return;
+            case json::kind::double_: append_number(out, value.get_double()); return;
+            case json::kind::string: append_string(out, value.get_string(), escape); return;
+            case json::kind::array: write_array(value.get_array(), depth); return;
+            case json::kind::object: write_object(value.get_object(), depth); return;
+        }
+    }
+
+    void write_array(const json::array& array, int depth) {
+        out += '[';
+        for (std::size_t i = 0; i < array.size(); ++i) {
+            if (i > 0) out += ',';
+            newline(depth + 1);
+            write(array[i], depth + 1);
+        }
+        if (!array.empty()) newline(depth);
+        out += ']';
+    }
+
+    void write_object(const json::object& object, int depth) {
+        out += '{';
+        bool first = true;
+        for (const auto& [key, member] : object) {
+            if (!first) out += ',';
+            first = false;
+            newline(depth + 1);
+            append_string(out, key, escape);
+            out += pretty ? ": " : ":";
+            write(member, depth + 1);
+        }
+        if (!first) newline(depth);
+        out += '}';
+    }
+};
+
+}  // namespace
+
+Result<json::value> parse_json(std::string_view text) {
+    constexpr std::size_t kMaxDepth = 64;
+    json::parse_options options;
+    options.max_depth = kMaxDepth;
+    json::stream_parser parser({}, options);
+    json::error_code error;
+    const std::size_t read = parser.write_some(text.data(), text.size(), error);
+    if (!error && read == text.size()) parser.finish(error);
+    if (!error && read < text.size() && text.find_first_not_of(" \t\r\n", read) != std::string_view::npos)
+        error = json::error::extra_data;
+    if (error) {
+        const std::string_view before = text.substr(0, std::min(read, text.size()));
+        const auto line = std::count(before.begin(), before.end(), '\n') + 1;
+        const auto column = before.size() - (before.rfind('\n') + 1) + 1;
+        return fail(ErrorCode::parse, fmt::format("line {} column {}: {}", line, column, error.message()));
+    }
+    if (!parser.done()) parser.finish(error);
+    if (error) return fail(ErrorCode::parse, error.message());
+    return parser.release();
+}
+
+std::string to_pretty_json(const json::value& value, Escape escape) {
+    Writer writer{{}, escape, true};
+    writer.write(value, 0);
+    return std::move(writer.out);
+}
+
+std::string to_compact_json(const json::value& value) {
+    Writer writer{{}, Escape::utf8, false};
+    writer.write(value, 0);
+    return std::move(writer.out);
+}
+
+const json::value* find(const json::value& value, std::string_view key) {
+    const auto* object = value.if_object();
+    return object ? object->if_contains(key) : nullptr;
+}
+
+std::optional<std::string> get_string(const json::value& value, std::string_view key) {
+    const auto* member = find(value, key);
+    if (!member || !member->is_string()) return std::nullopt;
+    return std::string(member->get_string());
+}
+
+std::optional<double> get_number(const json::value& value, std::string_view key) {
+    const auto* member = find(value, key);
+    if (!member || !member->is_number()) return std::nullopt;
+    return member->to_number<double>();
+}
+
+std::optional<std::int64_t> get_int(const json::value& value, std::string_view key) {
+    const auto* member = find(value, key);
+    if (!member || !member->is_number()) return std::nullopt;
+    json::error_code error;
+    const auto number = member->to_number<std::int64_t>(error);
+    if (error) return std::nullopt;
+    return number;
+}
+
+std::string to_text(const json::value& value) {
+    if (const auto* text = value.if_string()) return std::string(*text);
+    return to_compact_json(value);
+}
+
+}  // namespace plimsoll

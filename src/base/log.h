@@ -1,0 +1,34 @@
+// Diagnostics for people go to standard error through spdlog; results go to standard output. Secrets never go to either:
+// pass text that may hold one through redact().
+#pragma once
+
+#include <fmt/format.h>
+
+#include <string>
+#include <string_view>
+
+namespace plimsoll {
+
+enum class LogLevel : unsigned char { debug, info, warning, error, off };
+
+void set_log_level(LogLevel level);
+void write_log(LogLevel level, std::string_view text);
+
+template <class... Args>
+void log_info(fmt::format_string<Args...> format, Args&&... args) {
+    write_log(LogLevel::info, fmt::format(format, std::forward<Args>(args)...));
+}
+template <class... Args>
+void log_warning(fmt::format_string<Args...> format, Args&&... args) {
+    write_log(LogLevel::warning, fmt::format(format, std::forward<Args>(args)...));
+}
+template <class... Args>
+void log_error(fmt::format_string<Args...> format, Args&&... args) {
+    write_log(LogLevel::error, fmt::format(format, std::forward<Args>(args)...));
+}
+
+// Masks the values of headers and fields that carry credentials ("authorization", "cookie", "api_key", …; any case).
+bool is_secret_name(std::string_view name);
+inline constexpr std::string_view kRedacted = "***";
+
+}  // namespace plimsoll

@@ -1,0 +1,37 @@
+// Bars over time: NAT's Gantt chart of a run, and the waterfall of one session with parallel calls on lines of their own.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "event/span.h"
+#include "report/canvas.h"
+
+namespace plimsoll::report {
+
+struct Bar {
+    event::Category category = event::Category::function;
+    std::string name;
+    double start = 0, end = 0;          // seconds, any origin
+    int depth = 0;                      // in the call tree
+    bool failed = false;
+    std::optional<double> first_token;  // time of it, same origin
+};
+
+Color color_of(event::Category category);
+
+// Bars of one session's spans in tree order: a parent above its children, siblings by start.
+std::vector<Bar> make_bars(std::span<const event::Span> spans);
+
+// NAT's `gantt_chart.png` (3000 × 2250 pixels): one bar a call, sorted by start. Beyond kMaxGanttBars only the first ones are
+// drawn and the title says so.
+inline constexpr std::size_t kMaxGanttBars = 150;
+Result<std::string> draw_gantt_png(std::vector<Bar> bars);
+
+// One session as inline SVG: a line a call, indented by depth, the wait for the first token hatched lighter.
+inline constexpr std::size_t kMaxWaterfallBars = 120;
+Result<std::string> draw_waterfall_svg(std::vector<Bar> bars);
+
+}  // namespace plimsoll::report
