@@ -36,7 +36,7 @@ Error Error::with_context(std::string_view context) const {
 
 Error errno_error(std::string_view doing, int error_number) {
     ErrorCode code = ErrorCode::io;
-    if (error_number == ENOSPC || error_number == EDQUOT) code = ErrorCode::no_space;
+    if (error_number == ENOSPC || error_number == EDQUOT || error_number == EFBIG) code = ErrorCode::no_space;
     if (error_number == ENOENT) code = ErrorCode::not_found;
     if (error_number == EADDRINUSE) code = ErrorCode::in_use;
     return {code, std::string(doing) + ": " + std::strerror(error_number)};

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 
@@ -56,21 +57,23 @@ bool to_boolean(json::value& value) {
     if (!value.is_string()) return false;
     std::string lower(value.get_string());
     std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    if (lower != "true" && lower != "false") return false;
-    value = lower == "true";
+    // NAT reads YAML 1.1, where yes, no, on and off are booleans.
+    const bool yes = lower == "true" || lower == "yes" || lower == "on";
+    if (!yes && lower != "false" && lower != "no" && lower != "off") return false;
+    value = yes;
     return true;
 }
 
 bool to_double(json::value& value) {
     if (value.is_number()) {
         value = value.to_number<double>();
-        return true;
+        return std::isfinite(value.get_double());
     }
     if (!value.is_string()) return false;
     const std::string text(value.get_string());
-    double number;
+    double number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc() || end != text.data() + text.size()) return false;
+    if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(number)) return false;
     value = number;
     return true;
 }
@@ -79,7 +82,8 @@ bool to_integer(json::value& value) {
     if (value.is_int64()) return true;
     if (!to_double(value)) return false;
     const double number = value.get_double();
-    if (number != std::floor(number) || std::abs(number) > 9e15) return false;
+    constexpr double kMaxExact = 9007199254740992;  // 2^53: above it a double skips whole numbers
+    if (number != std::floor(number) || std::abs(number) > kMaxExact) return false;
     value = static_cast<std::int64_t>(number);
     return true;
 }
@@ -101,6 +105,36 @@ bool convert(FieldType type, json::value& value) {
     return true;
 }
 
+std::string_view wanted(FieldType type) {
+    switch (type) {
+        case FieldType::text: return "text";
+        case FieldType::boolean: return "true or false";
+        case FieldType::integer: return "a whole number";
+        case FieldType::number: return "a number";
+        case FieldType::text_list: return "a list of text";
+        case FieldType::any: return "anything";
+    }
+    return "anything";
+}
+
+// ", not 5" for messages; a value may be a whole prompt, and a secret one is nobody's business.
+std::string but_is(const FieldInfo& field, const json::value& value) {
+    if (field.secret) return {};
+    constexpr std::size_t kMaxShown = 80;
+    std::string text = to_compact_json(value);
+    if (text.size() > kMaxShown) {
+        std::size_t cut = kMaxShown;
+        while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0) == 0x80) --cut;  // never inside a UTF-8 character
+        text = text.substr(0, cut) + "…";
+    }
+    return ", not " + text;
+}
+
+bool is_choice(const FieldInfo& field, const json::value& value) {
+    if (value.is_array()) return std::ranges::all_of(value.get_array(), [&](const auto& item) { return is_choice(field, item); });
+    return !value.is_string() || std::ranges::find(field.choices, std::string(value.get_string())) != field.choices.end();
+}
+
 }  // namespace
 
 std::optional<std::string> normalise(const FieldInfo& field, json::value& value) {
@@ -109,17 +143,14 @@ std::optional<std::string> normalise(const FieldInfo& field, json::value& value)
         return std::nullopt;  // not set
     }
     const json::value given = value;
-    if (!convert(field.type, value)) return fmt::format("must be a {}, not {}", to_string(field.type), to_compact_json(given));
+    if (!convert(field.type, value)) return fmt::format("must be {}{}", wanted(field.type), but_is(field, given));
     if (value.is_number()) {
         const double number = value.to_number<double>();
-        if (field.min && number < *field.min) return fmt::format("must be at least {}, not {}", *field.min, number);
-        if (field.max && number > *field.max) return fmt::format("must be at most {}, not {}", *field.max, number);
+        if (field.min && number < *field.min) return fmt::format("must be at least {}{}", *field.min, but_is(field, given));
+        if (field.max && number > *field.max) return fmt::format("must be at most {}{}", *field.max, but_is(field, given));
     }
-    if (!field.choices.empty() && value.is_string()) {
-        const std::string text(value.get_string());
-        if (std::ranges::find(field.choices, text) == field.choices.end())
-            return fmt::format("must be one of {}, not \"{}\"", fmt::join(field.choices, ", "), text);
-    }
+    if (!field.choices.empty() && !is_choice(field, value))
+        return fmt::format("must be one of {}{}", fmt::join(field.choices, ", "), but_is(field, given));
     return std::nullopt;
 }
 
@@ -129,11 +160,12 @@ std::vector<FieldProblem> normalise(const ComponentInfo& info, json::object& set
         for (const auto& alias : field.aliases) {
             const auto* value = settings.if_contains(alias);
             if (!value) continue;
+            json::value given = *value;  // the insertion below may move what `value` points to
+            settings.erase(alias);
             if (settings.contains(field.name))
                 problems.push_back({alias, fmt::format("is another name of {}, which is set too", field.name)});
             else
-                settings.emplace(field.name, *value);
-            settings.erase(alias);
+                settings.emplace(field.name, std::move(given));
         }
         auto* value = settings.if_contains(field.name);
         if (!value) {

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -32,14 +33,14 @@ struct FieldInfo {
     std::string name;
     FieldType type = FieldType::any;
     bool required = false;
-    bool nullable = false;           // null means "not set"
-    json::value default_value;       // null when required or not set
+    bool nullable = false;      // null means "not set"
+    json::value default_value;  // null when required or not set
     std::string doc;
-    std::string refers_to;           // top-level section whose names are the legal values: "llms", "functions", …
+    std::string refers_to;  // top-level section whose names are the legal values: "llms", "functions", …
     std::vector<std::string> aliases;
     std::vector<std::string> choices;
     std::optional<double> min, max;
-    bool secret = false;             // masked in every file we write
+    bool secret = false;  // masked in every file we write
 };
 
 // Type-erased description, for validation and listings.
@@ -59,16 +60,44 @@ struct FieldProblem {
 };
 
 namespace detail {
-template <class T> struct FieldTraits;
-template <> struct FieldTraits<std::string> { static constexpr FieldType type = FieldType::text; };
-template <> struct FieldTraits<bool> { static constexpr FieldType type = FieldType::boolean; };
-template <> struct FieldTraits<int> { static constexpr FieldType type = FieldType::integer; };
-template <> struct FieldTraits<std::int64_t> { static constexpr FieldType type = FieldType::integer; };
-template <> struct FieldTraits<double> { static constexpr FieldType type = FieldType::number; };
-template <> struct FieldTraits<std::vector<std::string>> { static constexpr FieldType type = FieldType::text_list; };
-template <> struct FieldTraits<json::value> { static constexpr FieldType type = FieldType::any; };
-template <class T> struct IsOptional : std::false_type { using Inner = T; };
-template <class T> struct IsOptional<std::optional<T>> : std::true_type { using Inner = T; };
+template <class T>
+struct FieldTraits;
+template <>
+struct FieldTraits<std::string> {
+    static constexpr FieldType type = FieldType::text;
+};
+template <>
+struct FieldTraits<bool> {
+    static constexpr FieldType type = FieldType::boolean;
+};
+template <>
+struct FieldTraits<int> {
+    static constexpr FieldType type = FieldType::integer;
+};
+template <>
+struct FieldTraits<std::int64_t> {
+    static constexpr FieldType type = FieldType::integer;
+};
+template <>
+struct FieldTraits<double> {
+    static constexpr FieldType type = FieldType::number;
+};
+template <>
+struct FieldTraits<std::vector<std::string>> {
+    static constexpr FieldType type = FieldType::text_list;
+};
+template <>
+struct FieldTraits<json::value> {
+    static constexpr FieldType type = FieldType::any;
+};
+template <class T>
+struct IsOptional : std::false_type {
+    using Inner = T;
+};
+template <class T>
+struct IsOptional<std::optional<T>> : std::true_type {
+    using Inner = T;
+};
 
 json::value to_value(const std::string& v);
 json::value to_value(bool v);
@@ -87,8 +116,9 @@ void from_value(const json::value& v, json::value& out);
 }  // namespace detail
 
 // What is wrong with a value for a field (range, choices, type), or nothing. Scalars convert as YAML users expect:
-// an int is a number, "true" is a boolean, a number or boolean given for a text is its text. On success `value` has the
-// field's type. An unset reference is fine when the field is not required.
+// an int is a number, "true", "yes" and "on" are booleans, a number or boolean given for a text is its text. Infinity and
+// NaN are no numbers. On success `value` has the field's type, or is null: "not set", which only a required field refuses.
+// The value of a secret field is never repeated in the message.
 std::optional<std::string> normalise(const FieldInfo& field, json::value& value);
 
 // Checks a whole mapping against a description: missing and wrong fields, aliases renamed to the field's name.
@@ -98,15 +128,23 @@ std::vector<FieldProblem> normalise(const ComponentInfo& info, json::object& set
 template <class Config>
 class Schema {
   public:
-    Schema(std::string section, std::string type, std::string doc) { info_.section = std::move(section), info_.type = std::move(type), info_.doc = std::move(doc); }
+    Schema(std::string section, std::string type, std::string doc) {
+        info_.section = std::move(section);
+        info_.type = std::move(type);
+        info_.doc = std::move(doc);
+    }
 
     template <class T>
-    Schema& field(std::string name, T Config::*member, std::string doc) {
+    Schema& field(std::string name, T Config::* member, std::string doc) {
         using Inner = typename detail::IsOptional<T>::Inner;
         FieldInfo field;
         field.name = name;
         field.type = detail::FieldTraits<Inner>::type;
         field.nullable = detail::IsOptional<T>::value || std::is_same_v<T, json::value>;
+        if constexpr (std::is_same_v<Inner, int>) {  // a larger number must be a reported problem, not a narrowing
+            field.min = std::numeric_limits<int>::min();
+            field.max = std::numeric_limits<int>::max();
+        }
         field.doc = std::move(doc);
         const Config defaults{};
         if constexpr (detail::IsOptional<T>::value) {
@@ -132,7 +170,7 @@ class Schema {
     }
 
     template <class T>
-    Schema& required(std::string name, T Config::*member, std::string doc) {
+    Schema& required(std::string name, T Config::* member, std::string doc) {
         field(std::move(name), member, std::move(doc));
         last().required = true;
         last().default_value = nullptr;
@@ -140,14 +178,35 @@ class Schema {
     }
 
     // These refine the field named last.
-    Schema& range(double min, double max) { last().min = min, last().max = max; return *this; }
-    Schema& at_least(double min) { last().min = min; return *this; }
-    Schema& one_of(std::vector<std::string> choices) { last().choices = std::move(choices); return *this; }
-    Schema& refers_to(std::string section) { last().refers_to = std::move(section); return *this; }
-    Schema& alias(std::string name) { last().aliases.push_back(std::move(name)); return *this; }
-    Schema& secret() { last().secret = true; return *this; }
+    Schema& range(double min, double max) {
+        last().min = min, last().max = max;
+        return *this;
+    }
+    Schema& at_least(double min) {
+        last().min = min;
+        return *this;
+    }
+    Schema& one_of(std::vector<std::string> choices) {
+        last().choices = std::move(choices);
+        return *this;
+    }
+    Schema& refers_to(std::string section) {
+        last().refers_to = std::move(section);
+        return *this;
+    }
+    Schema& alias(std::string name) {
+        last().aliases.push_back(std::move(name));
+        return *this;
+    }
+    Schema& secret() {
+        last().secret = true;
+        return *this;
+    }
 
-    Schema& keeps_unknown() { info_.keeps_unknown = true; return *this; }
+    Schema& keeps_unknown() {
+        info_.keeps_unknown = true;
+        return *this;
+    }
 
     const ComponentInfo& info() const { return info_; }
 

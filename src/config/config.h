@@ -15,34 +15,34 @@
 namespace plimsoll::config {
 
 struct Override {
-    std::string path;   // "a.b.c"
+    std::string path;  // "a.b.c"
     std::string value;
 };
 
 struct Problem {
     enum class Severity : std::uint8_t { warning, error };
     Severity severity = Severity::error;
-    std::string place;    // "file:line:column"
-    std::string path;     // "llms.nim.base_url", may be empty
+    std::string place;  // "file:line:column"
+    std::string path;   // "llms.nim.base_url", may be empty
     std::string message;
     std::string text() const;  // "place: path: message"
 };
 
 struct Component {
-    std::string section;   // "llms", "functions", "workflow", "general.telemetry.tracing", "eval.evaluators"
-    std::string name;      // key in the section; "<workflow>" for the workflow
-    std::string type;      // `_type`
-    json::object settings; // checked, aliases resolved, without `_type`; unset fields are absent
-    bool known = true;     // false: no such type in the catalogue (a Python plugin's); allowed where only `profile` reads
+    std::string section;    // "llms", "functions", "workflow", "general.telemetry.tracing", "eval.evaluators"
+    std::string name;       // key in the section; "<workflow>" for the workflow
+    std::string type;       // `_type`
+    json::object settings;  // checked, aliases resolved, without `_type`; unset fields are absent
+    bool known = true;      // false: no such type in the catalogue (a Python plugin's); allowed where only `profile` reads
 };
 
 struct Config {
     std::filesystem::path file;
-    json::object root;       // the whole effective tree: merged, overridden, expanded; `_type` kept as written
-    std::string original;    // bytes of the main file
+    json::object root;     // the whole effective tree: merged, overridden, expanded; `_type` kept as written
+    std::string original;  // bytes of the main file
     std::map<std::string, Component> llms, embedders, functions, tracing, evaluators;
-    Component workflow;      // type empty when the file has none
-    json::object eval_general; // with dataset/profiler also taken from directly under `eval` (as published articles show it)
+    Component workflow;         // type empty when the file has none
+    json::object eval_general;  // with dataset/profiler also taken from directly under `eval` (as published articles show it)
 
     // Every component of every section.
     std::vector<const Component*> components() const;
@@ -52,8 +52,8 @@ struct Config {
 
 struct LoadOptions {
     std::vector<Override> overrides;
-    bool strict = false;          // unknown keys are errors
-    bool check_components = true; // false: `profile` reads its own section only
+    bool strict = false;           // unknown keys are errors
+    bool check_components = true;  // false: `profile` reads its own section only
     // ${VAR}; tests pass their own. nullptr = not set.
     std::function<const char*(const std::string&)> getenv;
 };

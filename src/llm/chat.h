@@ -42,11 +42,13 @@ struct ChatResult {
     std::string finish_reason;
     std::string model;
     event::TokenUsage usage;
-    bool usage_estimated = false;  // the server sent none: completion tokens = pieces seen, prompt tokens = characters / 4
+    // The server sent none: completion tokens = pieces seen (characters / 4 when not streamed), prompt tokens = characters / 4.
+    bool usage_estimated = false;
     int attempts = 1;
 };
 
-// A piece of the answer as it arrives; `reasoning` pieces are the model's thinking.
+// A piece of the answer as it arrives; `reasoning` pieces are the model's thinking. A model that closes a <think> it never
+// opened has its first thoughts reported as answer: only ChatResult is right then.
 using OnPiece = std::function<void(std::string_view piece, bool reasoning)>;
 
 class ChatModel {
@@ -56,6 +58,8 @@ class ChatModel {
     virtual const std::string& model() const = 0; // model_name
     // Errors: timeout (context's deadline or the model's request_timeout), connect, http_status, bad_response, cancelled.
     // Retries are inside, within the deadline; a stream that has already delivered pieces is not retried.
+    // Cancelling the coroutine ends the call and returns `cancelled`; the caller's next wait throws as asio does.
+    // An answer that was not streamed reaches `on_piece` whole.
     virtual asio::awaitable<Result<ChatResult>> chat(event::Context context, ChatRequest request, OnPiece on_piece = {}) = 0;
 };
 

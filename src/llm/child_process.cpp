@@ -3,8 +3,8 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +16,7 @@ namespace plimsoll::llm {
 namespace {
 
 constexpr std::size_t kReadBytes = 64 << 10;
+constexpr int kMaxLastReads = 16;  // of what is left at the end; something the child started may write on without end
 constexpr int kCannotExecute = 127;  // as shells say it
 
 // Runs between fork and exec in a program that has other threads: system calls only, no allocation, no lock.
@@ -45,6 +46,9 @@ Descriptor::~Descriptor() {
     if (fd_ >= 0) ::close(fd_);
 }
 
+// By system call: Debian 12's <sys/pidfd.h> declares the function without C linkage.
+Descriptor watch_process(pid_t pid) { return Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))); }
+
 Result<ChildProcess> ChildProcess::spawn(const std::vector<std::string>& arguments) {
     PLIMSOLL_CHECK(!arguments.empty(), "no program");
     int ends[2];
@@ -60,8 +64,9 @@ Result<ChildProcess> ChildProcess::spawn(const std::vector<std::string>& argumen
     const pid_t pid = ::fork();
     if (pid < 0) return fail(errno_error(fmt::format("starting {}", arguments[0]), errno));
     if (pid == 0) become(pointers.data(), write_end.get(), parent);
+    ::setpgid(pid, pid);  // here too: a group signal must reach the child even before it has run
 
-    Descriptor exit(::pidfd_open(pid, 0));
+    Descriptor exit = watch_process(pid);
     const int error_number = errno;
     const bool watched = exit.get() >= 0;
     ChildProcess child(pid, std::move(exit), std::move(read_end));
@@ -88,7 +93,7 @@ ChildProcess::Event ChildProcess::wait(int wake, std::chrono::milliseconds timeo
     if (::poll(watched, std::size(watched), static_cast<int>(timeout.count())) <= 0) return Event::timeout;
     const bool got = watched[0].revents != 0 && read_pipe(output);
     if (watched[1].revents != 0) {
-        while (read_pipe(output)) {
+        for (int reads = 0; reads < kMaxLastReads && read_pipe(output); ++reads) {
         }
         reap();
         return Event::exited;

@@ -32,6 +32,9 @@ class Descriptor {
     int fd_ = -1;
 };
 
+// Readable once the process has ended; it need not be our child. Negative, with errno, when there is no such process.
+Descriptor watch_process(pid_t pid);
+
 class ChildProcess {
   public:
     // `arguments` begins with the program's path. The child leads a process group of its own, so that Ctrl-C in a terminal

@@ -1,10 +1,16 @@
 // The program's io threads: one io_context each, so that whatever starts on a thread stays there and needs no lock.
 // Blocking or heavy work goes to compute(), never to an io thread.
+//
+// The pool outlives everything that uses its contexts. run(), stop() and the destructor belong to the thread that made it;
+// next() may be called from any thread.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <thread>
@@ -32,6 +38,7 @@ class IoPool {
     // An exception it throws is rethrown here.
     void run(std::function<asio::awaitable<void>()> body);
 
+    // Abandons what is pending and joins the threads, compute()'s too (a job that runs there is waited for). Idempotent.
     void stop();
 
   private:
@@ -39,11 +46,12 @@ class IoPool {
     std::vector<asio::executor_work_guard<asio::io_context::executor_type>> work_;
     std::vector<std::jthread> threads_;
     asio::thread_pool compute_;
-    std::size_t next_ = 0;
+    std::atomic<std::size_t> next_ = 0;
 };
 
-// Suspends until `deadline` (at once when it has passed). Cancellation: throws operation_aborted like any asio wait.
+// Suspends until `point` (returns soon when it has passed). Cancellation: throws operation_aborted like any asio wait.
 asio::awaitable<void> sleep_until(std::chrono::steady_clock::time_point point);
+// The same from now on; a span beyond the clock's range never ends.
 asio::awaitable<void> sleep_for(std::chrono::steady_clock::duration span);
 
 }  // namespace plimsoll::net

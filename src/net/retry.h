@@ -24,6 +24,7 @@ bool is_retryable(const RetryPolicy& policy, const Error& error);
 
 // Wait before attempt `attempt` + 1 (attempt counts from 1), or nothing when no attempt is left: full jitter over
 // [0.5, 1] × min(max, initial × factor^(attempt-1)), but at least the server's Retry-After (itself capped at `max`).
+// Whether the error deserves another try is is_retryable()'s question, not asked here.
 std::optional<std::chrono::milliseconds> next_delay(const RetryPolicy& policy, const Error& error, int attempt, Random& random);
 
 }  // namespace plimsoll::net

@@ -2,13 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "base/log.h"
 #include "graph/state_graph.h"
 #include "research/prompts.h"
 #include "research/report_text.h"
 #include "research/sentences.h"
-#include "retrieval/ingest.h"
 
 namespace plimsoll::research {
 namespace {
@@ -63,15 +65,11 @@ class DeepResearch : public functions::Function {
     std::optional<graph::CompiledGraph<State>> graph_;
 };
 
-// Ingesting is part of building: by the time a session runs the documents are searchable.
-Result<void> ingest(functions::Builder& builder, const std::string& folder, retrieval::Collection& collection, llm::EmbeddingModel& embedder) {
-    Result<retrieval::IngestReport> report = fail(ErrorCode::internal, "ingest did not run");
-    const std::filesystem::path path = builder.config().resolve(folder);
-    builder.pool().run([&]() -> asio::awaitable<void> {
-        return retrieval::ingest_into(report, path, collection, embedder, builder.pool());
-    });
-    if (!report) return fail(report.error().with_context("documents"));
-    return {};
+using Hits = Result<std::vector<retrieval::Hit>>;
+
+// On the compute pool: a search reads the file and scans every vector.
+asio::awaitable<Hits> search_collection(const retrieval::Collection& collection, std::string text, std::vector<float> vector, int count) {
+    co_return collection.search(text, vector, count);
 }
 
 Result<std::unique_ptr<functions::Function>> DeepResearch::make(functions::Builder& builder, const json::object& settings) {
@@ -83,9 +81,14 @@ Result<std::unique_ptr<functions::Function>> DeepResearch::make(functions::Build
     if (!planner) return fail(planner.error());
     auto embedder = builder.embedder(config->embedder_name);
     if (!embedder) return fail(embedder.error());
-    auto collection = retrieval::Collection::open(config->collection);
+    auto collection = retrieval::Collection::open(config->collection, (*embedder)->model());
     if (!collection) return fail(collection.error().with_context("collection"));
-    if (config->documents) PLIMSOLL_TRY(ingest(builder, *config->documents, **collection, **embedder));
+    // Ingesting is part of building: by the time a session runs the documents are searchable.
+    if (config->documents) {
+        const auto report = ingest(builder.pool(), builder.config().resolve(*config->documents), **collection, **embedder);
+        if (!report) return fail(report.error().with_context("documents"));
+        for (const auto& [name, error] : report->failures) log_warning("{}: {}", name, error.message);
+    }
     auto made = std::unique_ptr<DeepResearch>(
         new DeepResearch(std::move(*config), **writer, **planner, **embedder, std::move(*collection), builder.pool()));
     PLIMSOLL_TRY(made->build_graph());
@@ -129,10 +132,8 @@ Result<void> DeepResearch::build_graph() {
     g.add_conditional_edges("reflect", [](const State& state) {
         // reflect() appends a query of a new round when it found a gap worth a search.
         const Query& last = state.queries.back();
-        if (last.round == 0 || last.round > static_cast<int>(state.reflections)) return std::vector<graph::Target>{"finalize"};
         const bool is_searched = std::ranges::any_of(state.evidence, [&](const Evidence& e) { return e.query.round == last.round; });
-        if (is_searched) return std::vector<graph::Target>{"finalize"};
-        return std::vector<graph::Target>{graph::send("search", last)};
+        return is_searched ? graph::Target("finalize") : graph::send("search", last);
     });
     g.add_edge("finalize", graph::kEnd);
     auto compiled = g.compile();
@@ -180,13 +181,10 @@ asio::awaitable<Result<std::vector<retrieval::Hit>>> DeepResearch::find_hits(eve
     event::ScopedSpan span(context, event::Category::tool, "collection_search", json::value(query.text));
     auto vectors = co_await embedder_.embed(span.context(), {query.text});
     // Without a vector the keywords still find something.
-    const std::vector<float> vector = vectors ? std::move(vectors->front()) : std::vector<float>{};
-    const auto& collection = *collection_;
-    const int count = config_.top_k;
-    const auto io = co_await asio::this_coro::executor;
-    co_await asio::post(pool_.compute(), asio::use_awaitable);
-    auto hits = vector.empty() ? collection.search_text(query.text, count) : collection.search(query.text, vector, count);
-    co_await asio::post(io, asio::use_awaitable);
+    std::vector<float> vector;
+    if (vectors) vector = std::move(vectors->front());
+    Hits hits = co_await asio::co_spawn(pool_.compute(), search_collection(*collection_, query.text, std::move(vector), config_.top_k),
+                                        asio::use_awaitable);
     if (!hits) {
         span.fail(hits.error());
         co_return fail(hits.error());
@@ -295,11 +293,26 @@ const Schema<DeepResearchConfig>& deep_research_schema() {
     return instance;
 }
 
-functions::FunctionType deep_research_type() {
-    return {deep_research_schema().info(),
-            [](functions::Builder& builder, const std::string&, const json::object& settings) { return DeepResearch::make(builder, settings); }};
+functions::FunctionTypes function_types() {
+    return {{deep_research_schema().info(), [](functions::Builder& builder, const std::string&, const json::object& settings) {
+                 return DeepResearch::make(builder, settings);
+             }}};
 }
 
-functions::FunctionTypes function_types() { return {deep_research_type()}; }
+namespace {
+
+asio::awaitable<void> ingest_into(Result<retrieval::IngestReport>& report, std::filesystem::path folder, retrieval::Collection& collection,
+                                  llm::EmbeddingModel& embedder, net::IoPool& pool, retrieval::OnProgress progress) {
+    report = co_await retrieval::ingest_folder({}, std::move(folder), collection, embedder, pool, {}, std::move(progress));
+}
+
+}  // namespace
+
+Result<retrieval::IngestReport> ingest(net::IoPool& pool, const std::filesystem::path& folder, retrieval::Collection& collection,
+                                       llm::EmbeddingModel& embedder, retrieval::OnProgress progress) {
+    Result<retrieval::IngestReport> report = fail(ErrorCode::internal, "ingest did not run");
+    pool.run([&] { return ingest_into(report, folder, collection, embedder, pool, progress); });
+    return report;
+}
 
 }  // namespace plimsoll::research

@@ -8,11 +8,15 @@
 #pragma once
 
 #include "functions/function.h"
+#include "retrieval/ingest.h"
 
 namespace plimsoll::research {
 
-functions::FunctionType deep_research_type();
 functions::FunctionTypes function_types();
+
+// Brings a collection up to date with a folder; blocks, so call it off the io threads. Errors: those of retrieval::ingest_folder().
+Result<retrieval::IngestReport> ingest(net::IoPool& pool, const std::filesystem::path& folder, retrieval::Collection& collection,
+                                       llm::EmbeddingModel& embedder, retrieval::OnProgress progress = {});
 
 struct DeepResearchConfig {
     std::string llm_name;

@@ -1,0 +1,25 @@
+// Every command of the program, one file each. add_…() binds flags and, when the user chose the command, sets `run` to what
+// does the work and returns the exit code: 0 done, 1 failed, 2 wrong usage.
+#pragma once
+
+#include <functional>
+
+namespace CLI {
+class App;
+}
+
+namespace plimsoll::cli {
+
+using Run = std::function<int()>;
+
+void add_eval_command(CLI::App& app, Run& run);
+void add_run_command(CLI::App& app, Run& run);
+void add_sizing_command(CLI::App& app, Run& run);
+void add_ingest_command(CLI::App& app, Run& run);
+void add_report_command(CLI::App& app, Run& run);
+void add_serve_command(CLI::App& app, Run& run);
+void add_sim_command(CLI::App& app, Run& run);
+void add_validate_command(CLI::App& app, Run& run);
+void add_info_command(CLI::App& app, Run& run);
+
+}  // namespace plimsoll::cli

@@ -1,0 +1,46 @@
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+
+#include "base/log.h"
+#include "cli/catalogue.h"
+#include "cli/commands.h"
+#include "config/listing.h"
+
+namespace plimsoll::cli {
+namespace {
+
+struct InfoFlags {
+    std::string type;
+    bool json = false;
+};
+
+int list(const InfoFlags& flags) {
+    const Catalogue catalogue = full_catalogue();
+    std::optional<std::string> section;
+    if (!flags.type.empty()) {
+        const auto found = config::section_of_kind(flags.type);
+        if (!found) {
+            log_error("{}", found.error().message);
+            return 2;
+        }
+        section = *found;
+    }
+    const std::string text = flags.json ? to_pretty_json(config::to_json(catalogue)) + "\n" : config::list_components(catalogue, section);
+    std::fputs(text.c_str(), stdout);
+    return 0;
+}
+
+}  // namespace
+
+void add_info_command(CLI::App& app, Run& run) {
+    auto* info = app.add_subcommand("info", "what this build has");
+    info->require_subcommand(1);
+    auto* components = info->add_subcommand("components", "types a config may name, with their fields");
+    const auto flags = std::make_shared<InfoFlags>();
+    components->add_option("-t,--types", flags->type, "only this kind: llm_provider, embedder_provider, function, evaluator, tracing, …");
+    components->add_flag("--json", flags->json, "for machines");
+    components->callback([&run, flags] { run = [flags] { return list(*flags); }; });
+}
+
+}  // namespace plimsoll::cli

@@ -1,0 +1,174 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+
+#include "base/files.h"
+#include "base/log.h"
+#include "cli/commands.h"
+#include "cli/sizing_job.h"
+#include "event/trace.h"
+#include "profile/profiler.h"
+#include "report/html_report.h"
+
+namespace plimsoll::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using report::format_duration;
+
+struct ReportFlags {
+    std::string eval_dir;
+    std::string sizing_dir;
+    std::string output = "report.html";
+    std::size_t session = 0;
+    TargetFlags targets;
+};
+
+std::string percent(double share) { return fmt::format("{:.0f} %", 100 * share); }
+
+// The session whose waterfall is shown, and what it answered.
+std::optional<report::SessionView> make_session_view(const ReportFlags& flags, const event::TraceFile& traces, const json::value& rows) {
+    if (flags.session >= traces.sessions.size()) return std::nullopt;
+    report::SessionView view;
+    const auto spans = event::pair_spans(traces.sessions[flags.session].steps);
+    view.bars = report::make_bars(spans.spans);
+    if (const auto* list = rows.if_array(); list && flags.session < list->size()) {
+        view.title = get_string((*list)[flags.session], "question").value_or("");
+        view.answer = get_string((*list)[flags.session], "generated_answer").value_or("");
+    }
+    return view;
+}
+
+void add_step_latencies(const profile::ProfileResult& profile, report::ReportView& view) {
+    view.step_table.head = {"Step", "Calls", "Failed", "Median", "p95", "p99", "First token, median", "Tokens/s", "Share of time"};
+    for (const profile::StepLatency& step : profile.step_latencies) {
+        const std::string name = fmt::format("{} {}", event::to_string(step.category), step.name);
+        view.step_latencies.push_back({name, step.category, step.p50, step.p95});
+        view.step_table.rows.push_back({name, fmt::format("{}", step.n), fmt::format("{}", step.errors), format_duration(step.p50),
+                                        format_duration(step.p95), format_duration(step.p99), step.ttft_p50 ? format_duration(*step.ttft_p50) : "",
+                                        step.tokens_per_s ? report::format_short(*step.tokens_per_s) : "", percent(step.self_time_share)});
+    }
+    if (profile.step_latencies.empty()) return;
+    const profile::StepLatency& top = profile.step_latencies.front();
+    view.findings.push_back(fmt::format("{} of the time goes into {} {}: {} calls, median {}, p95 {}.", percent(top.self_time_share),
+                                        event::to_string(top.category), top.name, top.n, format_duration(top.p50), format_duration(top.p95)));
+    if (top.ttft_p50 && top.p50 > 0)
+        view.findings.push_back(fmt::format("A call waits {} of its median for the first token, {} in all.", percent(*top.ttft_p50 / top.p50),
+                                            format_duration(*top.ttft_p50)));
+    for (const auto& [analysis, error] : profile.failures) view.findings.push_back(fmt::format("{} failed: {}", analysis, error.message));
+}
+
+Result<void> add_eval(const ReportFlags& flags, report::ReportView& view) {
+    const fs::path dir = flags.eval_dir;
+    const auto text = load_file(dir / "all_requests_profiler_traces.json");
+    if (!text) return fail(text.error());
+    auto traces = event::parse_traces(*text);
+    if (!traces) return fail(traces.error().with_context((dir / "all_requests_profiler_traces.json").string()));
+    const auto rows_text = load_file(dir / "workflow_output.json");
+    const auto rows = rows_text ? parse_json(*rows_text) : fail(rows_text.error());
+    view.session = make_session_view(flags, *traces, rows ? *rows : json::value());
+
+    const std::size_t sessions = traces->sessions.size();
+    profile::ProfilerConfig config;
+    config.base_metrics = true;
+    const profile::ProfileResult profile = profile::profile({std::move(traces->sessions)}, config);
+    if (profile.workflow_runtime)
+        view.facts.push_back({format_duration(profile.workflow_runtime->p95), fmt::format("p95 session, {} profiled", sessions)});
+    view.facts.push_back({format_duration(profile.llm_latency_ci.percentiles.p95), fmt::format("p95 model call, {} calls", profile.llm_latency_ci.n)});
+    add_step_latencies(profile, view);
+    view.about.push_back({dir.string(), "profiled run"});
+    return {};
+}
+
+std::string gpus_text(double gpus) { return fmt::format("{:.0f}", std::ceil(gpus)); }
+
+// What the target users need, in one sentence.
+std::string sizing_answer(const forecast::SizingResult& result) {
+    const forecast::MetricSizing& sizing = result.targets.workflow_runtime > 0 ? result.workflow_runtime : result.llm_latency;
+    const std::string target = result.targets.workflow_runtime > 0
+                                   ? fmt::format("p95 session ≤ {}", format_duration(result.targets.workflow_runtime))
+                                   : fmt::format("p95 model call ≤ {}", format_duration(result.targets.llm_latency));
+    if (!sizing.estimate) return fmt::format("No answer for {} users: {}.", result.targets.users, sizing.reason.empty() ? "no target was set" : sizing.reason);
+    const forecast::GpuEstimate& estimate = *sizing.estimate;
+    if (estimate.capacity_not_reached)
+        return fmt::format("{} users need at most {} model servers ({}): capacity was not reached at {} at once.", result.targets.users,
+                           gpus_text(estimate.gpus), target, report::format_short(estimate.sessions_at_target));
+    return fmt::format("{} users at once need {} model servers like the tested one ({}); one carries {}.", result.targets.users,
+                       gpus_text(estimate.gpus), target, report::format_short(std::floor(estimate.sessions_at_target / result.gpus)));
+}
+
+Result<void> add_sizing(const ReportFlags& flags, report::ReportView& view) {
+    auto legs = load_online_legs(flags.sizing_dir);
+    if (!legs) return fail(legs.error());
+    const forecast::SizingResult result = compute(flags.targets, std::move(*legs));
+    report::SizingView sizing;
+    sizing.metrics = make_metric_views(result);
+    sizing.answer = sizing_answer(result);
+    if (!result.extrapolation.empty()) sizing.statements.push_back(result.extrapolation);
+    for (const auto* metric : {&result.workflow_runtime, &result.llm_latency})
+        if (metric->held_out)
+            sizing.statements.push_back(fmt::format("Held-out check of the {}: the line through the lower loads says {} at {} at once, measured {} ({:+.0f} %).",
+                                                    metric == &result.workflow_runtime ? "session" : "model call",
+                                                    format_duration(metric->held_out->predicted), metric->held_out->concurrency,
+                                                    format_duration(metric->held_out->measured), 100 * metric->held_out->relative_error()));
+    sizing.statements.insert(sizing.statements.end(), result.warnings.begin(), result.warnings.end());
+    sizing.legs.head = {"Concurrency", "p95 session", "p95 model call", "Sessions", "Failed", "Duration"};
+    for (const forecast::LegSizing& leg : result.legs)
+        sizing.legs.rows.push_back({fmt::format("{}", leg.leg.concurrency), format_duration(leg.leg.workflow_runtime_p95),
+                                    format_duration(leg.leg.llm_latency_p95), fmt::format("{}", leg.leg.sessions), fmt::format("{}", leg.leg.failed),
+                                    format_duration(leg.leg.total_runtime)});
+    if (!result.legs.empty()) {
+        const auto highest = std::ranges::max_element(result.legs, {}, [](const auto& leg) { return leg.leg.concurrency; });
+        view.facts.push_back({format_duration(highest->leg.workflow_runtime_p95), fmt::format("p95 session at {} at once", highest->leg.concurrency)});
+        if (highest->leg.total_runtime > 0)
+            view.facts.push_back({report::format_short(60 * highest->leg.sessions / highest->leg.total_runtime), "sessions a minute at that load"});
+    }
+    view.headline = sizing.answer;
+    view.sizing = std::move(sizing);
+    view.about.push_back({flags.sizing_dir, "sizing run"});
+    return {};
+}
+
+int write_report(const ReportFlags& flags) {
+    report::ReportView view;
+    view.title = "Plimsoll report";
+    view.headline = "One agent, profiled";
+    for (const auto& [dir, add] : {std::pair(&flags.eval_dir, &add_eval), std::pair(&flags.sizing_dir, &add_sizing)}) {
+        if (dir->empty()) continue;
+        if (const auto added = add(flags, view); !added) {
+            log_error("{}", added.error().message);
+            return 1;
+        }
+    }
+    view.about.push_back({"plimsoll " PLIMSOLL_VERSION, "made by"});
+    view.about.push_back({to_iso8601(system_clock()()).substr(0, 19) + " UTC", "on"});
+    view.about.push_back({fmt::format("{} cores", ::sysconf(_SC_NPROCESSORS_ONLN)), "machine"});
+    if (const auto saved = save_file(flags.output, report::render_html(view)); !saved) {
+        log_error("{}", saved.error().message);
+        return 1;
+    }
+    std::printf("%s\n%s\n", view.headline.c_str(), fs::absolute(flags.output).c_str());
+    return 0;
+}
+
+}  // namespace
+
+void add_report_command(CLI::App& app, Run& run) {
+    auto* command = app.add_subcommand("report", "one self-contained HTML file from a profiled run, a sizing run, or both");
+    const auto flags = std::make_shared<ReportFlags>();
+    command->add_option("--eval_dir,--eval-dir", flags->eval_dir, "run folder of an eval");
+    command->add_option("--sizing_dir,--sizing-dir", flags->sizing_dir, "--calc_output_dir of a sizing calc");
+    command->add_option("--session", flags->session, "which session's waterfall to draw, from 0");
+    command->add_option("-o,--output", flags->output, "file to write")->capture_default_str();
+    add_target_flags(*command, flags->targets);
+    command->callback([&run, flags] {
+        if (flags->eval_dir.empty() && flags->sizing_dir.empty()) throw CLI::ValidationError("report", "give --eval_dir, --sizing_dir or both");
+        run = [flags] { return write_report(*flags); };
+    });
+}
+
+}  // namespace plimsoll::cli

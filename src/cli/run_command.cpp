@@ -1,0 +1,98 @@
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+
+#include "base/log.h"
+#include "cli/commands.h"
+#include "cli/flags.h"
+#include "cli/workflow_host.h"
+
+namespace plimsoll::cli {
+namespace {
+
+struct RunFlags {
+    ConfigFlags config;
+    std::vector<std::string> inputs;
+    std::string log_dir = ".plimsoll/logs";
+    bool stream = true;
+};
+
+// Shows what the session says while it runs: plans and warnings as lines, written text as it comes.
+class StreamPrinter {
+  public:
+    void operator()(const json::value& event) {
+        if (const auto piece = get_string(event, "answer")) return print_piece(*piece);
+        if (const auto piece = get_string(event, "piece")) {
+            const auto of = get_string(event, "of").value_or("");
+            if (of != current_) {
+                end_piece();
+                std::printf("\n[%s] ", of.c_str());
+                current_ = of;
+            }
+            return print_piece(*piece);
+        }
+        end_piece();
+        std::printf("\n%s\n", to_text(event).c_str());
+    }
+
+    void end_piece() {
+        if (open_) std::printf("\n");
+        open_ = false;
+    }
+
+  private:
+    void print_piece(const std::string& piece) {
+        std::fputs(piece.c_str(), stdout);
+        std::fflush(stdout);
+        open_ = true;
+    }
+
+    std::string current_;
+    bool open_ = false;
+};
+
+asio::awaitable<void> run_one(std::shared_ptr<event::Session> session, WorkflowHost& host, json::value input, Result<json::value>& result) {
+    result = co_await functions::run_session(std::move(session), host.workflow_type(), host.workflow(), std::move(input), {});
+}
+
+Result<void> run_inputs(const RunFlags& flags) {
+    const auto config = load_config(flags.config);
+    if (!config) return fail(config.error());
+    auto host = WorkflowHost::make(*config, 1, flags.log_dir);
+    if (!host) return fail(host.error());
+    for (std::size_t i = 0; i < flags.inputs.size(); ++i) {
+        event::SessionInfo info;
+        info.number = static_cast<std::int64_t>(i);
+        auto session = event::Session::make(std::move(info), (*host)->sinks(), system_clock(), Random::from_entropy()(), false);
+        const auto printer = std::make_shared<StreamPrinter>();
+        if (flags.stream) session->set_stream_writer([printer](const json::value& event) { (*printer)(event); });
+        Result<json::value> result = fail(ErrorCode::internal, "the session did not run");
+        (*host)->pool().run([&] { return run_one(session, **host, json::value(flags.inputs[i]), result); });
+        printer->end_piece();
+        if (!result) return fail(result.error());
+        std::printf("%s%s\n", flags.stream ? "\n" : "", to_text(*result).c_str());
+    }
+    return {};
+}
+
+}  // namespace
+
+void add_run_command(CLI::App& app, Run& run) {
+    auto* command = app.add_subcommand("run", "one session on the terminal, streamed as it happens");
+    const auto flags = std::make_shared<RunFlags>();
+    add_config_flags(*command, flags->config, true);
+    command->add_option("--input", flags->inputs, "question; may be repeated")->required();
+    command->add_flag("--stream,!--no-stream", flags->stream, "show the session while it runs");
+    command->add_option("--log_dir,--log-dir", flags->log_dir, "logs of local model servers")->capture_default_str();
+    command->callback([&run, flags] {
+        run = [flags] {
+            const auto done = run_inputs(*flags);
+            if (!done) log_error("{}", done.error().message);
+            return done ? 0 : 1;
+        };
+    });
+}
+
+}  // namespace plimsoll::cli

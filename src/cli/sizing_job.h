@@ -1,0 +1,34 @@
+// A sizing run's folder: <dir>/online/job_<epoch>/ with calc_runner_output.json, the plots and one run folder a concurrency;
+// <dir>/offline/job_<epoch>/ for answers computed again from it.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "forecast/sizing.h"
+#include "report/sizing_plots.h"
+
+namespace plimsoll::cli {
+
+struct TargetFlags {
+    forecast::Targets targets;
+    int gpus = 0;
+    bool nat_compat = false;
+};
+void add_target_flags(CLI::App& command, TargetFlags& flags);
+
+// The measurements of the newest job under <dir>/online, or, with `join`, of all jobs, of each concurrency the newest.
+// Unreadable jobs are warned about and passed over. Errors: not_found when there is none.
+Result<std::vector<forecast::LegResult>> load_online_legs(const std::filesystem::path& dir, bool join = false);
+
+forecast::SizingResult compute(const TargetFlags& flags, std::vector<forecast::LegResult> legs);
+
+// p95 LLM latency and workflow runtime of the usable legs, with fits and targets.
+std::vector<report::MetricView> make_metric_views(const forecast::SizingResult& result);
+
+// calc_runner_output.json first, then the plots; a plot that cannot be drawn is a warning.
+Result<void> save_sizing(const std::filesystem::path& job, const forecast::SizingResult& result);
+
+}  // namespace plimsoll::cli

@@ -1,0 +1,105 @@
+#include "eval/output_files.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/files.h"
+
+namespace plimsoll::eval {
+namespace {
+
+constexpr double kNatExportTimeoutSeconds = 60;  // a constant of NAT's own metadata
+
+bool keeps(const StepFilter& filter, const event::Step& step) {
+    return !filter || std::ranges::find(*filter, step.payload.event_type) != filter->end();
+}
+
+json::value make_row(const ItemResult& result, const DatasetConfig& dataset, const StepFilter& filter) {
+    const DatasetStructure& names = dataset.structure;
+    json::object row = result.item.row;
+    row[dataset.id_key] = result.item.id;
+    row[names.question_key] = result.item.question;
+    row[names.answer_key] = result.item.answer;
+    row[names.generated_answer_key] = result.error ? result.item.generated_answer : result.output;
+    json::array steps;
+    for (const auto& step : result.steps)
+        if (keeps(filter, step)) steps.push_back(event::to_json(step));
+    row[names.trajectory_key] = std::move(steps);
+    if (!row.contains(names.expected_trajectory_key)) row[names.expected_trajectory_key] = json::array();
+    if (result.error) row["session_error"] = {{"code", to_string(result.error->code)}, {"message", result.error->message}};
+    return row;
+}
+
+json::value make_bare_output(const ItemResult& result) {
+    const auto* text = result.output.if_string();
+    if (!text) return result.output;
+    auto value = parse_json(*text);
+    return value ? std::move(*value) : result.output;
+}
+
+json::value text_or_null(const std::optional<std::string>& text) { return text ? json::value(*text) : json::value(nullptr); }
+
+}  // namespace
+
+Result<StepFilter> parse_step_filter(const json::value& names) {
+    using event::Category;
+    using event::Phase;
+    if (names.is_null()) return std::vector<event::EventType>{{Category::llm, Phase::end}, {Category::tool, Phase::end}};
+    if (!names.is_array()) return fail(ErrorCode::config, "workflow_output_step_filter: must be a list of event types");
+    if (names.get_array().empty()) return StepFilter();
+    std::vector<event::EventType> types;
+    for (const auto& name : names.get_array()) {
+        const auto type = event::parse_event_type(to_text(name));
+        if (!type) return fail(ErrorCode::config, fmt::format("workflow_output_step_filter: no such event type: {}", to_text(name)));
+        types.push_back(*type);
+    }
+    return types;
+}
+
+json::value make_workflow_output(std::span<const ItemResult> items, const DatasetConfig& dataset, const StepFilter& filter) {
+    json::array rows;
+    rows.reserve(items.size());
+    for (const ItemResult& item : items) rows.push_back(dataset.structure.disable ? make_bare_output(item) : make_row(item, dataset, filter));
+    return rows;
+}
+
+json::value to_json(const EvalMetadata& metadata) {
+    json::array overrides;
+    for (const auto& entry : metadata.overrides) overrides.push_back({{"path", entry.path}, {"value", entry.value}});
+    return {{"config_file", metadata.config_file},
+            {"config_file_type", "Path"},
+            {"overrides", std::move(overrides)},
+            {"dataset", text_or_null(metadata.dataset)},
+            {"result_json_path", metadata.result_json_path},
+            {"skip_workflow", metadata.skip_workflow},
+            {"skip_completed_entries", metadata.skip_completed_entries},
+            {"reps", metadata.reps},
+            {"endpoint", text_or_null(metadata.endpoint)},
+            {"endpoint_timeout", metadata.endpoint_timeout},
+            {"adjust_dataset_size", metadata.adjust_dataset_size},
+            {"num_passes", metadata.num_passes},
+            {"export_timeout", kNatExportTimeoutSeconds},
+            {"user_id", metadata.user_id},
+            {"timestamp", to_iso8601(metadata.timestamp)}};
+}
+
+Result<void> save_workflow_output(const std::filesystem::path& folder, std::span<const ItemResult> items, const DatasetConfig& dataset,
+                                  const StepFilter& filter) {
+    return save_file(folder / "workflow_output.json", to_pretty_json(make_workflow_output(items, dataset, filter)));
+}
+
+Result<void> save_config_files(const std::filesystem::path& folder, std::string_view original, std::string_view effective, const EvalMetadata& metadata) {
+    PLIMSOLL_TRY(save_file(folder / "config_original.yml", original));
+    PLIMSOLL_TRY(save_file(folder / "config_effective.yml", effective));
+    return save_file(folder / "config_metadata.json", to_pretty_json(to_json(metadata)));
+}
+
+Result<void> save_evaluator_output(const std::filesystem::path& folder, const std::string& name, const EvaluatorOutput& output) {
+    const std::filesystem::path relative(name + "_output.json");
+    if (relative.is_absolute() || std::ranges::find(relative, "..") != relative.end())
+        return fail(ErrorCode::invalid_argument, fmt::format("the evaluator's name leaves the output folder: {}", name));
+    return save_file(folder / relative, to_pretty_json(to_json(output)));
+}
+
+}  // namespace plimsoll::eval

@@ -1,0 +1,17 @@
+// The sizing answer as text for a terminal.
+#pragma once
+
+#include <string>
+
+#include "forecast/sizing.h"
+
+namespace plimsoll::forecast {
+
+// NAT 1.9.0's table and its GPU lines, ending in a line end.
+std::string sizing_table(const SizingResult& result);
+
+// What NAT leaves unsaid, a line each: reasons for a missing estimate, upper bounds, the held-out check, how far the answer
+// reaches beyond the measurements, warnings.
+std::string sizing_notes(const SizingResult& result);
+
+}  // namespace plimsoll::forecast

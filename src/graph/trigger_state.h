@@ -1,0 +1,57 @@
+// A trigger while a graph runs: has it been written, may it fire, has its node seen it.
+//
+// Invariant: a trigger that may fire does so in the next step and is consumed there, before that step's writes; what is left
+// over from older steps are half-full barriers and deferred writes.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "graph/program.h"
+
+namespace plimsoll::graph {
+
+class TriggerState {
+  public:
+    explicit TriggerState(const Trigger& trigger) : deferred_(trigger.deferred), heard_(std::max<std::size_t>(trigger.writers, 1)) {}
+
+    // True when its node has to run.
+    bool fires() const { return is_complete() && (!deferred_ || finished_) && version_ > seen_; }
+
+    void write(std::size_t writer, std::uint64_t version) {
+        if (heard_[writer]) return;
+        heard_[writer] = true;
+        ++count_;
+        version_ = version;
+    }
+
+    // Its node ran in the step that becomes `version`.
+    void consume(std::uint64_t version) {
+        seen_ = version_;
+        if (!is_complete() || (deferred_ && !finished_)) return;
+        std::fill(heard_.begin(), heard_.end(), false);
+        count_ = 0;
+        finished_ = false;
+        version_ = version;
+    }
+
+    // No task is left: a deferred trigger that is complete may fire now.
+    void finish(std::uint64_t version) {
+        if (!deferred_ || finished_ || !is_complete()) return;
+        finished_ = true;
+        version_ = version;
+    }
+
+  private:
+    bool is_complete() const { return count_ == heard_.size(); }
+
+    bool deferred_;
+    bool finished_ = false;
+    std::vector<bool> heard_;
+    std::size_t count_ = 0;
+    std::uint64_t version_ = 0;
+    std::uint64_t seen_ = 0;
+};
+
+}  // namespace plimsoll::graph

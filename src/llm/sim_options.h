@@ -1,0 +1,36 @@
+// Settings of the simulated model server.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "base/error.h"
+#include "llm/sim_faults.h"
+
+namespace plimsoll::llm {
+
+struct SimOptions {
+    std::string host = "127.0.0.1";
+    std::uint16_t port = 0;                   // 0 = any free one
+    std::string model = "sim";                // as /v1/models lists it
+    std::chrono::microseconds ttft{100'000};  // time to first token
+    std::chrono::microseconds itl{10'000};    // time between two tokens
+    double jitter = 0;                        // both are multiplied by a factor drawn from [1 - jitter, 1 + jitter]
+    std::uint64_t seed = 1;                   // of jitter and faults; the n-th request draws the same each time
+    int tokens = 128;                         // of an answer that nothing else sets the length of
+    int max_concurrency = 0;                  // requests worked on at once, others queue; 0 = no limit
+    int embedding_dim = 384;
+    std::filesystem::path script;             // see SimRule; empty = none
+    SimFaultRates fault_rates{};
+    std::chrono::milliseconds slow_start{5000};
+};
+
+inline constexpr int kMaxSimDimensions = 16'384;
+inline constexpr std::chrono::hours kMaxSimDelay{1};  // of each of the times
+
+// Errors: invalid_argument.
+Result<void> check_sim_options(const SimOptions& options);
+
+}  // namespace plimsoll::llm

@@ -1,0 +1,32 @@
+// The one place every analysis goes through: off switch, isolation, timing. An analysis that fails or throws is noted by name
+// and never costs another's output.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+
+namespace plimsoll::profile {
+
+class AnalysisRunner {
+  public:
+    // Does nothing when `on` is false. True when `body` ran and succeeded.
+    bool run(std::string_view name, bool on, const std::function<Result<void>()>& body);
+
+    struct Timing {
+        std::string name;
+        double seconds = 0;
+    };
+    const std::vector<Timing>& timings() const { return timings_; }
+    const std::vector<std::pair<std::string, Error>>& failures() const { return failures_; }
+
+  private:
+    std::vector<Timing> timings_;
+    std::vector<std::pair<std::string, Error>> failures_;
+};
+
+}  // namespace plimsoll::profile

@@ -1,0 +1,300 @@
+// The analyses one by one, on traces small enough to check by hand.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+
+#include "profile/analysis_runner.h"
+#include "profile/concurrency.h"
+#include "profile/concurrency_spikes.h"
+#include "profile/confidence.h"
+#include "profile/llm_metrics.h"
+#include "profile/nested_stack.h"
+#include "profile/simple_stack.h"
+#include "profile/standardized_csv.h"
+#include "profile/step_latency.h"
+#include "profile/token_uniqueness.h"
+#include "profile/trace_fixture.h"
+
+namespace plimsoll::profile {
+namespace {
+
+using testing::ElementsAre;
+
+std::vector<StepSpec> join(std::vector<std::vector<StepSpec>> calls) {
+    std::vector<StepSpec> all;
+    for (const auto& call : calls) all.insert(all.end(), call.begin(), call.end());
+    std::ranges::stable_sort(all, {}, &StepSpec::time);
+    return all;
+}
+
+// Six events of NAT's own tests: an LLM call around a tool call, and a tool call in another session.
+std::vector<event::SessionTrace> six_events() {
+    return {make_session(join({make_call("LLM", "u1", 1, 2, "llama-3"), make_call("TOOL", "u2", 1.5, 1.6, "weather-search", "u1")})),
+            make_session(make_call("TOOL", "u3", 10, 11, "google-search"))};
+}
+
+TEST(ConfidenceTest, MatchesRecordedVectors) {
+    const auto cases = parse_json(load_golden("nat-small/sizing/numeric_cases.json"));
+    ASSERT_TRUE(cases.has_value());
+    for (const auto& vector : cases->at("confidence_intervals").as_array()) {
+        std::vector<double> data;
+        for (const auto& number : vector.at("data").as_array()) data.push_back(number.to_number<double>());
+        EXPECT_EQ(find_difference(vector.at("result"), to_json(compute_confidence_interval(data))), "");
+    }
+}
+
+TEST(LlmMetricsTest, CountsWhatIsStillToCome) {
+    const std::vector<event::SessionTrace> sessions = {
+        make_session({{.type = "LLM_START", .time = 1000, .uuid = "abc", .function = "my_func"},
+                      {.type = "LLM_END", .time = 1001, .uuid = "abc", .function = "my_func", .completion_tokens = 42},
+                      {.type = "LLM_START", .time = 1002.5, .uuid = "xyz", .function = "my_func"},
+                      {.type = "TOOL_START", .time = 1003, .uuid = "t", .function = "my_func"}}),
+        make_session({{.type = "LLM_START", .time = 5000, .uuid = "123", .function = "other_func"},
+                      {.type = "LLM_END", .time = 5001, .uuid = "123", .function = "other_func", .completion_tokens = 100}})};
+    const auto metrics = compute_llm_metrics(make_trace_view(sessions));
+    const auto collect = [&](std::size_t session, auto member) {
+        std::vector<double> values;
+        for (const auto& step : metrics.sessions[session]) values.push_back(static_cast<double>(step.*member));
+        return values;
+    };
+    EXPECT_THAT(collect(0, &StepOutlook::requests_remaining), ElementsAre(1, 1, 0, 0));
+    EXPECT_THAT(collect(0, &StepOutlook::time_to_next_ms), ElementsAre(2500, 1500, -1, -1));
+    EXPECT_THAT(collect(0, &StepOutlook::time_to_event_end_ms), ElementsAre(2500, 1500, -1, -1));
+    EXPECT_THAT(collect(0, &StepOutlook::time_to_session_end_ms), ElementsAre(3000, 2000, 500, 0));
+    EXPECT_THAT(collect(1, &StepOutlook::time_to_session_end_ms), ElementsAre(1000, 0));
+    EXPECT_EQ(metrics.sessions[0][0].output_tokens, 42);
+    EXPECT_FALSE(metrics.sessions[0][2].output_tokens.has_value());
+    EXPECT_EQ(metrics.sessions[1][0].output_tokens, 100);
+}
+
+TEST(LlmMetricsTest, StartsAtTheSameTimeDoNotWaitForEachOther) {
+    const std::vector<event::SessionTrace> sessions = {
+        make_session({{.type = "LLM_START", .time = 1, .uuid = "a"}, {.type = "LLM_START", .time = 1, .uuid = "b"}})};
+    const auto metrics = compute_llm_metrics(make_trace_view(sessions));
+    EXPECT_EQ(metrics.sessions[0][0].requests_remaining, 0);
+    EXPECT_EQ(metrics.sessions[0][1].requests_remaining, 0);
+}
+
+TEST(StandardizedCsvTest, QuotesWhatNeedsIt) {
+    auto session = make_session({{.type = "LLM_START", .time = 1.5, .uuid = "a", .name = "m,1", .input = "say \"hi\"\nnow"}});
+    session.steps[0].function_ancestry = {};
+    EXPECT_EQ(make_standardized_csv({session}, nullptr, false),
+              "event_type,event_timestamp,example_number,prompt_tokens,completion_tokens,total_tokens,llm_text_input,llm_text_output,"
+              "llm_new_token,llm_name,tool_name,function_name,function_id,parent_function_name,parent_function_id,UUID,framework\n"
+              "LLM_START,1.5,0,0,0,0,\"say \"\"hi\"\"\nnow\",,,\"m,1\",,root,root,,,a,\n");
+}
+
+TEST(StandardizedCsvTest, TextsThatAreNoStringsAreJson) {
+    const auto session = make_session({{.type = "LLM_START", .uuid = "a", .input = json::array{{{"content", "x"}}}}});
+    EXPECT_THAT(make_standardized_csv({session}, nullptr, false), testing::HasSubstr(R"("[{""content"":""x""}]")"));
+}
+
+TEST(StandardizedCsvTest, RemainingIsWholeWithoutLlmStarts) {
+    const std::vector<event::SessionTrace> sessions = {make_session(make_call("TOOL", "t", 0, 1))};
+    const auto metrics = compute_llm_metrics(make_trace_view(sessions));
+    EXPECT_THAT(make_standardized_csv(sessions, &metrics, true), testing::HasSubstr(",agent,-1,-1.0,-1.0,,1000.0\n"));
+}
+
+event::SessionTrace prompts(std::vector<std::string> texts) {
+    std::vector<StepSpec> steps;
+    for (std::size_t i = 0; i < texts.size(); ++i)
+        steps.push_back(
+            {.type = "LLM_START", .time = static_cast<double>(i), .uuid = std::to_string(i), .name = "m", .input = json::value(texts[i])});
+    return make_session(steps);
+}
+
+TEST(TokenUniquenessTest, CountsNewWords) {
+    const std::vector<event::SessionTrace> sessions = {prompts({"Hello world", "Hello new tokens world"})};
+    const auto uniqueness = compute_token_uniqueness(make_trace_view(sessions));
+    EXPECT_EQ(uniqueness.at("m").p90, 2);
+    EXPECT_EQ(uniqueness.at("m").p99, 2);
+}
+
+TEST(TokenUniquenessTest, PairsStayWithinASession) {
+    const std::vector<event::SessionTrace> sessions = {prompts({"Entirely different"}), prompts({"Testing one", "Testing one two"})};
+    EXPECT_EQ(compute_token_uniqueness(make_trace_view(sessions)).at("m").p90, 1);
+}
+
+TEST(TokenUniquenessTest, OnePromptGivesNothing) {
+    const std::vector<event::SessionTrace> sessions = {prompts({"alone"}), {}};
+    EXPECT_TRUE(compute_token_uniqueness(make_trace_view(sessions)).empty());
+}
+
+TEST(TokenUniquenessTest, WordsAreLowerCaseLettersAndDigits) {
+    EXPECT_THAT(split_words("Don't  STOP_me-now 42!"), testing::UnorderedElementsAre("don", "t", "stop_me", "now", "42"));
+    EXPECT_THAT(split_words("\u00c4pfel \u201eja\u201c \u2014 \u65e5\u672c"),
+                testing::UnorderedElementsAre("\u00e4pfel", "ja", "\u65e5\u672c"));
+    EXPECT_TRUE(split_words("").empty());
+    EXPECT_THAT(split_words("a\xff\xe2\x82"
+                            "b"),
+                testing::UnorderedElementsAre("a", "b"));  // broken UTF-8 separates
+}
+
+TEST(CallTreeTest, OverlappingCallsAreSiblings) {
+    const std::vector<event::SessionTrace> sessions = {
+        make_session(join({make_call("TOOL", "a", 0, 2, "a"), make_call("TOOL", "b", 1, 3, "b"), make_call("TOOL", "c", 4, 5, "c")}))};
+    const TraceView view = make_trace_view(sessions);
+    for (const Call& call : make_call_tree(view, is_call)) EXPECT_FALSE(call.parent.has_value());
+}
+
+TEST(CallTreeTest, SelfTimeIsWhatNoChildCovers) {
+    const std::vector<event::SessionTrace> sessions = {
+        make_session(join({make_call("FUNCTION", "f", 0, 10, "f"), make_call("TOOL", "a", 1, 4, "a", "f"),
+                           make_call("TOOL", "b", 2, 6, "b", "f"), make_call("TOOL", "c", 9, 12, "c", "f")}))};
+    const TraceView view = make_trace_view(sessions);
+    const CallTree tree = make_call_tree(view, is_call);
+    ASSERT_EQ(tree.size(), 4u);
+    EXPECT_DOUBLE_EQ(tree[0].self_time, 10 - (6 - 1) - (10 - 9));
+    EXPECT_DOUBLE_EQ(tree[0].subtree_time, tree[0].self_time + 3 + 4 + 3);
+}
+
+TEST(CallTreeTest, LeftOutSpansPassTheirChildrenUp) {
+    const std::vector<event::SessionTrace> sessions = {make_session(
+        join({make_call("FUNCTION", "f", 0, 10, "f"), make_call("TASK", "t", 1, 9, "t", "f"), make_call("LLM", "l", 2, 8, "l", "t")}))};
+    const TraceView view = make_trace_view(sessions);
+    const CallTree tree = make_call_tree(view, is_nested_call);
+    ASSERT_EQ(tree.size(), 2u);
+    EXPECT_EQ(tree[1].parent, 0u);
+    EXPECT_DOUBLE_EQ(tree[0].self_time, 4);
+}
+
+TEST(CallTreeTest, FunctionStandsInForAnUnknownParent) {
+    auto session = make_session(join({make_call("FUNCTION", "agent-id", 0, 10, "agent"), make_call("LLM", "l", 2, 8, "l", "gone")}));
+    const std::vector<event::SessionTrace> sessions = {session};
+    const TraceView view = make_trace_view(sessions);
+    const CallTree tree = make_call_tree(view, is_call);
+    ASSERT_EQ(tree.size(), 2u);
+    EXPECT_EQ(tree[1].parent, 0u);
+}
+
+TEST(CallTreeTest, CircleOfParentsIsCut) {
+    const std::vector<event::SessionTrace> sessions = {make_session(
+        join({make_call("TOOL", "a", 0, 5, "a", "b"), make_call("TOOL", "b", 1, 4, "b", "a"), make_call("TOOL", "c", 2, 3, "c", "c")}))};
+    const TraceView view = make_trace_view(sessions);
+    const CallTree tree = make_call_tree(view, is_call);
+    ASSERT_EQ(tree.size(), 3u);
+    EXPECT_FALSE(tree[0].parent.has_value());
+    EXPECT_EQ(tree[1].parent, 0u);
+    EXPECT_FALSE(tree[2].parent.has_value());
+}
+
+TEST(CallTreeTest, DeepChainsAndReports) {
+    constexpr int kDepth = 5000;
+    std::vector<StepSpec> steps;
+    for (int i = 0; i < kDepth; ++i)
+        steps.push_back(
+            {.type = "FUNCTION_START", .time = i * 1.0, .uuid = std::to_string(i), .name = "f", .parent = std::to_string(i - 1)});
+    const std::vector<event::SessionTrace> sessions = {make_session(steps)};
+    const TraceView view = make_trace_view(sessions);
+    const CallTree tree = make_call_tree(view, is_nested_call);
+    EXPECT_EQ(tree.back().depth, kDepth - 1);
+    EXPECT_LT(analyse_nested_stack(tree).report.size(), 1'500'000u);
+}
+
+TEST(NestedStackTest, ToolInsideAnLlmCall) {
+    const auto sessions = six_events();
+    const TraceView view = make_trace_view(sessions);
+    const auto output = analyse_nested_stack(make_call_tree(view, is_nested_call));
+    EXPECT_EQ(output.metrics.at("concurrency").at("p90").to_number<double>(), 1);
+    EXPECT_DOUBLE_EQ(output.metrics.at("node_metrics").at("u1").at("duration").to_number<double>(), 1);
+    EXPECT_NEAR(output.metrics.at("node_metrics").at("u1").at("self_time").to_number<double>(), 0.9, 1e-12);
+}
+
+TEST(SimpleStackTest, OneRowAnOperation) {
+    auto sessions = six_events();
+    auto output = analyse_simple_stack(make_trace_view(sessions));
+    std::vector<std::string> keys;
+    for (const auto& [key, stats] : output.metrics) {
+        keys.emplace_back(key);
+        EXPECT_GE(stats.at("p95_duration").to_number<double>(), stats.at("avg_duration").to_number<double>());
+    }
+    EXPECT_THAT(keys, ElementsAre("LLM:llama-3", "TOOL:google-search", "TOOL:weather-search"));
+
+    sessions[0].steps.pop_back();  // the LLM_END
+    output = analyse_simple_stack(make_trace_view(sessions));
+    EXPECT_EQ(output.metrics.size(), 2u);
+}
+
+TEST(SimpleStackTest, CallsThatMeetDoNotOverlap) {
+    const std::vector<event::SessionTrace> sessions = {make_session(join({make_call("LLM", "b", 0, 1), make_call("LLM", "a", 1, 2)}))};
+    const auto output = analyse_simple_stack(make_trace_view(sessions));
+    EXPECT_EQ(output.metrics.at("LLM:m").at("max_concurrency").to_number<int>(), 1);
+}
+
+TEST(ConcurrencyTest, LevelsOverTime) {
+    const std::vector<Interval> intervals = {{0, 2}, {1, 3}, {5, 6}, {6, 6}};
+    const auto timeline = compute_timeline(intervals);
+    ASSERT_EQ(timeline.size(), 5u);
+    EXPECT_EQ(max_level(timeline), 2);
+    EXPECT_EQ(level_at(timeline, 1.5), 2);
+    EXPECT_EQ(level_at(timeline, 4), 0);
+    EXPECT_EQ(level_at(timeline, 6), 0);
+    EXPECT_EQ(level_at(timeline, -1), 0);
+    EXPECT_THAT(compute_level_seconds(timeline), ElementsAre(std::pair(0, 2.0), std::pair(1, 3.0), std::pair(2, 1.0)));
+    EXPECT_EQ(level_percentile(compute_level_seconds(timeline), 50), 1);
+    EXPECT_EQ(level_percentile(compute_level_seconds(timeline), 99), 2);
+    EXPECT_EQ(level_percentile({}, 50), 0);
+}
+
+TEST(ConcurrencySpikesTest, ThresholdOfOneFindsEveryCall) {
+    const auto sessions = six_events();
+    const auto output = analyse_concurrency_spikes(make_trace_view(sessions), 1);
+    EXPECT_EQ(output.metrics.at("p90_concurrency").to_number<double>(), 1);
+    EXPECT_EQ(output.metrics.at("spike_intervals").as_array().size(), 4u);
+}
+
+TEST(ConcurrencySpikesTest, UuidListsAreBounded) {
+    // All calls overlap: the lists of all spikes together would hold n² = 1,000,000 UUIDs.
+    constexpr int kCalls = 1000;
+    std::vector<StepSpec> steps;
+    for (int i = 0; i < kCalls; ++i) steps.push_back({.type = "LLM_START", .time = i * 1.0, .uuid = std::to_string(i), .name = "m"});
+    for (int i = 0; i < kCalls; ++i)
+        steps.push_back({.type = "LLM_END", .time = kCalls + i * 1.0, .uuid = std::to_string(i), .name = "m", .prompt_tokens = 7});
+    const std::vector<event::SessionTrace> sessions = {make_session(steps)};
+    const auto output = analyse_concurrency_spikes(make_trace_view(sessions), 1);
+    std::size_t listed = 0;
+    for (const auto& spike : output.metrics.at("spike_intervals").as_array()) listed += spike.at("active_uuids").as_array().size();
+    EXPECT_LE(listed, kMaxListedUuids);
+    EXPECT_GT(output.metrics.at("plimsoll").at("spikes_without_uuids").to_number<int>(), 0);
+    EXPECT_EQ(output.metrics.at("correlation_stats").at("avg_prompt_tokens").to_number<double>(), 7);
+}
+
+TEST(StepLatencyTest, TokensAndShares) {
+    auto session = make_session({{.type = "LLM_START", .time = 0, .uuid = "a", .name = "m"},
+                                 {.type = "LLM_NEW_TOKEN", .time = 0.5, .uuid = "a"},
+                                 {.type = "LLM_NEW_TOKEN", .time = 1, .uuid = "a"},
+                                 {.type = "LLM_END", .time = 3, .uuid = "a", .name = "m", .completion_tokens = 30},
+                                 {.type = "TOOL_START", .time = 3, .uuid = "t", .name = "search"},
+                                 {.type = "TOOL_END", .time = 4, .uuid = "t", .name = "search"}});
+    const std::vector<event::SessionTrace> sessions = {session};
+    const TraceView view = make_trace_view(sessions);
+    const auto rows = compute_step_latencies(make_call_tree(view, is_call));
+    ASSERT_EQ(rows.size(), 2u);
+    EXPECT_EQ(rows[0].name, "m");
+    EXPECT_DOUBLE_EQ(*rows[0].ttft_p50, 0.5);
+    EXPECT_DOUBLE_EQ(*rows[0].tokens_per_s, 10);
+    EXPECT_DOUBLE_EQ(rows[0].self_time_share, 0.75);
+    EXPECT_FALSE(rows[1].ttft_p50.has_value());
+    EXPECT_FALSE(rows[1].tokens_per_s.has_value());
+}
+
+TEST(AnalysisRunnerTest, FailuresAndExceptionsAreKeptApart) {
+    AnalysisRunner runner;
+    bool ran = false;
+    EXPECT_FALSE(runner.run("throws", true, []() -> Result<void> { throw std::runtime_error("boom"); }));
+    EXPECT_FALSE(runner.run("fails", true, []() -> Result<void> { return fail(ErrorCode::limit, "too much"); }));
+    EXPECT_FALSE(runner.run("off", false, []() -> Result<void> { throw std::runtime_error("not called"); }));
+    EXPECT_TRUE(runner.run("works", true, [&]() -> Result<void> {
+        ran = true;
+        return {};
+    }));
+    EXPECT_TRUE(ran);
+    ASSERT_EQ(runner.failures().size(), 2u);
+    EXPECT_EQ(runner.failures()[0].second.code, ErrorCode::internal);
+    EXPECT_EQ(runner.failures()[1].second.code, ErrorCode::limit);
+    EXPECT_EQ(runner.timings().size(), 3u);
+}
+
+}  // namespace
+}  // namespace plimsoll::profile

@@ -1,0 +1,71 @@
+// The `profiler:` mapping of an eval file (NAT 1.9.0): which analyses run. An absent or null mapping means no profiling at
+// all; that is the caller's decision, here null reads as "nothing switched on".
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/schema.h"
+
+namespace plimsoll::profile {
+
+struct PrefixSettings {
+    bool enable = false;
+    double min_frequency = 0.5;  // share of the calls that must begin with a prefix
+};
+
+struct BottleneckSettings {
+    bool enable_simple_stack = false;
+    bool enable_nested_stack = false;
+};
+
+struct SpikeSettings {
+    bool enable = false;
+    int spike_threshold = 1;  // calls in flight from which an interval counts as a spike
+};
+
+struct PrefixSpanSettings {
+    bool enable = false;
+    double min_support = 2;
+    double min_coverage = 0;
+    int max_text_len = 1000;
+    int top_k = 10;
+    bool chain_with_common_prefixes = false;
+};
+
+struct PredictionTrieSettings {
+    bool enable = false;
+    std::string output_filename = "prediction_trie.json";
+    bool auto_sensitivity = true;
+    int sensitivity_scale = 5;
+    double w_critical = 0.5;
+    double w_fanout = 0.3;
+    double w_position = 0.2;
+    double w_parallel = 0.0;
+};
+
+struct ProfilerConfig {
+    bool base_metrics = false;
+    bool token_usage_forecast = false;
+    bool token_uniqueness_forecast = false;
+    bool workflow_runtime_forecast = false;
+    bool compute_llm_metrics = false;
+    bool csv_exclude_io_text = false;
+    PrefixSettings prompt_caching_prefixes;
+    BottleneckSettings bottleneck_analysis;
+    SpikeSettings concurrency_spike_analysis;
+    PrefixSpanSettings prefix_span_analysis;
+    PredictionTrieSettings prediction_trie;
+    json::value dynamo_metrics;         // as written
+    std::vector<std::string> warnings;  // keys nobody knows, a line each
+};
+
+// Errors: config, naming every wrong field.
+Result<ProfilerConfig> parse_profiler_config(const json::value& settings);
+
+// Section "profiler", no type. The nested mappings are fields of type `any`.
+const ComponentInfo& profiler_info();
+
+}  // namespace plimsoll::profile

@@ -1,0 +1,114 @@
+#include "profile/standardized_csv.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace plimsoll::profile {
+namespace {
+
+using event::Category;
+using event::Phase;
+
+void append_field(std::string& out, std::string_view text) {
+    if (text.find_first_of(",\"\r\n") == std::string_view::npos) {
+        out += text;
+    } else {
+        out += '"';
+        for (const char c : text) {
+            if (c == '"') out += '"';
+            out += c;
+        }
+        out += '"';
+    }
+    out += ',';
+}
+
+void append_float(std::string& out, double number) { append_field(out, to_compact_json(number)); }
+void append_whole(std::string& out, std::int64_t number) { append_field(out, std::to_string(number)); }
+void append_optional(std::string& out, const std::optional<std::string>& text) { append_field(out, text ? *text : std::string_view()); }
+
+void append_row_end(std::string& out) { out.back() = '\n'; }
+
+std::string text_of(const json::value& value) { return value.is_null() ? std::string() : to_text(value); }
+
+void append_header(std::string& out, bool nova, bool text) {
+    out += "event_type,event_timestamp,example_number,prompt_tokens,completion_tokens,total_tokens,";
+    if (text) out += "llm_text_input,llm_text_output,llm_new_token,";
+    out += "llm_name,tool_name,function_name,function_id,parent_function_name,parent_function_id,UUID,framework,";
+    if (nova)
+        out +=
+            "NOVA-Event-ID,NOVA-Requests-Remaining-In-Event,NOVA-Time-To-Next-Event,NOVA-Time-To-Event-End,NOVA-Predicted-OSL,"
+            "NOVA-Time-To-Session-End,";
+    append_row_end(out);
+}
+
+void append_texts(std::string& out, const event::Payload& payload) {
+    const bool llm = payload.event_type.category == Category::llm && payload.data;
+    const auto text = [&](Phase phase, const json::value event::StepData::* member) {
+        return llm && payload.event_type.phase == phase ? text_of((*payload.data).*member) : std::string();
+    };
+    append_field(out, text(Phase::start, &event::StepData::input));
+    append_field(out, text(Phase::end, &event::StepData::output));
+    append_field(out, text(Phase::chunk, &event::StepData::chunk));
+}
+
+void append_step(std::string& out, const event::Step& step, std::size_t session, bool text) {
+    const auto& payload = step.payload;
+    const auto& function = step.function_ancestry;
+    const event::TokenUsage usage = payload.usage_info ? payload.usage_info->token_usage : event::TokenUsage{};
+    append_field(out, event::to_string(payload.event_type));
+    append_float(out, payload.event_timestamp);
+    append_whole(out, static_cast<std::int64_t>(session));
+    append_whole(out, usage.prompt_tokens);
+    append_whole(out, usage.completion_tokens);
+    append_whole(out, usage.total_tokens);
+    if (text) append_texts(out, payload);
+
+    const bool whole_call = payload.event_type.phase != Phase::chunk;
+    const auto name_for = [&](Category category) {
+        return whole_call && payload.event_type.category == category ? payload.name.value_or("") : std::string();
+    };
+    append_field(out, name_for(Category::llm));
+    append_field(out, name_for(Category::tool));
+    append_field(out, function.function_name);
+    append_field(out, function.function_id);
+    append_optional(out, function.parent_name);
+    append_optional(out, function.parent_id);
+    append_field(out, payload.uuid);
+    append_optional(out, payload.framework);
+}
+
+void append_outlook(std::string& out, const event::Step& step, const StepOutlook& outlook, bool has_llm_start) {
+    append_field(out, step.function_ancestry.function_name);
+    // NAT's column turns from whole numbers to floats as soon as one group has an LLM_START.
+    if (has_llm_start)
+        append_float(out, static_cast<double>(outlook.requests_remaining));
+    else
+        append_whole(out, outlook.requests_remaining);
+    append_float(out, outlook.time_to_next_ms);
+    append_float(out, outlook.time_to_event_end_ms);
+    if (outlook.output_tokens)
+        append_float(out, static_cast<double>(*outlook.output_tokens));
+    else
+        append_field(out, std::string_view());
+    append_float(out, outlook.time_to_session_end_ms);
+}
+
+}  // namespace
+
+std::string make_standardized_csv(const std::vector<event::SessionTrace>& sessions, const LlmMetrics* metrics, bool exclude_text) {
+    if (std::ranges::all_of(sessions, [](const auto& session) { return session.steps.empty(); })) return "\n";
+    std::string out;
+    append_header(out, metrics != nullptr, !exclude_text);
+    for (std::size_t i = 0; i < sessions.size(); ++i) {
+        for (std::size_t j = 0; j < sessions[i].steps.size(); ++j) {
+            const event::Step& step = sessions[i].steps[j];
+            append_step(out, step, i, !exclude_text);
+            if (metrics) append_outlook(out, step, metrics->sessions[i][j], metrics->has_llm_start);
+            append_row_end(out);
+        }
+    }
+    return out;
+}
+
+}  // namespace plimsoll::profile

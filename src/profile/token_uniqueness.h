@@ -1,0 +1,22 @@
+// How many new words each prompt brings against the session's previous prompt to the same model (NAT 1.9.0). A low number
+// says that prompt caching has much to gain.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+
+#include "profile/confidence.h"
+#include "profile/trace_view.h"
+
+namespace plimsoll::profile {
+
+// By model name. A session's first prompt to a model counts for nothing; models without a second one are absent.
+std::map<std::string, Percentiles> compute_token_uniqueness(const TraceView& view);
+
+// Runs of letters, digits and underscores, lower-cased (ASCII, Latin-1, Greek and Cyrillic letters). Above ASCII everything
+// is a letter but the punctuation and symbol blocks.
+std::unordered_set<std::string> split_words(std::string_view text);
+
+}  // namespace plimsoll::profile

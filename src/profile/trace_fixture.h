@@ -1,0 +1,37 @@
+// Hand-made traces and recorded ones for the tests of this folder.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "event/trace.h"
+
+namespace plimsoll::profile {
+
+struct StepSpec {
+    std::string type;  // "LLM_START"
+    double time = 0;
+    std::string uuid;
+    std::string name;
+    std::string parent = "root";
+    std::string function = "agent";
+    json::value input;
+    std::int64_t prompt_tokens = 0, completion_tokens = 0;
+};
+
+event::Step make_step(const StepSpec& spec);
+event::SessionTrace make_session(const std::vector<StepSpec>& specs);
+
+// A START and an END.
+std::vector<StepSpec> make_call(const std::string& category, const std::string& uuid, double start, double end,
+                                const std::string& name = "m", const std::string& parent = "root");
+
+// tests/goldens/<file>
+std::string load_golden(const std::string& file);
+std::vector<event::SessionTrace> load_golden_traces(const std::string& file);
+
+// Empty when `actual` is `expected` but for numbers that differ by less than 1e-9 relative; else the first difference.
+// Members of `actual` that `expected` lacks are differences too.
+std::string find_difference(const json::value& expected, const json::value& actual, const std::string& place = "$");
+
+}  // namespace plimsoll::profile

@@ -1,0 +1,80 @@
+// SQLite with Result instead of codes. One Database is one connection; neither class is thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace plimsoll::retrieval {
+
+class Statement;
+
+class Database {
+  public:
+    // Opens or makes the file. Waits up to 10 s for another process's write. Errors: io, no_space, parse (no SQLite file).
+    static Result<Database> open(const std::filesystem::path& file);
+
+    Result<void> run(const char* sql);  // any number of statements, results dropped
+    Result<Statement> prepare(std::string_view sql) const;
+    std::int64_t last_insert_id() const;
+
+  private:
+    struct Close {
+        void operator()(sqlite3* handle) const;
+    };
+    explicit Database(sqlite3* handle) : handle_(handle) {}
+    std::unique_ptr<sqlite3, Close> handle_;
+};
+
+// bind() in order, step() until it says false, columns by index from 0. reset() starts over with new values.
+// Bound text and bytes must live until the last step. Must not outlive its Database.
+class Statement {
+  public:
+    Statement& bind(std::int64_t value);
+    Statement& bind(std::string_view value);
+    Statement& bind(std::span<const float> value);  // as a blob, in the machine's byte order
+
+    Result<bool> step();  // true: a row is there
+    Result<void> run();   // for statements without rows
+    void reset();
+
+    std::int64_t integer(int column) const;
+    double number(int column) const;
+    std::string text(int column) const;
+    std::span<const std::byte> bytes(int column) const;  // until the next step
+
+  private:
+    friend class Database;
+    struct Finalize {
+        void operator()(sqlite3_stmt* handle) const;
+    };
+    explicit Statement(sqlite3_stmt* handle) : handle_(handle) {}
+    std::unique_ptr<sqlite3_stmt, Finalize> handle_;
+    int next_ = 1;        // parameter
+    int bind_error_ = 0;  // the first one, reported by step()
+};
+
+// Rolls back unless commit() was reached.
+class Transaction {
+  public:
+    static Result<Transaction> begin(Database& database);
+    Transaction(Transaction&& other) noexcept;
+    Transaction& operator=(Transaction&&) = delete;
+    ~Transaction();
+    Result<void> commit();
+
+  private:
+    explicit Transaction(Database& database) : database_(&database) {}
+    Database* database_;
+};
+
+}  // namespace plimsoll::retrieval

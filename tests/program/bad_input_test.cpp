@@ -1,0 +1,190 @@
+// What a stranger does wrong, and servers that misbehave: one clear error with its place, the right exit code, and nothing lost.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+
+#include "base/files.h"
+#include "base/json.h"
+#include "configs.h"
+#include "program.h"
+
+namespace plimsoll::test {
+namespace {
+
+using testing::ContainsRegex;
+using testing::HasSubstr;
+using testing::Not;
+
+class BadInput : public testing::Test {
+  protected:
+    std::filesystem::path folder() const { return folder_.path(); }
+    void write(const std::string& name, const std::string& text) { ASSERT_TRUE(save_file(folder() / name, text)); }
+    Finished eval(std::vector<std::string> more = {}) {
+        std::vector<std::string> arguments = {"eval", "--config_file", "eval.yml"};
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        return run_program(arguments, folder());
+    }
+    json::value output(const std::string& name) { return parse_json(load_file(folder() / "out" / name).value()).value(); }
+
+  private:
+    TemporaryFolder folder_;
+};
+
+TEST_F(BadInput, MissingConfigFile) {
+    const auto result = eval();
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_THAT(result.err, HasSubstr("eval.yml"));
+}
+
+TEST_F(BadInput, WrongFlagIsAUsageError) {
+    const auto result = run_program({"eval", "--no_such_flag"}, folder());
+    EXPECT_EQ(result.exit_code, 2);
+    EXPECT_EQ(run_program({}, folder()).exit_code, 2);
+    EXPECT_EQ(run_program({"nonsense"}, folder()).exit_code, 2);
+}
+
+TEST_F(BadInput, BrokenYamlNamesFileLineAndColumn) {
+    write("eval.yml", "llms:\n  a: {_type: openai\nworkflow: [\n");
+    const auto result = eval();
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_THAT(result.err, ContainsRegex("eval\\.yml:[0-9]+:[0-9]+"));
+}
+
+TEST_F(BadInput, DanglingReferenceNamesItsLineAndEveryOtherProblem) {
+    write("eval.yml", "llms:\n  model:\n    _type: openai\n    model_name: m\n    temperature: hot\nworkflow:\n  _type: chat_completion\n  llm_name: modle\n");
+    const auto result = eval();
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_THAT(result.err, ContainsRegex("eval\\.yml:8:[0-9]+.*modle"));
+    EXPECT_THAT(result.err, ContainsRegex("eval\\.yml:5:[0-9]+.*temperature"));
+}
+
+TEST_F(BadInput, UnknownKeyWarnsWithASuggestionAndFailsWhenStrict) {
+    write("eval.yml", "llms:\n  model:\n    _type: openai\n    model_name: m\nworkflow:\n  _type: chat_completion\n  llm_name: model\n  sistem_prompt: x\n");
+    const auto lenient = run_program({"validate", "--config_file", "eval.yml"}, folder());
+    EXPECT_EQ(lenient.exit_code, 0);
+    EXPECT_THAT(lenient.err, AllOf(HasSubstr("eval.yml:8"), HasSubstr("system_prompt")));
+    EXPECT_EQ(run_program({"validate", "--config_file", "eval.yml", "--strict"}, folder()).exit_code, 1);
+}
+
+TEST_F(BadInput, MissingDatasetIsNamed) {
+    write("eval.yml", chat_config("http://127.0.0.1:1/v1"));
+    const auto result = eval();
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_THAT(result.err, HasSubstr("dataset.json"));
+}
+
+TEST_F(BadInput, RowWithoutAQuestionIsCountedAndTheRestRuns) {
+    const SimulatedModel model(folder());
+    write("eval.yml", chat_config(model.url()));
+    write("dataset.json", R"([{"id": 1, "question": "a?"}, {"id": 2, "answer": "no question"}, {"id": 3, "question": "  "}, {"id": 4, "question": "b?"}])");
+    const auto result = eval();
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(output("workflow_output.json").as_array().size(), 2u);
+    EXPECT_THAT(result.err, HasSubstr("question"));
+}
+
+// Every way in which a model server can fail a session: exit code 1, the row is there with its error, the steps are kept.
+struct Fault {
+    const char* name;
+    const char* code;  // of the session's error
+};
+
+class ModelFault : public BadInput, public testing::WithParamInterface<Fault> {};
+
+TEST_P(ModelFault, FailsTheSessionAndNothingElse) {
+    const SimulatedModel model(folder(), {"--fault", std::string(GetParam().name) + "=1"});
+    write("eval.yml", chat_config(model.url(), "    request_timeout: 0.3\n    num_retries: 1\n"));
+    write("dataset.json", R"([{"id": 1, "question": "a?"}, {"id": 2, "question": "b?"}])");
+    const auto result = eval();
+    EXPECT_EQ(result.exit_code, 1) << result.err;
+    const json::value rows = output("workflow_output.json");
+    ASSERT_EQ(rows.as_array().size(), 2u);
+    const json::value* error = find(rows.as_array()[0], "session_error");
+    ASSERT_NE(error, nullptr) << rows;
+    EXPECT_EQ(get_string(*error, "code"), GetParam().code) << rows;
+    EXPECT_THAT(load_file(folder() / "out" / "all_requests_profiler_traces.json").value(), HasSubstr("LLM_START"));
+    EXPECT_EQ(eval({"--allow_failures"}).exit_code, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ModelFault,
+                         testing::Values(Fault{"500", "http_status"}, Fault{"429", "http_status"}, Fault{"hang", "timeout"},
+                                         Fault{"hang_mid", "timeout"}, Fault{"reset", "bad_response"}, Fault{"cut", "bad_response"},
+                                         Fault{"garbage", "bad_response"}, Fault{"bad_json", "bad_response"}, Fault{"html", "bad_response"}),
+                         [](const auto& fault) { return "fault_" + std::string(fault.param.name); });
+
+TEST_F(BadInput, UnreachableEndpointIsAConnectError) {
+    write("eval.yml", chat_config("http://127.0.0.1:1/v1", "    num_retries: 1\n"));
+    write("dataset.json", R"([{"id": 1, "question": "a?"}])");
+    EXPECT_EQ(eval().exit_code, 1);
+    EXPECT_EQ(get_string(*find(output("workflow_output.json").as_array()[0], "session_error"), "code"), "connect");
+}
+
+TEST_F(BadInput, WrongKeyIsSaidAndNeverShown) {
+    const SimulatedModel model(folder(), {"--api_key", "right"});
+    write("eval.yml", chat_config(model.url(), "    api_key: very-secret-wrong-key\n"));
+    write("dataset.json", R"([{"id": 1, "question": "a?"}])");
+    const auto result = eval();
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_THAT(output("workflow_output.json").as_array()[0].at("session_error").at("message").as_string().c_str(), HasSubstr("401"));
+    for (const auto& file : std::filesystem::recursive_directory_iterator(folder() / "out")) {
+        if (!file.is_regular_file() || file.path().filename() == "config_original.yml") continue;
+        EXPECT_THAT(load_file(file.path()).value(), Not(HasSubstr("very-secret-wrong-key"))) << file.path();
+    }
+    EXPECT_THAT(result.out + result.err, Not(HasSubstr("very-secret-wrong-key")));
+}
+
+TEST_F(BadInput, FullDiskIsSaidOnceAndEndsTheRun) {
+    const SimulatedModel model(folder());
+    write("eval.yml", chat_config(model.url()));
+    write("dataset.json", many_questions(50));
+    constexpr int kBlocks = 40;
+    const auto result = Program({"eval", "--config_file", "eval.yml"}, folder(), {}, kBlocks).finish();
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_THAT(result.err, HasSubstr("events.jsonl"));
+}
+
+TEST_F(BadInput, PortInUseIsNamed) {
+    const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ASSERT_EQ(::bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    ASSERT_EQ(::listen(socket, 1), 0);
+    socklen_t length = sizeof address;
+    ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &length);
+    const std::string port = std::to_string(ntohs(address.sin_port));
+    const auto result = run_program({"sim", "serve", "--port", port}, folder());
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_THAT(result.err, HasSubstr(port));
+    ::close(socket);
+}
+
+TEST_F(BadInput, AbsentCollectorCostsOneWarning) {
+    const SimulatedModel model(folder());
+    write("eval.yml", "general:\n  telemetry:\n    tracing:\n      otel:\n        _type: otelcollector\n        endpoint: http://127.0.0.1:1/v1/traces\n"
+                      "        project: p\n" + chat_config(model.url()));
+    write("dataset.json", many_questions(5));
+    const auto result = eval();
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    std::size_t warnings = 0;
+    for (std::size_t at = result.err.find("warning"); at != std::string::npos; at = result.err.find("warning", at + 1)) ++warnings;
+    EXPECT_EQ(warnings, 1u) << result.err;
+}
+
+TEST_F(BadInput, HelpIsQuick) {
+    using Clock = std::chrono::steady_clock;
+    auto best = Clock::duration::max();
+    for (int i = 0; i < 10; ++i) {
+        const auto before = Clock::now();
+        EXPECT_EQ(run_program({"--help"}, folder()).exit_code, 0);
+        best = std::min(best, Clock::now() - before);
+    }
+    EXPECT_LE(best, std::chrono::milliseconds(20 * (PLIMSOLL_SLOW_BUILD ? 10 : 1)));
+}
+
+}  // namespace
+}  // namespace plimsoll::test
