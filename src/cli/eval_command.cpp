@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "base/files.h"
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/eval_run.h"

@@ -3,9 +3,11 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <memory>
 
+#include "base/clock.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "cli/commands.h"

@@ -1,7 +1,7 @@
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
+#include <cctype>
 #include <cstdio>
+#include <map>
 #include <memory>
 
 #include "base/log.h"
@@ -19,39 +19,44 @@ struct RunFlags {
     bool stream = true;
 };
 
-// Shows what the session says while it runs: plans and warnings as lines, written text as it comes.
+// Shows what the session says while it runs. Parallel writers speak at once, so a voice is printed a sentence at a time.
 class StreamPrinter {
   public:
     void operator()(const json::value& event) {
-        if (const auto piece = get_string(event, "answer")) return print_piece(*piece);
-        if (const auto piece = get_string(event, "piece")) {
-            const auto of = get_string(event, "of").value_or("");
-            if (of != current_) {
-                end_piece();
-                std::printf("\n[%s] ", of.c_str());
-                current_ = of;
-            }
-            return print_piece(*piece);
+        if (const auto answer = get_string(event, "answer")) {
+            std::fputs(answer->c_str(), stdout);
+            std::fflush(stdout);
+            return;
         }
-        end_piece();
-        std::printf("\n%s\n", to_text(event).c_str());
+        const auto piece = get_string(event, "piece");
+        if (!piece) {
+            finish();
+            return print_line("event", to_text(event));
+        }
+        const std::string of = get_string(event, "of").value_or("");
+        std::string& said = voices_[of] += *piece;
+        if (said.ends_with(". ") || said.ends_with(".\n") || said.ends_with("\n\n")) flush(of, said);
     }
 
-    void end_piece() {
-        if (open_) std::printf("\n");
-        open_ = false;
+    void finish() {
+        for (auto& [of, said] : voices_) flush(of, said);
     }
 
   private:
-    void print_piece(const std::string& piece) {
-        std::fputs(piece.c_str(), stdout);
+    static void print_line(const std::string& of, const std::string& text) {
+        std::printf("[%s] %s\n", of.c_str(), text.c_str());
         std::fflush(stdout);
-        open_ = true;
+    }
+    static void flush(const std::string& of, std::string& said) {
+        while (!said.empty() && std::isspace(static_cast<unsigned char>(said.back()))) said.pop_back();
+        if (!said.empty()) print_line(of, said);
+        said.clear();
     }
 
-    std::string current_;
-    bool open_ = false;
+    std::map<std::string, std::string> voices_;
 };
+
+namespace asio = boost::asio;
 
 asio::awaitable<void> run_one(std::shared_ptr<event::Session> session, WorkflowHost& host, json::value input, Result<json::value>& result) {
     result = co_await functions::run_session(std::move(session), host.workflow_type(), host.workflow(), std::move(input), {});
@@ -70,7 +75,7 @@ Result<void> run_inputs(const RunFlags& flags) {
         if (flags.stream) session->set_stream_writer([printer](const json::value& event) { (*printer)(event); });
         Result<json::value> result = fail(ErrorCode::internal, "the session did not run");
         (*host)->pool().run([&] { return run_one(session, **host, json::value(flags.inputs[i]), result); });
-        printer->end_piece();
+        printer->finish();
         if (!result) return fail(result.error());
         std::printf("%s%s\n", flags.stream ? "\n" : "", to_text(*result).c_str());
     }

@@ -14,6 +14,8 @@
 
 namespace plimsoll::cli {
 
+namespace asio = boost::asio;
+
 class WorkflowHost {
   public:
     // Builds the workflow; with `build_workflow` off only the exporters (a remote endpoint runs the sessions).
@@ -29,7 +31,7 @@ class WorkflowHost {
     const std::vector<event::StepSink*>& sinks() const { return sinks_; }
 
     // Runs one item in this process.
-    eval::SessionRunner local_runner(Deadline deadline = {});
+    eval::SessionRunner local_runner();
 
   private:
     WorkflowHost(const config::Config& config, int io_threads);

@@ -14,7 +14,6 @@ namespace plimsoll::config {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::ElementsAre;
 using testing::HasSubstr;
 using Severity = Problem::Severity;
 

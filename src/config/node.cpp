@@ -18,9 +18,20 @@ bool is_one_of(std::string_view text, std::initializer_list<std::string_view> wo
 std::optional<std::int64_t> read_based(std::string_view text) {
     const int base = text.starts_with("0o") ? 8 : text.starts_with("0x") ? 16 : 0;
     if (base == 0 || text.size() == 2 || text[2] == '-') return std::nullopt;
+    const char* const end = text.data() + text.size();
     std::int64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data() + 2, text.data() + text.size(), number, base);
-    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    const auto read = std::from_chars(text.data() + 2, end, number, base);
+    if (read.ec != std::errc() || read.ptr != end) return std::nullopt;
+    return number;
+}
+
+// The number that is the whole text, or nothing.
+template <class Number>
+std::optional<Number> read_whole(std::string_view text) {
+    const char* const end = text.data() + text.size();
+    Number number = 0;
+    const auto read = std::from_chars(text.data(), end, number);
+    if (read.ec != std::errc() || read.ptr != end) return std::nullopt;
     return number;
 }
 
@@ -57,13 +68,9 @@ std::optional<json::value> read_number(std::string_view text) {
     if (is_one_of(text, {".nan", ".NaN", ".NAN"})) return std::numeric_limits<double>::quiet_NaN();
     if (!looks_like_number(text)) return std::nullopt;
 
-    // from_chars takes a minus but no plus.
-    const std::string_view digits = negative ? text : unsigned_text;
-    const char* const end = digits.data() + digits.size();
-    std::int64_t integer = 0;
-    if (const auto read = std::from_chars(digits.data(), end, integer); read.ec == std::errc() && read.ptr == end) return integer;
-    double number = 0;
-    if (const auto read = std::from_chars(digits.data(), end, number); read.ec == std::errc() && read.ptr == end) return number;
+    const std::string_view digits = negative ? text : unsigned_text;  // from_chars takes a minus but no plus
+    if (const auto integer = read_whole<std::int64_t>(digits)) return *integer;
+    if (const auto number = read_whole<double>(digits)) return *number;
     return std::nullopt;
 }
 

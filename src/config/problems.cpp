@@ -44,6 +44,7 @@ bool Problems::has_error() const {
 
 std::vector<Problem> Problems::in_file_order() const {
     std::vector<const Entry*> order;
+    order.reserve(entries_.size());
     for (const auto& entry : entries_) order.push_back(&entry);
     std::ranges::stable_sort(order, {}, &Entry::mark);
     std::vector<Problem> out;

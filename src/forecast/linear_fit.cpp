@@ -59,6 +59,7 @@ bool has_two_loads(std::span<const FitPoint> points) {
 std::vector<double> residuals_of(std::span<const FitPoint> points) {
     const LinearFit line = fit_line(points);
     std::vector<double> residuals;
+    residuals.reserve(points.size());
     for (const auto& point : points) residuals.push_back(point.seconds - line.at(point.concurrency));
     return residuals;
 }
@@ -79,6 +80,7 @@ std::vector<int> remove_outliers_as_nat(std::vector<FitPoint>& points) {
     std::vector<int> removed;
     if (points.size() <= kMaxPointsForRawTest) {
         std::vector<double> seconds;
+        seconds.reserve(points.size());
         for (const auto& point : points) seconds.push_back(point.seconds);
         drop_outside(points, seconds, make_fence(seconds, kRawFence, 0), removed);
     }

@@ -15,6 +15,7 @@ using testing::IsEmpty;
 
 std::vector<FitPoint> points(std::vector<int> x, std::vector<double> y) {
     std::vector<FitPoint> out;
+    out.reserve(x.size());
     for (std::size_t i = 0; i < x.size(); ++i) out.push_back({x[i], y[i]});
     return out;
 }
@@ -31,9 +32,7 @@ TEST(NatFitTest, MatchesRecordedVectors) {
     int compared = 0;
     for (const auto& vector : cases->at("compute_slope").as_array()) {
         SCOPED_TRACE(to_compact_json(vector));
-        std::vector<FitPoint> data;
-        for (std::size_t i = 0; i < vector.at("x").as_array().size(); ++i)
-            data.push_back({vector.at("x").at(i).to_number<int>(), vector.at("y").at(i).to_number<double>()});
+        const auto data = points(json::value_to<std::vector<int>>(vector.at("x")), json::value_to<std::vector<double>>(vector.at("y")));
         const auto fit = compute_slope(data, FitRules::nat);
         ++compared;
         if (find(vector, "error")) {

@@ -42,7 +42,7 @@ std::string find_missing(const json::value& expected, const json::value& actual,
     if (const auto* object = expected.if_object()) {
         for (const auto& [key, value] : *object) {
             const auto* other = find(actual, key);
-            const std::string inner = place + "." + std::string(key);
+            std::string inner = place + "." + std::string(key);
             if (!other) return inner;
             if (auto missing = find_missing(value, *other, inner); !missing.empty()) return missing;
         }
@@ -71,7 +71,7 @@ TEST(SizingGoldenTest, RecordedOffline) {
         const auto result = compute_sizing(with_rules);
         EXPECT_EQ(find_missing(load_golden_json("nat/sizing_offline_a/offline_calc_runner_output.json"), to_json(result)), "");
         const std::string printed = load_golden("nat/sizing_offline_a/stdout.txt");
-        EXPECT_EQ(sizing_table(result), printed.substr(0, printed.find("\x1b")));  // NAT resets the terminal's colours at the end
+        EXPECT_EQ(sizing_table(result), printed.substr(0, printed.find('\x1b')));  // NAT resets the terminal's colours at the end
     }
 }
 

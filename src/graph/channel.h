@@ -48,7 +48,7 @@ class Channel {
 template <class S, class T>
 class MemberChannel : public Channel {
   public:
-    MemberChannel(std::string name, T S::*member, bool transient)
+    MemberChannel(std::string name, T S::* member, bool transient)
         : Channel(std::move(name), member_key(member), transient), pointer_(member) {}
 
     void clear(void* state) const override { value(state) = T{}; }
@@ -63,7 +63,7 @@ class MemberChannel : public Channel {
     }
 
   private:
-    T S::*pointer_;
+    T S::* pointer_;
 };
 
 // One write a step. An ephemeral one is transient besides.
@@ -83,7 +83,7 @@ class LastValueChannel final : public MemberChannel<S, T> {
 template <class S, class T>
 class ReducedChannel final : public MemberChannel<S, T> {
   public:
-    ReducedChannel(std::string name, T S::*member, std::function<T(T, T)> reduce)
+    ReducedChannel(std::string name, T S::* member, std::function<T(T, T)> reduce)
         : MemberChannel<S, T>(std::move(name), member, false), reduce_(std::move(reduce)) {}
 
     Result<void> update(void* state, std::span<Write* const> writes) const override {
@@ -109,8 +109,7 @@ class ReducedChannel final : public MemberChannel<S, T> {
 template <class S, class T>
 class TopicChannel final : public MemberChannel<S, T> {
   public:
-    TopicChannel(std::string name, T S::*member, bool accumulate)
-        : MemberChannel<S, T>(std::move(name), member, !accumulate) {}
+    TopicChannel(std::string name, T S::* member, bool accumulate) : MemberChannel<S, T>(std::move(name), member, !accumulate) {}
 
     Result<void> update(void* state, std::span<Write* const> writes) const override {
         T& value = this->value(state);

@@ -215,17 +215,15 @@ struct Text {
 };
 
 void add_letter(StateGraph<Text>& graph, const std::string& letter) {
-    graph.add_node(letter, [letter](event::Context, Text state) -> Result<Update<Text>> {
-        return Update<Text>{}.set(&Text::x, state.x + letter);
-    });
+    graph.add_node(letter,
+                   [letter](event::Context, Text state) -> Result<Update<Text>> { return Update<Text>{}.set(&Text::x, state.x + letter); });
 }
 
 TEST(Conformance, Case10GoToWithoutAnEdge) {
     StateGraph<Text> graph;
     graph.channel("x", &Text::x);
-    graph.add_node("a", [](event::Context, Text state) -> Result<Update<Text>> {
-        return Update<Text>{}.go_to("b").set(&Text::x, state.x + "a");
-    });
+    graph.add_node(
+        "a", [](event::Context, Text state) -> Result<Update<Text>> { return Update<Text>{}.go_to("b").set(&Text::x, state.x + "a"); });
     add_letter(graph, "b");
     add_letter(graph, "c");
     graph.add_edge(kStart, "a");
@@ -244,9 +242,8 @@ TEST(Conformance, Case11GoToAddsToAnEdge) {
 
 TEST(Conformance, Case12GoToTheParentEndsTheInnerGraph) {
     auto inner = trail({"c2"});
-    inner.add_node("c1", [](event::Context, Trail) -> Result<Update<Trail>> {
-        return Update<Trail>{}.go_to_parent("p2").set(&Trail::out, {"c1"});
-    });
+    inner.add_node(
+        "c1", [](event::Context, Trail) -> Result<Update<Trail>> { return Update<Trail>{}.go_to_parent("p2").set(&Trail::out, {"c1"}); });
     inner.add_edge(kStart, "c1");
     inner.add_edge("c1", "c2");
     auto outer = trail({"p2"});

@@ -2,6 +2,7 @@
 // targets that nodes choose while running. Immutable and shared by all runs.
 #pragma once
 
+#include <any>
 #include <boost/asio/awaitable.hpp>
 #include <functional>
 #include <memory>

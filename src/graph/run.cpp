@@ -20,8 +20,14 @@ constexpr std::int64_t kStepsBetweenYields = 64;
 class Run {
   public:
     Run(const Program& program, const event::Context& context, const RunOptions& options, void* state, asio::any_io_executor executor)
-        : program_(program), options_(options), state_(state), executor_(executor), step_tasks_(program, context, options, state, executor),
-          triggers_(program.triggers.begin(), program.triggers.end()), groups_(program), versions_(program.channels.size(), 0),
+        : program_(program),
+          options_(options),
+          state_(state),
+          executor_(executor),
+          step_tasks_(program, context, options, state, executor),
+          triggers_(program.triggers.begin(), program.triggers.end()),
+          groups_(program),
+          versions_(program.channels.size(), 0),
           filled_(program.channels.size(), false) {}
 
     asio::awaitable<Result<Outcome>> execute();
@@ -41,8 +47,8 @@ class Run {
     asio::any_io_executor executor_;
     StepTasks step_tasks_;
 
-    std::int64_t step_ = 0;       // 0 = the input
-    std::uint64_t version_ = 0;   // of everything that the last applied step changed
+    std::int64_t step_ = 0;      // 0 = the input
+    std::uint64_t version_ = 0;  // of everything that the last applied step changed
     std::vector<TriggerState> triggers_;
     std::vector<PendingSend> sends_;
     std::vector<Task> tasks_;

@@ -38,8 +38,8 @@ class StreamEvent {
     };
 
     Kind kind = Kind::values;
-    TaskId task;            // of values: only the step
-    std::string_view node;  // of an update
+    TaskId task;                              // of values: only the step
+    std::string_view node;                    // of an update
     std::span<const std::uint64_t> versions;  // of values: per channel in the order of the channel() calls; one step, one version
 
     // Of a values event. S must be the graph's state.
@@ -50,7 +50,7 @@ class StreamEvent {
     }
     // Of an update: the first value written to the member; null when it was not written.
     template <class S, class T>
-    const T* written(T S::*member) const {
+    const T* written(T S::* member) const {
         PLIMSOLL_CHECK(state_type == typeid(S), "written() with a member of the graph's state");
         for (const Write& write : writes)
             if (write.member == member_key(member)) return std::any_cast<T>(&write.value);

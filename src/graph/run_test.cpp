@@ -65,8 +65,9 @@ TEST(Compile, ReportsEveryProblemAtOnce) {
     const auto compiled = graph.compile();
     ASSERT_FALSE(compiled);
     EXPECT_EQ(compiled.error().code, ErrorCode::invalid_argument);
-    for (const char* part : {"channel text", "channel again", "node a: defined twice", "node __start__", "node x:y", "no name", "to nowhere",
-                             "from nobody", "to takes_int", "from __end__", "to __start__", "from nowhere", "from ghost", "no entry"})
+    for (const char* part :
+         {"channel text", "channel again", "node a: defined twice", "node __start__", "node x:y", "no name", "to nowhere", "from nobody",
+          "to takes_int", "from __end__", "to __start__", "from nowhere", "from ghost", "no entry"})
         EXPECT_THAT(compiled.error().message, HasSubstr(part)) << part;
 }
 
@@ -160,7 +161,8 @@ TEST(Run, AccumulatingTopicsKeepEverything) {
 
 TEST(Run, ChannelsOfOneStepGetOneVersion) {
     auto graph = make_graph();
-    graph.add_node("a", [](event::Context, State) -> Result<Update<State>> { return Update<State>{}.set(&State::text, "a").set(&State::sum, 1); });
+    graph.add_node(
+        "a", [](event::Context, State) -> Result<Update<State>> { return Update<State>{}.set(&State::text, "a").set(&State::sum, 1); });
     graph.add_node("b", [](event::Context, State) -> Result<Update<State>> { return Update<State>{}.set(&State::items, {1}); });
     graph.add_edge(kStart, "a");
     graph.add_edge("a", "b");
@@ -192,7 +194,8 @@ TEST(Run, ExceptionsBecomeInternalErrors) {
     EXPECT_EQ(code_of(invoke(bad_router)), ErrorCode::internal);
 
     auto bad_reducer = make_graph();
-    bad_reducer.channel("note", &State::note, reduce<std::string>([](std::string, std::string) -> std::string { throw std::runtime_error("no"); }));
+    bad_reducer.channel("note", &State::note,
+                        reduce<std::string>([](std::string, std::string) -> std::string { throw std::runtime_error("no"); }));
     bad_reducer.add_node("a", [](event::Context, State) -> Result<Update<State>> { return Update<State>{}.set(&State::note, "x"); });
     bad_reducer.add_edge(kStart, "a");
     EXPECT_EQ(code_of(invoke(bad_reducer)), ErrorCode::internal);
@@ -244,7 +247,8 @@ asio::awaitable<Result<Update<State>>> wait_forever(int* alive, Gate* gate) {
 std::optional<Result<State>> run_cancellable(const StateGraph<State>& graph, asio::cancellation_signal& cancel) {
     asio::io_context loop;
     std::optional<Result<State>> result;
-    asio::co_spawn(loop, graph.compile()->invoke({}, {}), asio::bind_cancellation_slot(cancel.slot(), [&](std::exception_ptr exception, Result<State> out) {
+    asio::co_spawn(loop, graph.compile()->invoke({}, {}),
+                   asio::bind_cancellation_slot(cancel.slot(), [&](std::exception_ptr exception, Result<State> out) {
                        if (!exception) result = std::move(out);
                    }));
     loop.run();  // returns only when no task is left waiting
@@ -258,10 +262,13 @@ TEST(Run, CancellingJoinsEveryTask) {
     auto graph = make_graph();
     for (const char* name : {"a", "b", "c"}) graph.add_node(name, [&](event::Context, State) { return wait_forever(&alive, &never); });
     graph.add_node("trigger", [&](event::Context, State) {
-        return yield_often(&alive, [&] {
-            EXPECT_EQ(alive, 4);
-            cancel.emit(asio::cancellation_type::terminal);
-        }, 1);
+        return yield_often(
+            &alive,
+            [&] {
+                EXPECT_EQ(alive, 4);
+                cancel.emit(asio::cancellation_type::terminal);
+            },
+            1);
     });
     for (const char* name : {"a", "b", "c", "trigger"}) graph.add_edge(kStart, name);
     const auto out = run_cancellable(graph, cancel);
@@ -276,9 +283,8 @@ TEST(Run, CancellingReachesASingleTaskAndInnerGraphs) {
     asio::cancellation_signal cancel;
     auto inner = make_graph();
     inner.add_node("wait", [&](event::Context, State) { return wait_forever(&alive, &never); });
-    inner.add_node("trigger", [&](event::Context, State) {
-        return yield_often(&alive, [&] { cancel.emit(asio::cancellation_type::terminal); }, 1);
-    });
+    inner.add_node("trigger",
+                   [&](event::Context, State) { return yield_often(&alive, [&] { cancel.emit(asio::cancellation_type::terminal); }, 1); });
     inner.add_edge(kStart, "wait");
     inner.add_edge(kStart, "trigger");
     auto outer = make_graph();
@@ -355,7 +361,8 @@ TEST(Run, RecordsEachNodeAsAFunctionSpan) {
         tool.end();
         return Update<State>{}.set(&State::text, "t").set(&State::items, {1});
     });
-    graph.add_node("second", [](event::Context, State) -> Result<Update<State>> { return fail(ErrorCode::timeout, "late"); }, {.name = "shown"});
+    graph.add_node("second", [](event::Context, State) -> Result<Update<State>> { return fail(ErrorCode::timeout, "late"); },
+                   {.name = "shown"});
     graph.add_edge(kStart, "first");
     graph.add_edge("first", "second");
     double now = 0;

@@ -80,8 +80,7 @@ asio::awaitable<Result<S>> run_whole(std::shared_ptr<const Program> program, eve
 
 // A graph as a node: its final values are the node's writes, so a reducer of the outer graph sees the whole inner value.
 template <class S>
-asio::awaitable<Result<UpdateData>> run_inner(std::shared_ptr<const Program> program, event::Context context, S state,
-                                              RunOptions options) {
+asio::awaitable<Result<UpdateData>> run_inner(std::shared_ptr<const Program> program, event::Context context, S state, RunOptions options) {
     auto outcome = co_await run_program(program, std::move(context), &state, std::move(options));
     if (!outcome) co_return fail(std::move(outcome).error());
     UpdateData update;
@@ -132,26 +131,26 @@ class StateGraph {
 
     // Members without a channel keep their initial value.
     template <class T>
-    void channel(std::string name, T S::*member) {
+    void channel(std::string name, T S::* member) {
         builder_.add_channel(std::make_shared<LastValueChannel<S, T>>(std::move(name), member, false));
     }
     template <class T>
-    void channel(std::string name, T S::*member, Reduce<T> how) {
+    void channel(std::string name, T S::* member, Reduce<T> how) {
         builder_.add_channel(std::make_shared<ReducedChannel<S, T>>(std::move(name), member, std::move(how.function)));
     }
     template <class T>
-    void channel(std::string name, T S::*member, Append) {
+    void channel(std::string name, T S::* member, Append) {
         channel(std::move(name), member, reduce<T>([](T all, T more) {
                     all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
                     return all;
                 }));
     }
     template <class T>
-    void channel(std::string name, T S::*member, Ephemeral) {
+    void channel(std::string name, T S::* member, Ephemeral) {
         builder_.add_channel(std::make_shared<LastValueChannel<S, T>>(std::move(name), member, true));
     }
     template <class T>
-    void channel(std::string name, T S::*member, Topic how) {
+    void channel(std::string name, T S::* member, Topic how) {
         builder_.add_channel(std::make_shared<TopicChannel<S, T>>(std::move(name), member, how.accumulate));
     }
 

@@ -55,7 +55,11 @@ class StepTasks::NodeSpan {
 
 StepTasks::StepTasks(const Program& program, const event::Context& context, const RunOptions& options, const void* state,
                      asio::any_io_executor executor)
-    : program_(program), context_(context), options_(options), state_(state), executor_(executor),
+    : program_(program),
+      context_(context),
+      options_(options),
+      state_(state),
+      executor_(executor),
       wake_(executor, asio::steady_timer::time_point::max()) {}
 
 asio::awaitable<void> StepTasks::run(std::vector<Task>& tasks) {
@@ -91,9 +95,9 @@ void StepTasks::start_more() {
             continue;
         }
         ++running_;
-        asio::co_spawn(executor_, run_coroutine(task),
-                       asio::bind_cancellation_slot(stop_signals_[index].slot(),
-                                                    [this](std::exception_ptr exception) { on_end(exception); }));
+        asio::co_spawn(
+            executor_, run_coroutine(task),
+            asio::bind_cancellation_slot(stop_signals_[index].slot(), [this](std::exception_ptr exception) { on_end(exception); }));
     }
 }
 

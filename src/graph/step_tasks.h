@@ -9,6 +9,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <exception>
 #include <optional>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"

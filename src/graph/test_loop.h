@@ -9,8 +9,10 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
 namespace plimsoll::graph {
 
@@ -37,24 +39,26 @@ T run_on_loop(asio::awaitable<T> body) {
     return run_on_loop(loop, std::move(body));
 }
 
-// Coroutines of one thread wait until somebody opens it. wait() throws operation_aborted when cancelled.
+// Coroutines of one thread wait until somebody opens it. wait() throws operation_aborted when cancelled. May outlive its loop.
 class Gate {
   public:
     void open() {
         open_ = true;
-        if (timer_) timer_->cancel();
+        for (const auto& waiting : waiting_)
+            if (const auto timer = waiting.lock()) timer->cancel();
     }
     asio::awaitable<void> wait() {
         if (open_) co_return;
-        if (!timer_) timer_.emplace(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
+        const auto timer = std::make_shared<asio::steady_timer>(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
+        waiting_.push_back(timer);
         boost::system::error_code woken;
-        co_await timer_->async_wait(asio::redirect_error(asio::use_awaitable, woken));
+        co_await timer->async_wait(asio::redirect_error(asio::use_awaitable, woken));
         if (!open_) throw boost::system::system_error(asio::error::operation_aborted);
     }
 
   private:
     bool open_ = false;
-    std::optional<asio::steady_timer> timer_;
+    std::vector<std::weak_ptr<asio::steady_timer>> waiting_;
 };
 
 }  // namespace plimsoll::graph

@@ -29,7 +29,7 @@ inline constexpr std::string_view kEnd = "__end__";
 using MemberKey = std::ptrdiff_t;
 
 template <class S, class T>
-MemberKey member_key(T S::*member) {
+MemberKey member_key(T S::* member) {
     static_assert(sizeof(member) == sizeof(MemberKey), "a pointer to a data member is expected to be an offset");
     return std::bit_cast<MemberKey>(member);
 }
@@ -71,14 +71,14 @@ class Update {
   public:
     // What the member's channel makes of `value`: the new value (LastValue), one more operand (reducers, topics).
     template <class Self, class T>
-    Self&& set(this Self&& self, T S::*member, std::type_identity_t<T> value) {
+    Self&& set(this Self&& self, T S::* member, std::type_identity_t<T> value) {
         self.data_.writes.push_back({member_key(member), false, std::any(std::move(value))});
         return std::forward<Self>(self);
     }
 
     // Replaces what the channel holds; the step's later plain writes to it are dropped. Two in one step are an error.
     template <class Self, class T>
-    Self&& overwrite(this Self&& self, T S::*member, std::type_identity_t<T> value) {
+    Self&& overwrite(this Self&& self, T S::* member, std::type_identity_t<T> value) {
         self.data_.writes.push_back({member_key(member), true, std::any(std::move(value))});
         return std::forward<Self>(self);
     }

@@ -54,8 +54,8 @@ using OnPiece = std::function<void(std::string_view piece, bool reasoning)>;
 class ChatModel {
   public:
     virtual ~ChatModel() = default;
-    virtual const std::string& name() const = 0;  // key under `llms:`
-    virtual const std::string& model() const = 0; // model_name
+    virtual const std::string& name() const = 0;   // key under `llms:`
+    virtual const std::string& model() const = 0;  // model_name
     // Errors: timeout (context's deadline or the model's request_timeout), connect, http_status, bad_response, cancelled.
     // Retries are inside, within the deadline; a stream that has already delivered pieces is not retried.
     // Cancelling the coroutine ends the call and returns `cancelled`; the caller's next wait throws as asio does.

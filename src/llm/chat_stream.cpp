@@ -7,9 +7,7 @@
 namespace plimsoll::llm {
 namespace {
 
-std::int64_t count_of(const json::value& usage, std::string_view key) {
-    return std::max<std::int64_t>(0, get_int(usage, key).value_or(0));
-}
+std::int64_t count_of(const json::value& usage, std::string_view key) { return std::max<std::int64_t>(0, get_int(usage, key).value_or(0)); }
 
 bool has_value(const json::value* value) { return value && !value->is_null(); }
 

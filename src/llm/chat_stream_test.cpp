@@ -44,9 +44,9 @@ TEST(ChatStream, ReadsAnAnswerWithUsage) {
                                {"total_tokens", 17},
                                {"prompt_tokens_details", {{"cached_tokens", 8}}},
                                {"completion_tokens_details", {{"reasoning_tokens", 2}}}};
-    const auto out = decode({event({{"model", "m-1"}, {"choices", json::array{{{"index", 0}, {"delta", {{"role", "assistant"}, {"content", ""}}}}}}}),
-                             delta("Hel"), delta("lo"), finish_reason("stop"),
-                             event({{"choices", json::array()}, {"usage", usage}}), kDone});
+    const auto out =
+        decode({event({{"model", "m-1"}, {"choices", json::array{{{"index", 0}, {"delta", {{"role", "assistant"}, {"content", ""}}}}}}}),
+                delta("Hel"), delta("lo"), finish_reason("stop"), event({{"choices", json::array()}, {"usage", usage}}), kDone});
     ASSERT_TRUE(out.result) << out.result.error().message;
     EXPECT_EQ(out.result->content, "Hello");
     EXPECT_EQ(out.result->finish_reason, "stop");
@@ -101,8 +101,8 @@ TEST(ChatStream, TakesReasoningFields) {
 }
 
 TEST(ChatStream, ReasoningSentUnderBothNamesCountsOnce) {
-    const auto out = decode(
-        {event({{"choices", json::array{{{"delta", {{"reasoning", "a"}, {"reasoning_content", "a"}}}}}}}), delta("c"), kDone});
+    const auto out =
+        decode({event({{"choices", json::array{{{"delta", {{"reasoning", "a"}, {"reasoning_content", "a"}}}}}}}), delta("c"), kDone});
     ASSERT_TRUE(out.result);
     EXPECT_EQ(out.result->reasoning, "a");
 }

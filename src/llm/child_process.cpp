@@ -16,7 +16,7 @@ namespace plimsoll::llm {
 namespace {
 
 constexpr std::size_t kReadBytes = 64 << 10;
-constexpr int kMaxLastReads = 16;  // of what is left at the end; something the child started may write on without end
+constexpr int kMaxLastReads = 16;    // of what is left at the end; something the child started may write on without end
 constexpr int kCannotExecute = 127;  // as shells say it
 
 // Runs between fork and exec in a program that has other threads: system calls only, no allocation, no lock.

@@ -35,9 +35,9 @@ constexpr milliseconds kFirstBackOff{100};
 constexpr milliseconds kMaxBackOff{10'000};
 constexpr milliseconds kForever{60'000};  // an upper bound for one wait; whoever waits simply waits again
 constexpr std::chrono::seconds kForgiveAfter{60};
-constexpr std::size_t kMaxLogBytes = 64u << 20;   // per server, restarts included; what comes later is dropped and counted
-constexpr std::size_t kQuotedLogBytes = 1500;     // end of the log that an error message quotes
-constexpr std::size_t kMaxScannedBytes = 1 << 20; // output before the server has said its port
+constexpr std::size_t kMaxLogBytes = 64u << 20;    // per server, restarts included; what comes later is dropped and counted
+constexpr std::size_t kQuotedLogBytes = 1500;      // end of the log that an error message quotes
+constexpr std::size_t kMaxScannedBytes = 1 << 20;  // output before the server has said its port
 constexpr std::string_view kHowToGet = "`make models` makes it";
 
 // "… listening on http://127.0.0.1:43121" -> 43121. The text may end in the middle of the line, so the line end is required.
@@ -94,9 +94,24 @@ std::vector<std::string> command_line(const LocalServerOptions& options) {
     const auto number = [](int value) { return fmt::format("{}", value); };
     const std::string context = number(options.slots * options.context_per_slot);
     const std::string threads = number(usable_threads(options.threads));
-    std::vector<std::string> line = {options.server.string(), "-m", options.model_file.string(), "--host", "127.0.0.1", "--port", "0",
-                                     "-c", context, "-np", number(options.slots), "-t", threads, "-tb", threads,
-                                     "--no-ui", "--alias", options.alias};
+    std::vector<std::string> line = {options.server.string(),
+                                     "-m",
+                                     options.model_file.string(),
+                                     "--host",
+                                     "127.0.0.1",
+                                     "--port",
+                                     "0",
+                                     "-c",
+                                     context,
+                                     "-np",
+                                     number(options.slots),
+                                     "-t",
+                                     threads,
+                                     "-tb",
+                                     threads,
+                                     "--no-ui",
+                                     "--alias",
+                                     options.alias};
     const auto mode = options.embeddings
                           // An embedding model sees a text whole, so a batch must hold as much as the slots do.
                           ? std::vector<std::string>{"--embeddings", "--pooling", "mean", "-b", context, "-ub", context}
@@ -113,7 +128,7 @@ struct LocalServer::Impl {
     AppendFile log;
     Descriptor wake{::eventfd(0, EFD_CLOEXEC)};  // readable = stop
 
-    std::size_t log_bytes = 0;      // the supervisor's own, as is `log` once it runs
+    std::size_t log_bytes = 0;  // the supervisor's own, as is `log` once it runs
     std::size_t dropped_bytes = 0;
     std::string log_end;
 
@@ -142,6 +157,7 @@ struct LocalServer::Impl {
     void stop(ChildProcess& child);
     bool back_off(int failures);
     void keep(std::string_view output);
+    std::string_view quotable_log() const;
     void set_pid(int value);
     bool is_started() const;
 };
@@ -209,7 +225,7 @@ Result<void> LocalServer::Impl::wait_ready(ChildProcess& child) {
         if (found && is_healthy(*found)) break;
         if (deadline.passed())
             return fail(ErrorCode::timeout, fmt::format("the local model server was not ready within {} s; its log {} ends: {}",
-                                                        options.start_timeout.count(), options.log_file.string(), log_end));
+                                                        options.start_timeout.count(), options.log_file.string(), quotable_log()));
     }
     const std::lock_guard lock(mutex);
     port = *found;
@@ -219,7 +235,7 @@ Result<void> LocalServer::Impl::wait_ready(ChildProcess& child) {
 
 Result<void> LocalServer::Impl::died(const ChildProcess& child) {
     return fail(ErrorCode::internal, fmt::format("the local model server ended with {}; its log {} ends: {}", child.ending(),
-                                                 options.log_file.string(), log_end));
+                                                 options.log_file.string(), quotable_log()));
 }
 
 void LocalServer::Impl::stop(ChildProcess& child) {
@@ -260,6 +276,11 @@ void LocalServer::Impl::keep(std::string_view output) {
     const bool kept = log_bytes <= kMaxLogBytes && log.append(output).has_value();
     if (!kept && dropped_bytes == 0) log_warning("local model {}: its log {} is cut here", options.alias, options.log_file.string());
     if (!kept) dropped_bytes += output.size();
+}
+
+std::string_view LocalServer::Impl::quotable_log() const {
+    const std::string_view text = log_end;
+    return text.substr(0, text.find_last_not_of(" \n") + 1);
 }
 
 void LocalServer::Impl::set_pid(int value) {

@@ -18,12 +18,12 @@ struct LocalServerOptions {
     std::filesystem::path model_file;  // GGUF
     std::string alias;                 // model name it answers to
     bool embeddings = false;
-    int slots = 4;                     // concurrent sequences (continuous batching)
-    int context_per_slot = 2048;       // tokens; the server's -c is slots × this
-    int threads = 1;                   // two collapse when cores are shared (measured: 105 -> 28 tokens/s)
+    int slots = 4;                // concurrent sequences (continuous batching)
+    int context_per_slot = 2048;  // tokens; the server's -c is slots × this
+    int threads = 1;              // two collapse when cores are shared (measured: 105 -> 28 tokens/s)
     std::filesystem::path log_file;
     std::chrono::seconds start_timeout{30};
-    int max_restarts = 5;              // in a row; forgiven after a minute of health
+    int max_restarts = 5;  // in a row; forgiven after a minute of health
 };
 
 class LocalServer {

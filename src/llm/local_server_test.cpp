@@ -228,7 +228,9 @@ TEST(LocalServer, MissingFilesSayHowToGetThem) {
 
 TEST(LocalServer, AFileThatIsNoProgramIsAnError) {
     const Fake fake("good");
-    ASSERT_TRUE(save_file(fake.options.server, std::string("\x7f" "ELF garbage\0\1\2", 15)));
+    ASSERT_TRUE(save_file(fake.options.server, std::string("\x7f"
+                                                           "ELF garbage\0\1\2",
+                                                           15)));
     ASSERT_EQ(::chmod(fake.options.server.c_str(), 0755), 0);
     const auto server = LocalServer::start(fake.options);
     ASSERT_FALSE(server);
@@ -321,8 +323,10 @@ class Environment {
         ::setenv(name, value.c_str(), 1);
     }
     ~Environment() {
-        if (old_) ::setenv(name_, old_->c_str(), 1);
-        else ::unsetenv(name_);
+        if (old_)
+            ::setenv(name_, old_->c_str(), 1);
+        else
+            ::unsetenv(name_);
     }
 
   private:

@@ -35,12 +35,14 @@ Result<fs::path> find_models_folder() {
     if (const char* chosen = std::getenv("PLIMSOLL_MODELS"); chosen && *chosen) {
         // A wrong choice is an error: silently using another folder would hide it.
         if (is_models_folder(chosen)) return fs::absolute(chosen);
-        return fail(ErrorCode::not_found, fmt::format("PLIMSOLL_MODELS is {}, which has no bin/llama-server; `make models` makes one", chosen));
+        return fail(ErrorCode::not_found,
+                    fmt::format("PLIMSOLL_MODELS is {}, which has no bin/llama-server; `make models` makes one", chosen));
     }
     std::error_code error;
     std::vector<fs::path> places;
     if (const auto here = fs::current_path(error); !error) places.push_back(here / ".models");
-    if (const auto binary = fs::read_symlink("/proc/self/exe", error); !error) places.push_back(binary.parent_path().parent_path() / ".models");
+    if (const auto binary = fs::read_symlink("/proc/self/exe", error); !error)
+        places.push_back(binary.parent_path().parent_path() / ".models");
     if (const char* home = std::getenv("HOME"); home && *home) places.push_back(fs::path(home) / ".cache" / "plimsoll" / "models");
     for (const auto& place : places)
         if (is_models_folder(place)) return place;
@@ -54,8 +56,8 @@ struct LocalServers::Impl {
     };
 
     fs::path log_folder;
-    mutable std::mutex mutex;                                // of the map and its entries' `server` pointers
-    std::map<std::string, std::unique_ptr<Entry>> entries;   // as many as a config has local models
+    mutable std::mutex mutex;                               // of the map and its entries' `server` pointers
+    std::map<std::string, std::unique_ptr<Entry>> entries;  // as many as a config has local models
 };
 
 LocalServers::LocalServers(fs::path log_folder) : impl_(std::make_unique<Impl>()) { impl_->log_folder = std::move(log_folder); }

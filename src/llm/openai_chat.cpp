@@ -105,7 +105,7 @@ asio::awaitable<Result<ChatResult>> OpenAiChat::chat(event::Context context, Cha
 asio::awaitable<Result<ChatResult>> OpenAiChat::ask(event::ScopedSpan& span, const ChatRequest& request, const OnPiece& on_piece) {
     const Deadline deadline = span.context().deadline;
     const json::value body = make_chat_body(defaults_, request);
-    JitterSource jitter(span.context());
+    Random jitter = make_jitter(span.context());
     for (int attempt = 1;; ++attempt) {
         if (attempt > 1) span.set_metadata("attempts", attempt);
         net::HttpRequest post = make_post(endpoint_, "chat/completions", body, deadline);
@@ -124,7 +124,7 @@ asio::awaitable<Result<ChatResult>> OpenAiChat::ask(event::ScopedSpan& span, con
             span.set_output(json::value(stream.partial_answer()));
             co_return result;
         }
-        const auto waited = co_await wait_to_retry(endpoint_, result.error(), attempt, deadline, jitter.random());
+        const auto waited = co_await wait_to_retry(endpoint_, result.error(), attempt, deadline, jitter);
         if (!waited) co_return fail(waited.error());
     }
 }

@@ -73,9 +73,8 @@ class OpenAiChatTest : public ::testing::Test {
         event::Context context = session->root().with_deadline(deadline);
         OpenAiChat model("main", endpoint_, defaults_);
         Call call;
-        pool_.run([&] {
-            return cancel_at_first_piece ? ask_and_cancel(model, context, request, call) : ask(model, context, request, call, {});
-        });
+        pool_.run(
+            [&] { return cancel_at_first_piece ? ask_and_cancel(model, context, request, call) : ask(model, context, request, call, {}); });
         call.steps = session->take_steps();
         return call;
     }
@@ -98,8 +97,10 @@ void expect_failed(const Call& call, ErrorCode code) {
 }
 
 TEST_F(OpenAiChatTest, StreamsAnAnswerAndRecordsIt) {
-    const json::value usage = {{"prompt_tokens", 12}, {"completion_tokens", 2}, {"total_tokens", 14}, {"prompt_tokens_details", {{"cached_tokens", 8}}}};
-    script({stream_reply({sse_delta("hel"), sse_delta("lo"), sse_finish(), sse({{"choices", json::array()}, {"usage", usage}}), sse_done()})});
+    const json::value usage = {
+        {"prompt_tokens", 12}, {"completion_tokens", 2}, {"total_tokens", 14}, {"prompt_tokens_details", {{"cached_tokens", 8}}}};
+    script(
+        {stream_reply({sse_delta("hel"), sse_delta("lo"), sse_finish(), sse({{"choices", json::array()}, {"usage", usage}}), sse_done()})});
     const auto call = this->call({});
     ASSERT_TRUE(call.result) << call.result.error().message;
     EXPECT_EQ(call.result->content, "hello");
@@ -257,6 +258,11 @@ TEST_F(OpenAiChatTest, HangIsATimeoutOfTheRequest) {
     endpoint_.request_timeout = 40ms;
     expect_failed(call({}, Deadline::after(1h)), ErrorCode::timeout);
     EXPECT_EQ(server_->requests().size(), 1u);
+}
+
+TEST_F(OpenAiChatTest, PassedDeadlineIsATimeout) {
+    script({hello()});
+    expect_failed(call({}, Deadline::at({})), ErrorCode::timeout);
 }
 
 TEST_F(OpenAiChatTest, HangInMidStreamIsATimeoutOfTheSession) {

@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/this_coro.hpp>
 #include <boost/system/system_error.hpp>
-#include <algorithm>
 #include <cmath>
 
 namespace plimsoll::llm {
@@ -58,7 +58,8 @@ Result<Vectors> parse_embeddings(std::string_view body, std::size_t texts) {
     }
     for (const auto& vector : vectors)
         if (vector.size() != vectors.front().size())
-            return fail(ErrorCode::bad_response, fmt::format("embeddings of {} and of {} dimensions", vectors.front().size(), vector.size()));
+            return fail(ErrorCode::bad_response,
+                        fmt::format("embeddings of {} and of {} dimensions", vectors.front().size(), vector.size()));
     return vectors;
 }
 
@@ -86,7 +87,7 @@ asio::awaitable<Result<Vectors>> OpenAiEmbedding::embed(event::Context context, 
 }
 
 asio::awaitable<Result<Vectors>> OpenAiEmbedding::embed_all(event::ScopedSpan& span, const std::vector<std::string>& texts) {
-    JitterSource jitter(span.context());
+    Random jitter = make_jitter(span.context());
     const auto batch_size = static_cast<std::size_t>(std::max(1, defaults_.batch_size));
     Vectors all;
     all.reserve(texts.size());
@@ -97,20 +98,20 @@ asio::awaitable<Result<Vectors>> OpenAiEmbedding::embed_all(event::ScopedSpan& s
         body["model"] = defaults_.model;
         body["input"] = json::array(texts.begin() + begin, texts.begin() + end);
         const Deadline deadline = call_deadline(endpoint_, span.context().deadline);
-        auto vectors = co_await embed_batch(json::value(std::move(body)), end - begin, deadline, jitter.random(), retries);
+        auto vectors = co_await embed_batch(json::value(std::move(body)), end - begin, deadline, jitter, retries);
         if (retries > 0) span.set_metadata("retries", retries);
         if (!vectors) co_return fail(vectors.error());
         if (!all.empty() && vectors->front().size() != all.front().size()) {
-            co_return fail(ErrorCode::bad_response, fmt::format("embeddings of {} and of {} dimensions", all.front().size(),
-                                                                vectors->front().size()));
+            co_return fail(ErrorCode::bad_response,
+                           fmt::format("embeddings of {} and of {} dimensions", all.front().size(), vectors->front().size()));
         }
         std::ranges::move(*vectors, std::back_inserter(all));
     }
     co_return all;
 }
 
-asio::awaitable<Result<Vectors>> OpenAiEmbedding::embed_batch(const json::value& body, std::size_t texts, Deadline deadline,
-                                                              Random& random, int& retries) {
+asio::awaitable<Result<Vectors>> OpenAiEmbedding::embed_batch(const json::value& body, std::size_t texts, Deadline deadline, Random& random,
+                                                              int& retries) {
     auto& client = net::HttpClient::of(co_await asio::this_coro::executor);
     for (int attempt = 1;; ++attempt) {
         const auto response = co_await client.send(make_post(endpoint_, "embeddings", body, deadline));

@@ -31,7 +31,8 @@ class OpenAiEmbeddingTest : public ::testing::Test {
 
     Result<Vectors> embed(std::vector<Reply> script, std::vector<std::string> texts) {
         server_ = std::make_unique<ScriptedServer>(pool_, std::move(script));
-        Endpoint endpoint{.base_url = [this] { return server_->base_url(); }, .api_key = "sk-secret", .retry = {.attempts = 2, .initial = 1ms}};
+        Endpoint endpoint{
+            .base_url = [this] { return server_->base_url(); }, .api_key = "sk-secret", .retry = {.attempts = 2, .initial = 1ms}};
         OpenAiEmbedding model("main", endpoint, {.model = "e-1", .batch_size = 2, .extra = {{"truncate", "END"}}});
         auto session = event::Session::make({}, {}, system_clock(), 1);
         Result<Vectors> out = fail(ErrorCode::internal, "not asked");
@@ -84,7 +85,8 @@ TEST_F(OpenAiEmbeddingTest, RetriesABatch) {
 }
 
 TEST_F(OpenAiEmbeddingTest, FailureOfOneBatchFailsTheCall) {
-    const auto out = embed({json_reply(embeddings({{0, {1}}, {1, {1}}})), json_reply(R"({"error":{"message":"too long"}})", 400)}, {"a", "b", "c"});
+    const auto out =
+        embed({json_reply(embeddings({{0, {1}}, {1, {1}}})), json_reply(R"({"error":{"message":"too long"}})", 400)}, {"a", "b", "c"});
     ASSERT_FALSE(out);
     EXPECT_EQ(out.error().code, ErrorCode::http_status);
     EXPECT_EQ(out.error().http_status, 400);
@@ -98,13 +100,13 @@ TEST_F(OpenAiEmbeddingTest, BatchesOfUnequalDimensionsAreABadResponse) {
 }
 
 TEST(ParseEmbeddings, RefusesWhatDoesNotFit) {
-    for (const std::string& body : {
-             std::string(""), std::string("<html>"), std::string("[]"), std::string("{}"), std::string(R"({"data":[]})"),
-             embeddings({{0, {1}}}), embeddings({{0, {1}}, {0, {2}}}), embeddings({{0, {1}}, {2, {2}}}), embeddings({{0, {1}}, {-1, {2}}}),
-             embeddings({{0, {1}}, {1, {2, 3}}}), embeddings({{0, {}}, {1, {}}}),
-             std::string(R"({"data":[{"index":0,"embedding":["a"]},{"index":1,"embedding":[1]}]})"),
-             std::string(R"({"data":[{"index":0,"embedding":[1e300]},{"index":1,"embedding":[1]}]})"),
-             std::string(R"({"data":[{"index":0},{"index":1}]})"), std::string(R"({"data":[1,2]})")}) {
+    for (const std::string& body :
+         {std::string(""), std::string("<html>"), std::string("[]"), std::string("{}"), std::string(R"({"data":[]})"),
+          embeddings({{0, {1}}}), embeddings({{0, {1}}, {0, {2}}}), embeddings({{0, {1}}, {2, {2}}}), embeddings({{0, {1}}, {-1, {2}}}),
+          embeddings({{0, {1}}, {1, {2, 3}}}), embeddings({{0, {}}, {1, {}}}),
+          std::string(R"({"data":[{"index":0,"embedding":["a"]},{"index":1,"embedding":[1]}]})"),
+          std::string(R"({"data":[{"index":0,"embedding":[1e300]},{"index":1,"embedding":[1]}]})"),
+          std::string(R"({"data":[{"index":0},{"index":1}]})"), std::string(R"({"data":[1,2]})")}) {
         const auto out = parse_embeddings(body, 2);
         ASSERT_FALSE(out) << body;
         EXPECT_EQ(out.error().code, ErrorCode::bad_response) << body;

@@ -32,8 +32,7 @@ std::string message_of(std::string_view body) {
 bool should_retry(const Endpoint& endpoint, const Error& error) {
     if (error.code == ErrorCode::cancelled || error.code == ErrorCode::timeout) return false;
     if (net::is_retryable(endpoint.retry, error)) return true;
-    return std::ranges::any_of(endpoint.retry_on_errors,
-                               [&](const std::string& part) { return contains_any_case(error.message, part); });
+    return std::ranges::any_of(endpoint.retry_on_errors, [&](const std::string& part) { return contains_any_case(error.message, part); });
 }
 
 }  // namespace
@@ -78,8 +77,10 @@ std::string quote_text(std::string_view text) {
     const bool valid_utf8 = parse_json(to_compact_json(json::value(out))).has_value();
     for (char& c : out) {
         const auto byte = static_cast<unsigned char>(c);
-        if (std::isspace(byte)) c = ' ';
-        else if (byte < 0x20 || byte == 0x7f || (byte >= 0x80 && !valid_utf8)) c = '?';
+        if (std::isspace(byte))
+            c = ' ';
+        else if (byte < 0x20 || byte == 0x7f || (byte >= 0x80 && !valid_utf8))
+            c = '?';
     }
     return out;
 }
@@ -94,9 +95,7 @@ Error without_secrets(const Endpoint& endpoint, Error error) {
 asio::awaitable<Result<void>> wait_to_retry(const Endpoint& endpoint, Error error, int attempt, Deadline deadline, Random& random) {
     if (!should_retry(endpoint, error)) co_return fail(std::move(error));
     const auto delay = net::next_delay(endpoint.retry, error, attempt, random);
-    if (!delay) {
-        co_return fail(std::move(error));
-    }
+    if (!delay) co_return fail(std::move(error));
     if (deadline.left() <= *delay) {
         error.message = fmt::format("no time left for another attempt after {}: {}", attempt, error.message);
         error.code = ErrorCode::timeout;
@@ -106,8 +105,6 @@ asio::awaitable<Result<void>> wait_to_retry(const Endpoint& endpoint, Error erro
     co_return Result<void>();
 }
 
-JitterSource::JitterSource(const event::Context& context) : session_(context.session) {
-    if (!session_) own_ = Random::from_entropy();
-}
+Random make_jitter(const event::Context& context) { return context.session ? Random(context.session->random()()) : Random::from_entropy(); }
 
 }  // namespace plimsoll::llm

@@ -55,15 +55,7 @@ Error without_secrets(const Endpoint& endpoint, Error error);
 // to give up with: `error` itself, or `timeout` naming it when the wait would pass the deadline.
 asio::awaitable<Result<void>> wait_to_retry(const Endpoint& endpoint, Error error, int attempt, Deadline deadline, Random& random);
 
-// Jitter comes from the session, so that a seed repeats a run; a call outside any session has its own source.
-class JitterSource {
-  public:
-    explicit JitterSource(const event::Context& context);
-    Random& random() { return session_ ? session_->random() : *own_; }
-
-  private:
-    std::shared_ptr<event::Session> session_;
-    std::optional<Random> own_;
-};
+// For the jitter of one call's waits: seeded by its session, so that a seed repeats a run, or by chance outside any session.
+Random make_jitter(const event::Context& context);
 
 }  // namespace plimsoll::llm

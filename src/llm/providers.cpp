@@ -12,13 +12,11 @@
 namespace plimsoll::llm {
 namespace {
 
-const RemoteDefaults kOpenAi = {"https://api.openai.com/v1", "OPENAI_API_KEY", "OPENAI_BASE_URL"};
-const RemoteDefaults kNim = {"https://integrate.api.nvidia.com/v1", "NVIDIA_API_KEY", nullptr};
+constexpr RemoteDefaults kOpenAi = {"https://api.openai.com/v1", "OPENAI_API_KEY", "OPENAI_BASE_URL"};
+constexpr RemoteDefaults kNim = {"https://integrate.api.nvidia.com/v1", "NVIDIA_API_KEY", nullptr};
 
 constexpr std::string_view kLocalChatModel = "SmolLM2-135M-Instruct.Q4_0.gguf";
 constexpr std::string_view kLocalEmbeddingModel = "all-MiniLM-L6-v2.f16.gguf";
-
-// ---- llms
 
 struct OpenAiLlm : RemoteSettings {
     std::optional<double> temperature;
@@ -30,13 +28,18 @@ struct OpenAiLlm : RemoteSettings {
 };
 
 const Schema<OpenAiLlm>& openai_llm() {
-    static const auto schema = with_remote_fields(Schema<OpenAiLlm>("llms", "openai", "OpenAI's API or any server that speaks it"))
-        .field("temperature", &OpenAiLlm::temperature, "sampling temperature").at_least(0)
-        .field("top_p", &OpenAiLlm::top_p, "nucleus sampling mass").range(0, 1)
-        .field("max_tokens", &OpenAiLlm::max_tokens, "upper bound of an answer in tokens").at_least(1)
-        .field("seed", &OpenAiLlm::seed, "seed of the sampling")
-        .field("thinking", &OpenAiLlm::thinking, "turns the reasoning of Nemotron models on or off")
-        .field("max_retries", &OpenAiLlm::max_retries, "further attempts at most; num_retries holds when it is less").at_least(0);
+    static const auto schema =
+        with_remote_fields(Schema<OpenAiLlm>("llms", "openai", "OpenAI's API or any server that speaks it"))
+            .field("temperature", &OpenAiLlm::temperature, "sampling temperature")
+            .at_least(0)
+            .field("top_p", &OpenAiLlm::top_p, "nucleus sampling mass")
+            .range(0, 1)
+            .field("max_tokens", &OpenAiLlm::max_tokens, "upper bound of an answer in tokens")
+            .at_least(1)
+            .field("seed", &OpenAiLlm::seed, "seed of the sampling")
+            .field("thinking", &OpenAiLlm::thinking, "turns the reasoning of Nemotron models on or off")
+            .field("max_retries", &OpenAiLlm::max_retries, "further attempts at most; num_retries holds when it is less")
+            .at_least(0);
     return schema;
 }
 
@@ -49,10 +52,13 @@ struct NimLlm : RemoteSettings {
 
 const Schema<NimLlm>& nim_llm() {
     static const auto schema = with_remote_fields(Schema<NimLlm>("llms", "nim", "NVIDIA NIM, hosted or on premise"))
-        .field("temperature", &NimLlm::temperature, "sampling temperature").at_least(0)
-        .field("top_p", &NimLlm::top_p, "nucleus sampling mass").range(0, 1)
-        .field("max_tokens", &NimLlm::max_tokens, "upper bound of an answer in tokens").at_least(1)
-        .field("thinking", &NimLlm::thinking, "turns the reasoning of Nemotron models on or off");
+                                   .field("temperature", &NimLlm::temperature, "sampling temperature")
+                                   .at_least(0)
+                                   .field("top_p", &NimLlm::top_p, "nucleus sampling mass")
+                                   .range(0, 1)
+                                   .field("max_tokens", &NimLlm::max_tokens, "upper bound of an answer in tokens")
+                                   .at_least(1)
+                                   .field("thinking", &NimLlm::thinking, "turns the reasoning of Nemotron models on or off");
     return schema;
 }
 
@@ -71,29 +77,37 @@ struct LocalLlm {
 
 const Schema<LocalLlm>& local_llm() {
     static const auto schema = Schema<LocalLlm>("llms", "local", "a small model on a server that this program starts itself")
-        .field("model_name", &LocalLlm::model_name, "name the model answers to").alias("model")
-        .field("model_file", &LocalLlm::model_file, "GGUF file; the one that `make models` fetched when not set")
-        .field("slots", &LocalLlm::slots, "answers generated at the same time").at_least(1)
-        .field("context_per_slot", &LocalLlm::context_per_slot, "tokens of prompt and answer together").at_least(64)
-        .field("threads", &LocalLlm::threads, "threads of the server").at_least(1)
-        .field("max_tokens", &LocalLlm::max_tokens, "upper bound of an answer in tokens").at_least(1)
-        .field("temperature", &LocalLlm::temperature, "sampling temperature").at_least(0)
-        .field("top_p", &LocalLlm::top_p, "nucleus sampling mass").range(0, 1)
-        .field("seed", &LocalLlm::seed, "seed of the sampling")
-        .field("request_timeout", &LocalLlm::request_timeout, "seconds a call may take, retries included").at_least(0.001)
-        .keeps_unknown();
+                                   .field("model_name", &LocalLlm::model_name, "name the model answers to")
+                                   .alias("model")
+                                   .field("model_file", &LocalLlm::model_file, "GGUF file; the one that `make models` fetched when not set")
+                                   .field("slots", &LocalLlm::slots, "answers generated at the same time")
+                                   .at_least(1)
+                                   .field("context_per_slot", &LocalLlm::context_per_slot, "tokens of prompt and answer together")
+                                   .at_least(64)
+                                   .field("threads", &LocalLlm::threads, "threads of the server")
+                                   .at_least(1)
+                                   .field("max_tokens", &LocalLlm::max_tokens, "upper bound of an answer in tokens")
+                                   .at_least(1)
+                                   .field("temperature", &LocalLlm::temperature, "sampling temperature")
+                                   .at_least(0)
+                                   .field("top_p", &LocalLlm::top_p, "nucleus sampling mass")
+                                   .range(0, 1)
+                                   .field("seed", &LocalLlm::seed, "seed of the sampling")
+                                   .field("request_timeout", &LocalLlm::request_timeout, "seconds a call may take, retries included")
+                                   .at_least(0.001)
+                                   .keeps_unknown();
     return schema;
 }
-
-// ---- embedders
 
 struct OpenAiEmbedder : RemoteSettings {
     int batch_size = 32;
 };
 
 const Schema<OpenAiEmbedder>& openai_embedder() {
-    static const auto schema = with_remote_fields(Schema<OpenAiEmbedder>("embedders", "openai", "OpenAI's API or any server that speaks it"))
-        .field("batch_size", &OpenAiEmbedder::batch_size, "texts a request").at_least(1);
+    static const auto schema =
+        with_remote_fields(Schema<OpenAiEmbedder>("embedders", "openai", "OpenAI's API or any server that speaks it"))
+            .field("batch_size", &OpenAiEmbedder::batch_size, "texts a request")
+            .at_least(1);
     return schema;
 }
 
@@ -106,10 +120,14 @@ struct NimEmbedder : RemoteSettings {
 
 const Schema<NimEmbedder>& nim_embedder() {
     static const auto schema = with_remote_fields(Schema<NimEmbedder>("embedders", "nim", "NVIDIA NIM, hosted or on premise"))
-        .field("truncate", &NimEmbedder::truncate, "which end of a text that is too long to drop").one_of({"NONE", "START", "END"})
-        .field("dimensions", &NimEmbedder::dimensions, "length of the vectors, for models that can choose").at_least(1)
-        .field("input_type", &NimEmbedder::input_type, "side of an asymmetric model to use").one_of({"passage", "query"})
-        .field("batch_size", &NimEmbedder::batch_size, "texts a request").at_least(1);
+                                   .field("truncate", &NimEmbedder::truncate, "which end of a text that is too long to drop")
+                                   .one_of({"NONE", "START", "END"})
+                                   .field("dimensions", &NimEmbedder::dimensions, "length of the vectors, for models that can choose")
+                                   .at_least(1)
+                                   .field("input_type", &NimEmbedder::input_type, "side of an asymmetric model to use")
+                                   .one_of({"passage", "query"})
+                                   .field("batch_size", &NimEmbedder::batch_size, "texts a request")
+                                   .at_least(1);
     return schema;
 }
 
@@ -124,19 +142,24 @@ struct LocalEmbedder {
 };
 
 const Schema<LocalEmbedder>& local_embedder() {
-    static const auto schema = Schema<LocalEmbedder>("embedders", "local", "a small model on a server that this program starts itself")
-        .field("model_name", &LocalEmbedder::model_name, "name the model answers to").alias("model")
-        .field("model_file", &LocalEmbedder::model_file, "GGUF file; the one that `make models` fetched when not set")
-        .field("slots", &LocalEmbedder::slots, "texts embedded at the same time").at_least(1)
-        .field("context_per_slot", &LocalEmbedder::context_per_slot, "tokens a text may have").at_least(64)
-        .field("threads", &LocalEmbedder::threads, "threads of the server").at_least(1)
-        .field("batch_size", &LocalEmbedder::batch_size, "texts a request").at_least(1)
-        .field("request_timeout", &LocalEmbedder::request_timeout, "seconds a request may take").at_least(0.001)
-        .keeps_unknown();
+    static const auto schema =
+        Schema<LocalEmbedder>("embedders", "local", "a small model on a server that this program starts itself")
+            .field("model_name", &LocalEmbedder::model_name, "name the model answers to")
+            .alias("model")
+            .field("model_file", &LocalEmbedder::model_file, "GGUF file; the one that `make models` fetched when not set")
+            .field("slots", &LocalEmbedder::slots, "texts embedded at the same time")
+            .at_least(1)
+            .field("context_per_slot", &LocalEmbedder::context_per_slot, "tokens a text may have")
+            .at_least(64)
+            .field("threads", &LocalEmbedder::threads, "threads of the server")
+            .at_least(1)
+            .field("batch_size", &LocalEmbedder::batch_size, "texts a request")
+            .at_least(1)
+            .field("request_timeout", &LocalEmbedder::request_timeout, "seconds a request may take")
+            .at_least(0.001)
+            .keeps_unknown();
     return schema;
 }
-
-// ---- from settings to clients
 
 // The line that switches a Nemotron model's reasoning: the Llama-based ones before 1.5 want a sentence, the others a slash
 // command. Errors: config, for a model that has no such switch.
@@ -192,7 +215,7 @@ Result<Endpoint> start_local(const Config& config, bool embeddings, LocalServers
 
     Endpoint endpoint;
     endpoint.base_url = [running = *server] { return running->base_url(); };
-    endpoint.request_timeout = std::chrono::milliseconds(static_cast<std::int64_t>(config.request_timeout * 1000));
+    endpoint.request_timeout = to_timeout(config.request_timeout);
     return endpoint;
 }
 
@@ -255,8 +278,8 @@ Result<std::unique_ptr<ChatModel>> make_chat_model(const std::string& name, cons
     return unknown_type(type);
 }
 
-Result<std::unique_ptr<EmbeddingModel>> make_embedding_model(const std::string& name, const std::string& type,
-                                                             const json::object& settings, LocalServers& locals) {
+Result<std::unique_ptr<EmbeddingModel>> make_embedding_model(const std::string& name, const std::string& type, const json::object& settings,
+                                                             LocalServers& locals) {
     if (type == "openai") return make_remote_embedding(name, openai_embedder(), settings, kOpenAi);
     if (type == "nim") return make_remote_embedding(name, nim_embedder(), settings, kNim);
     if (type == "local") return make_local_embedding(name, settings, locals);

@@ -20,7 +20,7 @@ Catalogue llm_catalogue();
 // `local` those of LocalServer::start().
 Result<std::unique_ptr<ChatModel>> make_chat_model(const std::string& name, const std::string& type, const json::object& settings,
                                                    LocalServers& locals);
-Result<std::unique_ptr<EmbeddingModel>> make_embedding_model(const std::string& name, const std::string& type,
-                                                             const json::object& settings, LocalServers& locals);
+Result<std::unique_ptr<EmbeddingModel>> make_embedding_model(const std::string& name, const std::string& type, const json::object& settings,
+                                                             LocalServers& locals);
 
 }  // namespace plimsoll::llm

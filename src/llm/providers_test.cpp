@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <numeric>
 
 #include "base/files.h"
 #include "llm/openai_embedding.h"
@@ -77,7 +78,8 @@ TEST(LlmCatalogue, NamesEveryTypeAndMarksSecrets) {
             EXPECT_EQ(field.secret, field.name == "api_key") << field.name;
         }
     }
-    EXPECT_EQ(types, (std::vector<std::string>{"llms.openai", "llms.nim", "llms.local", "embedders.openai", "embedders.nim", "embedders.local"}));
+    EXPECT_EQ(types,
+              (std::vector<std::string>{"llms.openai", "llms.nim", "llms.local", "embedders.openai", "embedders.nim", "embedders.local"}));
 }
 
 TEST(LlmCatalogue, DefaultsAreNats) {
@@ -93,7 +95,8 @@ TEST(LlmCatalogue, DefaultsAreNats) {
 }
 
 TEST_F(ProvidersTest, PassesSettingsOnToTheServer) {
-    const auto request = request_of("openai", {{"model", "gpt"}, {"temperature", 0.25}, {"seed", 7}, {"verbosity", "low"}, {"api_key", "k1\n"}});
+    const auto request =
+        request_of("openai", {{"model", "gpt"}, {"temperature", 0.25}, {"seed", 7}, {"verbosity", "low"}, {"api_key", "k1\n"}});
     EXPECT_EQ(request.path, "/v1/chat/completions");
     EXPECT_EQ(*net::find_header(request.headers, "Authorization"), "Bearer k1");
     const auto body = parse_json(request.body).value();
@@ -146,12 +149,58 @@ TEST_F(ProvidersTest, LocalSaysWhereItsModelsShouldBe) {
     EXPECT_EQ(make_embedding_model("e", "local", {}, locals_).error().code, ErrorCode::not_found);
 }
 
+asio::awaitable<void> ask_local(ChatModel& chat, EmbeddingModel& embedder, Result<ChatResult>& answer,
+                                Result<std::vector<std::vector<float>>>& vectors) {
+    ChatRequest request;
+    request.messages = {{"user", "Name a colour."}};
+    request.max_tokens = 24;
+    request.json_schema =
+        parse_json(R"({"type":"object","properties":{"colour":{"type":"string","maxLength":12}},"required":["colour"]})").value();
+    request.extra = {{"repeat_penalty", 1.1}};
+    answer = co_await chat.chat({}, std::move(request), {});
+    vectors = co_await embedder.embed({}, {"a ship at sea", "a boat on the ocean", "tax law"});
+}
+
+double dot(const std::vector<float>& a, const std::vector<float>& b) { return std::inner_product(a.begin(), a.end(), b.begin(), 0.0); }
+
+// With the real models, when they are set up.
+TEST_F(ProvidersTest, LocalModelsAnswer) {
+    const auto checkout = std::filesystem::path(PLIMSOLL_SOURCE_DIR) / ".models";
+    std::optional<Variable> models;
+    if (!find_models_folder()) models.emplace("PLIMSOLL_MODELS", checkout.c_str());
+    if (!find_models_folder()) {
+        const char* required = std::getenv("PLIMSOLL_REQUIRE_MODELS");
+        ASSERT_FALSE(required && std::string_view(required) == "1") << find_models_folder().error().message;
+        GTEST_SKIP() << "no local models";
+    }
+    const auto chat = make_chat_model("main", "local", {{"slots", 1}, {"context_per_slot", 512}}, locals_);
+    ASSERT_TRUE(chat) << chat.error().message;
+    const auto embedder = make_embedding_model("e", "local", {{"slots", 1}}, locals_);
+    ASSERT_TRUE(embedder) << embedder.error().message;
+    Result<ChatResult> answer = fail(ErrorCode::internal, "not asked");
+    Result<std::vector<std::vector<float>>> vectors = fail(ErrorCode::internal, "not asked");
+    pool_.run([&] { return ask_local(**chat, **embedder, answer, vectors); });
+    ASSERT_TRUE(answer) << answer.error().message;
+    EXPECT_TRUE(parse_json(answer->content)) << answer->content;
+    EXPECT_FALSE(answer->usage_estimated);
+    EXPECT_GT(answer->usage.prompt_tokens, 0);
+    ASSERT_TRUE(vectors) << vectors.error().message;
+    ASSERT_EQ(vectors->size(), 3u);
+    EXPECT_NEAR(dot((*vectors)[0], (*vectors)[0]), 1, 1e-5);
+    EXPECT_GT(dot((*vectors)[0], (*vectors)[1]), dot((*vectors)[0], (*vectors)[2]));
+}
+
 TEST(RemoteSettings, RetriesAreAttemptsInAll) {
     RemoteSettings settings;
     const RemoteDefaults defaults{"http://h/v1", "PLIMSOLL_TEST_NO_SUCH_KEY", nullptr};
     EXPECT_EQ(make_endpoint(settings, defaults)->retry.attempts, 5);
     settings.do_auto_retry = false;
     EXPECT_EQ(make_endpoint(settings, defaults)->retry.attempts, 1);
+}
+
+TEST(RemoteSettings, EndlessTimeoutIsADay) {
+    EXPECT_EQ(to_timeout(0.5).count(), 500);
+    EXPECT_EQ(to_timeout(1e300), std::chrono::hours(24));
 }
 
 TEST(RemoteSettings, StatusPatternsMeanStatuses) {

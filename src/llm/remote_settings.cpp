@@ -11,9 +11,9 @@ namespace {
 
 constexpr int kMinStatus = 100;
 constexpr int kMaxStatus = 599;
-constexpr double kMaxTimeoutSeconds = 86'400;  // a day; more would overflow a clock somewhere
+constexpr double kMaxTimeoutSeconds = 86'400;
 
-std::string setting_or_variable(const std::optional<std::string>& setting, const char* variable, const std::string& otherwise) {
+std::string setting_or_variable(const std::optional<std::string>& setting, const char* variable, const char* otherwise) {
     if (setting && !setting->empty()) return *setting;
     const char* value = variable ? std::getenv(variable) : nullptr;
     return value && *value ? value : otherwise;
@@ -50,6 +50,10 @@ Result<std::set<int>> parse_status_patterns(const json::value& patterns) {
     return statuses;
 }
 
+std::chrono::milliseconds to_timeout(double seconds) {
+    return std::chrono::milliseconds(std::llround(std::min(seconds, kMaxTimeoutSeconds) * 1000));
+}
+
 Result<Endpoint> make_endpoint(const RemoteSettings& settings, const RemoteDefaults& defaults) {
     if (settings.api_type != "chat_completion")
         return fail(ErrorCode::unsupported, "api_type: only chat_completion is there, not " + settings.api_type);
@@ -57,8 +61,8 @@ Result<Endpoint> make_endpoint(const RemoteSettings& settings, const RemoteDefau
     if (!statuses) return fail(statuses.error());
 
     Endpoint endpoint;
-    const std::string base_url = setting_or_variable(settings.base_url, defaults.base_url_variable, defaults.base_url);
-    endpoint.base_url = [base_url] { return base_url; };
+    std::string base_url = setting_or_variable(settings.base_url, defaults.base_url_variable, defaults.base_url);
+    endpoint.base_url = [base_url = std::move(base_url)] { return base_url; };
     endpoint.api_key = trim_end(setting_or_variable(settings.api_key, defaults.api_key_variable, ""));
     if (std::ranges::any_of(endpoint.api_key, [](unsigned char c) { return c < 0x20 || c == 0x7f; }))
         return fail(ErrorCode::config, "api_key: holds a control character");
@@ -66,15 +70,16 @@ Result<Endpoint> make_endpoint(const RemoteSettings& settings, const RemoteDefau
     endpoint.retry.attempts = settings.do_auto_retry ? settings.num_retries : 1;
     endpoint.retry.statuses = std::move(*statuses);
     endpoint.retry_on_errors = settings.retry_on_errors;
-    if (settings.request_timeout)
-        endpoint.request_timeout = std::chrono::milliseconds(std::llround(std::min(*settings.request_timeout, kMaxTimeoutSeconds) * 1000));
+    if (settings.request_timeout) endpoint.request_timeout = to_timeout(*settings.request_timeout);
     return endpoint;
 }
 
 json::object unknown_settings(const ComponentInfo& info, const json::object& settings) {
     json::object unknown;
     for (const auto& [key, value] : settings) {
-        const auto names = [&](const FieldInfo& field) { return field.name == key || std::ranges::find(field.aliases, key) != field.aliases.end(); };
+        const auto names = [&](const FieldInfo& field) {
+            return field.name == key || std::ranges::find(field.aliases, key) != field.aliases.end();
+        };
         if (std::ranges::none_of(info.fields, names)) unknown[key] = value;
     }
     return unknown;

@@ -2,7 +2,9 @@
 // optimizer mix-ins).
 #pragma once
 
+#include <chrono>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,7 +41,8 @@ Schema<Config> with_remote_fields(Schema<Config> schema) {
         .template field<bool>("do_auto_retry", &Config::do_auto_retry, "ask again after errors worth it")
         .template field<int>("num_retries", &Config::num_retries, "attempts in all, the first one included")
         .at_least(1)
-        .template field<json::value>("retry_on_status_codes", &Config::retry_on_status_codes, "HTTP statuses worth another attempt: 429, 5xx, 50*")
+        .template field<json::value>("retry_on_status_codes", &Config::retry_on_status_codes,
+                                     "HTTP statuses worth another attempt: 429, 5xx, 50*")
         .template field<std::vector<std::string>>("retry_on_errors", &Config::retry_on_errors,
                                                   "parts of error texts worth another attempt, any case")
         .template field<bool>("verify_ssl", &Config::verify_ssl, "check the server's certificate")
@@ -53,13 +56,16 @@ Schema<Config> with_remote_fields(Schema<Config> schema) {
 
 // Where a provider's API is and where its key is when the settings do not say.
 struct RemoteDefaults {
-    std::string base_url;
+    const char* base_url;
     const char* api_key_variable;   // environment variable
     const char* base_url_variable;  // environment variable; nullptr = none
 };
 
 // Errors: config (a key that cannot be a header, a wrong status pattern), unsupported (api_type responses).
 Result<Endpoint> make_endpoint(const RemoteSettings& settings, const RemoteDefaults& defaults);
+
+// A timeout setting; more than a day is a day.
+std::chrono::milliseconds to_timeout(double seconds);
 
 // "429", 429, "5xx", "50*": the statuses meant. Errors: config.
 Result<std::set<int>> parse_status_patterns(const json::value& patterns);

@@ -11,8 +11,8 @@ namespace plimsoll::llm {
 namespace {
 
 constexpr std::size_t kLettersPerToken = 6;
-constexpr int kTokensPerMessage = 4;   // what a chat template adds: role and separators
-constexpr int kUsualSources = 3;       // cited when the prompt numbers none
+constexpr int kTokensPerMessage = 4;  // what a chat template adds: role and separators
+constexpr int kUsualSources = 3;      // cited when the prompt numbers none
 constexpr int kMaxSources = 99;
 constexpr std::size_t kSentencesPerParagraph = 4;
 
@@ -45,7 +45,8 @@ int count_sources(std::string_view prompt) {
     for (std::size_t at = prompt.find('['); at != prompt.npos; at = prompt.find('[', at + 1)) {
         int number = 0;
         std::size_t i = at + 1;
-        while (i < prompt.size() && prompt[i] >= '0' && prompt[i] <= '9' && number <= kMaxSources) number = number * 10 + (prompt[i++] - '0');
+        while (i < prompt.size() && prompt[i] >= '0' && prompt[i] <= '9' && number <= kMaxSources)
+            number = number * 10 + (prompt[i++] - '0');
         if (i < prompt.size() && prompt[i] == ']' && number <= kMaxSources) highest = std::max(highest, number);
     }
     return highest > 0 ? highest : kUsualSources;
@@ -62,7 +63,8 @@ std::string write_report(int sources, std::size_t tokens) {
         // Headings for the first ones; a longer report goes on in paragraphs.
         if (first && paragraph < kHeadings.size()) fmt::format_to(std::back_inserter(report), "{}\n\n", kHeadings[paragraph]);
         if (!first) report += ' ';
-        fmt::format_to(std::back_inserter(report), fmt::runtime(kSentences[i % kSentences.size()]), i % static_cast<std::size_t>(sources) + 1);
+        fmt::format_to(std::back_inserter(report), fmt::runtime(kSentences[i % kSentences.size()]),
+                       i % static_cast<std::size_t>(sources) + 1);
     }
     return report;
 }

@@ -69,19 +69,22 @@ TEST(SimAnswer, ObeysMaxTokensAndStop) {
 TEST(SimAnswer, ThinksWhenAsked) {
     const auto plain = make_sim_answer(request("{}"), nullptr, 50);
     EXPECT_THAT(plain->text, Not(HasSubstr("<think>")));
-    for (const auto& asked : {request("{}", "detailed thinking on. Write."), request(R"({"chat_template_kwargs":{"enable_thinking":true}})")})
+    for (const auto& asked :
+         {request("{}", "detailed thinking on. Write."), request(R"({"chat_template_kwargs":{"enable_thinking":true}})")})
         EXPECT_THAT(make_sim_answer(asked, nullptr, 50)->text, testing::AllOf(StartsWith("<think>"), HasSubstr("</think>\n\n# Report")));
 }
 
 TEST(SimAnswer, GivesAnInstanceOfTheSchema) {
     const auto planned = make_sim_answer(
         request(R"({"response_format":{"type":"json_schema","json_schema":{"name":"plan","schema":{"type":"object","properties":{
-            "queries":{"type":"array","minItems":2,"items":{"type":"string"}}},"required":["queries"]}}}})"), nullptr, 10);
+            "queries":{"type":"array","minItems":2,"items":{"type":"string"}}},"required":["queries"]}}}})"),
+        nullptr, 10);
     ASSERT_TRUE(planned);
     EXPECT_EQ(parse_json(planned->text)->at("queries").as_array().size(), 2u);
     const auto any = make_sim_answer(request(R"({"response_format":{"type":"json_object"}})"), nullptr, 1);
     EXPECT_TRUE(parse_json(any->text)->is_object());
-    const auto bad = make_sim_answer(request(R"({"response_format":{"type":"json_schema","json_schema":{"schema":{"type":"spline"}}}})"), nullptr, 1);
+    const auto bad =
+        make_sim_answer(request(R"({"response_format":{"type":"json_schema","json_schema":{"schema":{"type":"spline"}}}})"), nullptr, 1);
     EXPECT_EQ(bad.error().code, ErrorCode::invalid_argument);
 }
 
@@ -123,10 +126,11 @@ TEST(SimRequest, ReadsWhatClientsSend) {
 }
 
 TEST(SimRequest, RefusesWhatIsWrong) {
-    for (const char* body : {"[]", "{}", R"({"messages":[]})", R"({"messages":["hi"]})", R"({"messages":[{"content":"hi"}]})",
-                             R"({"messages":[{"role":"user"}],"max_tokens":0})", R"({"messages":[{"role":"user"}],"n":2})",
-                             R"({"messages":[{"role":"user"}],"stop":7})", R"({"messages":[{"role":"user"}],"response_format":{"type":"xml"}})",
-                             R"({"messages":[{"role":"user"}],"response_format":{"type":"json_schema"}})"})
+    for (const char* body :
+         {"[]", "{}", R"({"messages":[]})", R"({"messages":["hi"]})", R"({"messages":[{"content":"hi"}]})",
+          R"({"messages":[{"role":"user"}],"max_tokens":0})", R"({"messages":[{"role":"user"}],"n":2})",
+          R"({"messages":[{"role":"user"}],"stop":7})", R"({"messages":[{"role":"user"}],"response_format":{"type":"xml"}})",
+          R"({"messages":[{"role":"user"}],"response_format":{"type":"json_schema"}})"})
         EXPECT_EQ(parse_sim_request(SimRoute::chat, body).error().code, ErrorCode::invalid_argument) << body;
     EXPECT_EQ(parse_sim_request(SimRoute::chat, "").error().code, ErrorCode::parse);
     EXPECT_EQ(parse_sim_request(SimRoute::completion, R"({"prompt":["a","b"]})").error().code, ErrorCode::invalid_argument);

@@ -14,8 +14,8 @@ constexpr double kWordWeight = 1.0;
 constexpr double kShortWordWeight = 0.2;  // "the", "of": in every text, hence no sign of likeness
 constexpr std::size_t kShortWord = 3;
 constexpr double kPairWeight = 0.5;
-constexpr double kTripleWeight = 0.3;     // brings "report" and "reports" together
-constexpr int kPlacesPerFeature = 4;      // more than one, so that a collision of two features matters less
+constexpr double kTripleWeight = 0.3;  // brings "report" and "reports" together
+constexpr int kPlacesPerFeature = 4;   // more than one, so that a collision of two features matters less
 
 // 64-bit FNV-1a, continued from `hash`.
 std::uint64_t fnv1a(std::string_view bytes, std::uint64_t hash = 0xcbf29ce484222325ull) {

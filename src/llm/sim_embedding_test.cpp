@@ -24,9 +24,7 @@ TEST(SimEmbedding, IsAUnitVector) {
     EXPECT_EQ(compute_sim_embedding("one", 1).size(), 1u);
 }
 
-TEST(SimEmbedding, SameTextSameVector) {
-    EXPECT_EQ(compute_sim_embedding("Some Text", 64), compute_sim_embedding("some text!", 64));
-}
+TEST(SimEmbedding, SameTextSameVector) { EXPECT_EQ(compute_sim_embedding("Some Text", 64), compute_sim_embedding("some text!", 64)); }
 
 TEST(SimEmbedding, LikeTextsAreClose) {
     const std::string_view text = "GPU memory bandwidth limits the speed of token generation";

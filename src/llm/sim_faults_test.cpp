@@ -19,7 +19,8 @@ TEST(SimFaults, RatesReadFromText) {
     EXPECT_EQ((*rates)[static_cast<std::size_t>(SimFault::http_500)], 0.25);
     EXPECT_EQ((*rates)[static_cast<std::size_t>(SimFault::hang_mid)], 0.5);
     EXPECT_TRUE(parse_sim_fault_rates(""));
-    for (const char* text : {"500", "500=", "500=x", "500=1.5", "500=-1", "none=0.1", "cut=0.6,html=0.6", "cut=0.1;html=0.1", "=", ",", "cut=nan"})
+    for (const char* text :
+         {"500", "500=", "500=x", "500=1.5", "500=-1", "none=0.1", "cut=0.6,html=0.6", "cut=0.1;html=0.1", "=", ",", "cut=nan"})
         EXPECT_EQ(parse_sim_fault_rates(text).error().code, ErrorCode::invalid_argument) << text;
 }
 

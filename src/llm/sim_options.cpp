@@ -13,7 +13,8 @@ bool is_delay(std::chrono::microseconds span) { return span.count() >= 0 && span
 
 Result<void> check_sim_options(const SimOptions& options) {
     const auto bad = [](std::string what) { return fail(ErrorCode::invalid_argument, std::move(what)); };
-    if (!is_delay(options.ttft) || !is_delay(options.itl) || !is_delay(options.slow_start)) return bad("ttft, itl and slow_start are between 0 and one hour");
+    if (!is_delay(options.ttft) || !is_delay(options.itl) || !is_delay(options.slow_start))
+        return bad("ttft, itl and slow_start are between 0 and one hour");
     if (!(options.jitter >= 0 && options.jitter <= 1)) return bad("jitter is between 0 and 1");
     if (options.tokens < 1 || options.tokens > kMaxSimTokens) return bad(fmt::format("tokens is between 1 and {}", kMaxSimTokens));
     if (options.max_concurrency < 0) return bad("max_concurrency is not negative");

@@ -130,14 +130,18 @@ Result<std::vector<SimRule>> parse_sim_script(std::string_view text) {
     const auto parsed = parse_json(text);
     if (!parsed) return fail(parsed.error());
     if (!parsed->is_array()) return fail(ErrorCode::config, "a script is a list of entries");
-    if (parsed->get_array().size() > kMaxSimRules) return fail(ErrorCode::limit, fmt::format("a script has at most {} entries", kMaxSimRules));
+    if (parsed->get_array().size() > kMaxSimRules)
+        return fail(ErrorCode::limit, fmt::format("a script has at most {} entries", kMaxSimRules));
     std::vector<SimRule> rules;
     for (const auto& entry : parsed->get_array()) {
-        const auto wrong = [&](std::string_view what) { return fail(ErrorCode::config, fmt::format("script entry {}: {}", rules.size() + 1, what)); };
+        const auto wrong = [&](std::string_view what) {
+            return fail(ErrorCode::config, fmt::format("script entry {}: {}", rules.size() + 1, what));
+        };
         if (!entry.is_object()) return wrong("an entry is an object");
         SimRule rule;
         for (const auto& [key, value] : entry.get_object()) {
-            if (key != "match" && key != "reply" && key != "think" && key != "fault") return wrong(fmt::format("unknown field {}", std::string_view(key)));
+            if (key != "match" && key != "reply" && key != "think" && key != "fault")
+                return wrong(fmt::format("unknown field {}", std::string_view(key)));
             if (!value.is_string()) return wrong(fmt::format("{} is a text", std::string_view(key)));
             const std::string content(value.get_string());
             if (key == "match") rule.match = content;

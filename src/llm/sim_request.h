@@ -16,18 +16,18 @@ enum class SimRoute : std::uint8_t { chat, completion };
 
 struct SimRequest {
     SimRoute route = SimRoute::chat;
-    std::string model;       // as asked for; empty when not said
-    std::string prompt;      // all messages, a line end after each
-    std::string last_user;   // the last user message; the prompt when there is none
+    std::string model;      // as asked for; empty when not said
+    std::string prompt;     // all messages, a line end after each
+    std::string last_user;  // the last user message; the prompt when there is none
     int messages = 0;
     bool stream = false;
     bool include_usage = false;
     std::optional<std::int64_t> max_tokens;
-    bool ignore_eos = false;             // answer with exactly max_tokens tokens, as load generators ask for
+    bool ignore_eos = false;  // answer with exactly max_tokens tokens, as load generators ask for
     std::vector<std::string> stop;
-    bool wants_json = false;             // response_format json_object or json_schema
-    std::optional<json::value> schema;   // of json_schema
-    bool thinking = false;               // a message says "thinking on", or chat_template_kwargs does
+    bool wants_json = false;            // response_format json_object or json_schema
+    std::optional<json::value> schema;  // of json_schema
+    bool thinking = false;              // a message says "thinking on", or chat_template_kwargs does
 };
 
 // Of POST /v1/chat/completions or /v1/completions. Tools and sampling settings are ignored.

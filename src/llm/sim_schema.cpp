@@ -13,12 +13,16 @@ namespace {
 constexpr int kUsualItems = 3;
 constexpr int kSpareDepth = 8;  // from here on only what is required, so that a recursive schema comes to an end
 
-constexpr std::array<std::string_view, 10> kPhrases = {
-    "What is the current state of the field?", "Which approaches compete, and how do they differ?",
-    "What do measurements say about cost and speed?", "Which limits do practitioners report?",
-    "What changed during the last two years?", "Who depends on the outcome, and why?",
-    "Which assumptions do the sources share?", "Where do the sources contradict each other?",
-    "What would a small experiment show?", "Which questions stay open?"};
+constexpr std::array<std::string_view, 10> kPhrases = {"What is the current state of the field?",
+                                                       "Which approaches compete, and how do they differ?",
+                                                       "What do measurements say about cost and speed?",
+                                                       "Which limits do practitioners report?",
+                                                       "What changed during the last two years?",
+                                                       "Who depends on the outcome, and why?",
+                                                       "Which assumptions do the sources share?",
+                                                       "Where do the sources contradict each other?",
+                                                       "What would a small experiment show?",
+                                                       "Which questions stay open?"};
 
 // Beginning of the UTF-8 text, at most `count` code points of it.
 std::string_view first_code_points(std::string_view text, std::size_t count) {
@@ -134,7 +138,8 @@ class Maker {
         json::object object;
         if (properties && !properties->is_object()) return bad("properties is an object");
         const auto is_required = [&](std::string_view name) {
-            return required && required->is_array() && std::ranges::find(required->get_array(), json::value(name)) != required->get_array().end();
+            return required && required->is_array() &&
+                   std::ranges::find(required->get_array(), json::value(name)) != required->get_array().end();
         };
         if (properties)
             for (const auto& [name, property] : properties->get_object()) {

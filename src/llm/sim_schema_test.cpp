@@ -42,7 +42,8 @@ TEST(SimSchema, IsDeterministic) {
 }
 
 TEST(SimSchema, FollowsPydantic) {
-    const auto value = instance(R"({"$defs":{"Step":{"type":"object","properties":{"title":{"type":"string"},"next":{"anyOf":[{"type":"null"},
+    const auto value =
+        instance(R"({"$defs":{"Step":{"type":"object","properties":{"title":{"type":"string"},"next":{"anyOf":[{"type":"null"},
         {"$ref":"#/$defs/Step"}]}},"required":["title"]}},"properties":{"steps":{"type":"array","items":{"$ref":"#/$defs/Step"}},
         "limit":{"default":7,"type":"integer"},"maybe":{"anyOf":[{"type":"null"},{"type":"boolean"}]}}})");
     EXPECT_EQ(value.at("steps").as_array().size(), 3u);

@@ -82,9 +82,10 @@ void SimServer::Impl::add_status_routes() {
 }
 
 void SimServer::Impl::add_text(std::string path, std::string type, std::function<std::string()> make_text) {
-    server.route("GET", std::move(path), [type = std::move(type), make_text = std::move(make_text)](ServerRequest, ServerResponse& response) {
-        return send_text(type, make_text(), response);
-    });
+    server.route("GET", std::move(path),
+                 [type = std::move(type), make_text = std::move(make_text)](ServerRequest, ServerResponse& response) {
+                     return send_text(type, make_text(), response);
+                 });
 }
 
 asio::awaitable<void> SimServer::Impl::generate(SimRoute route, ServerRequest http_request, ServerResponse& response) {

@@ -39,7 +39,7 @@ SimOptions quick() {
 struct Answer {
     std::optional<Error> error;
     net::HttpResponse http;
-    std::string text;        // of all deltas
+    std::string text;  // of all deltas
     std::string finish_reason;
     std::vector<duration<double>> arrivals;  // of each piece with content, from the start
     int bad_lines = 0;
@@ -140,7 +140,8 @@ class Sim {
 
   private:
     static asio::awaitable<net::HttpResponse> fetch(std::string url) {
-        auto response = co_await net::HttpClient::of(co_await asio::this_coro::executor).send({.url = std::move(url), .deadline = Deadline::after(kPatience)});
+        auto response = co_await net::HttpClient::of(co_await asio::this_coro::executor)
+                            .send({.url = std::move(url), .deadline = Deadline::after(kPatience)});
         co_return response.value_or(net::HttpResponse{});
     }
 

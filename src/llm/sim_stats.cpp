@@ -12,8 +12,10 @@ std::string escaped(std::string_view text) {
     std::string result;
     for (const char c : text) {
         if (c == '\\' || c == '"') result += '\\';
-        if (c == '\n') result += "\\n";
-        else result += c;
+        if (c == '\n')
+            result += "\\n";
+        else
+            result += c;
     }
     return result;
 }

@@ -12,14 +12,14 @@
 namespace plimsoll::llm {
 
 struct SimStats {
-    std::uint64_t requests = 0;           // POSTs to a model route, bad ones included
-    std::uint64_t completed = 0;          // answered in full
-    std::uint64_t rejected = 0;           // with a 400
-    std::uint64_t clients_gone = 0;       // left before the end of their answer; not those that a fault made leave
-    std::uint64_t open = 0;               // now in a handler
+    std::uint64_t requests = 0;      // POSTs to a model route, bad ones included
+    std::uint64_t completed = 0;     // answered in full
+    std::uint64_t rejected = 0;      // with a 400
+    std::uint64_t clients_gone = 0;  // left before the end of their answer; not those that a fault made leave
+    std::uint64_t open = 0;          // now in a handler
     std::uint64_t peak_open = 0;
-    std::uint64_t running = 0;            // of those, in a slot
-    std::uint64_t waiting = 0;            // of those, in the queue
+    std::uint64_t running = 0;  // of those, in a slot
+    std::uint64_t waiting = 0;  // of those, in the queue
     std::uint64_t prompt_tokens = 0;
     std::uint64_t generation_tokens = 0;  // sent, or as good as sent for an answer in one piece
     std::array<std::uint64_t, kSimFaultCount> faults{};

@@ -66,8 +66,8 @@ std::string SimWriter::body(const SimAnswer& answer) const {
     const std::string content = route_ == SimRoute::chat
                                     ? fmt::format(R"("message":{{"role":"assistant","content":{}}})", json_text(answer.text))
                                     : fmt::format(R"("text":{})", json_text(answer.text));
-    return fmt::format(R"({}{{"index":0,{},"logprobs":null,"finish_reason":"{}"}}],"usage":{}}})", body_head_, content, answer.finish_reason,
-                       usage_json(answer));
+    return fmt::format(R"({}{{"index":0,{},"logprobs":null,"finish_reason":"{}"}}],"usage":{}}})", body_head_, content,
+                       answer.finish_reason, usage_json(answer));
 }
 
 std::string sim_error_body(int status, std::string_view message) {

@@ -25,7 +25,7 @@ class SimWriter {
     std::string chunk(std::string_view delta, std::string_view finish_reason) const;
 
     SimRoute route_;
-    std::string head_;        // of a chunk, up to its choices
+    std::string head_;  // of a chunk, up to its choices
     std::string body_head_;
 };
 

@@ -19,21 +19,21 @@ std::size_t partial_tag(std::string_view text, std::string_view tag) {
 
 void ThinkSplitter::feed(std::string_view text) {
     pending_ += text;
+    std::string_view rest = pending_;
     for (;;) {
         const bool opens = !in_reasoning_;
         const bool closes = in_reasoning_ || !seen_tag_;
-        const std::size_t open = opens ? pending_.find(kOpen) : std::string::npos;
-        const std::size_t close = closes ? pending_.find(kClose) : std::string::npos;
+        const std::size_t open = opens ? rest.find(kOpen) : std::string_view::npos;
+        const std::size_t close = closes ? rest.find(kClose) : std::string_view::npos;
         const std::size_t at = std::min(open, close);
-        if (at == std::string::npos) {
-            const std::size_t held = std::max(opens ? partial_tag(pending_, kOpen) : 0, closes ? partial_tag(pending_, kClose) : 0);
-            const std::size_t whole = pending_.size() - held;
-            emit(std::string_view(pending_).substr(0, whole));
-            pending_.erase(0, whole);
+        if (at == std::string_view::npos) {
+            const std::size_t held = std::max(opens ? partial_tag(rest, kOpen) : 0, closes ? partial_tag(rest, kClose) : 0);
+            emit(rest.substr(0, rest.size() - held));
+            pending_.erase(0, pending_.size() - held);
             return;
         }
-        emit(std::string_view(pending_).substr(0, at));
-        pending_.erase(0, at + (open < close ? kOpen : kClose).size());
+        emit(rest.substr(0, at));
+        rest.remove_prefix(at + (open < close ? kOpen : kClose).size());
         take_tag(open < close);
     }
 }

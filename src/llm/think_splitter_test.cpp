@@ -118,5 +118,15 @@ TEST(ThinkSplitter, TakesAMegabyteOfAngleBrackets) {
     EXPECT_EQ(splitter.reasoning(), "x");
 }
 
+TEST(ThinkSplitter, TakesManyTagsInOnePiece) {
+    std::string text;
+    for (int i = 0; i < 200'000; ++i) text += "<think>a</think>b";
+    ThinkSplitter splitter({});
+    splitter.feed(text);
+    splitter.finish();
+    EXPECT_EQ(splitter.answer().size(), 200'000u);
+    EXPECT_EQ(splitter.reasoning().size(), 200'000u);
+}
+
 }  // namespace
 }  // namespace plimsoll::llm

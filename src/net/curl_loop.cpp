@@ -12,13 +12,13 @@ struct CurlLoop::Socket {
     explicit Socket(const asio::any_io_executor& executor) : descriptor(executor) {}
 
     asio::posix::stream_descriptor descriptor;
-    int wanted = 0;                // CURL_POLL_IN | CURL_POLL_OUT
-    int pending = 0;               // directions with a wait under way
-    bool opened_by_loop = false;   // closed by close_socket(); others (the resolver's) are only lent to us
+    int wanted = 0;               // CURL_POLL_IN | CURL_POLL_OUT
+    int pending = 0;              // directions with a wait under way
+    bool opened_by_loop = false;  // closed by close_socket(); others (the resolver's) are only lent to us
 };
 
 CurlLoop::CurlLoop(asio::any_io_executor executor, OnDone on_done)
-    : executor_(executor), on_done_(std::move(on_done)), timer_(executor) {
+    : executor_(executor), on_done_(std::move(on_done)), timer_(std::in_place, executor) {
     static const CURLcode initialised = curl_global_init(CURL_GLOBAL_ALL);
     PLIMSOLL_CHECK(initialised == CURLE_OK, curl_easy_strerror(initialised));
     multi_ = curl_multi_init();
@@ -39,7 +39,7 @@ void CurlLoop::close() {
     curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, nullptr);
     curl_multi_cleanup(multi_);
     multi_ = nullptr;
-    timer_.cancel();
+    timer_.reset();
     for (auto& [fd, socket] : sockets_)
         if (!socket->opened_by_loop) socket->descriptor.release();
     sockets_.clear();
@@ -139,18 +139,18 @@ int CurlLoop::on_timer(CURLM* /*multi*/, long timeout_ms, void* self) {
 
 void CurlLoop::set_timer(long timeout_ms) {
     if (timeout_ms < 0) {
-        timer_.cancel();
+        timer_->cancel();
         return;
     }
     if (timeout_ms > 0) {
-        timer_.expires_after(std::chrono::milliseconds(timeout_ms));
-        timer_.async_wait([this, alive = alive_](boost::system::error_code error) {
+        timer_->expires_after(std::chrono::milliseconds(timeout_ms));
+        timer_->async_wait([this, alive = alive_](boost::system::error_code error) {
             if (!error && *alive) act(CURL_SOCKET_TIMEOUT, 0);
         });
         return;
     }
     // "At once", which every new transfer asks for: a posted handler is cheaper than a timer.
-    timer_.cancel();
+    timer_->cancel();
     if (timer_posted_) return;
     timer_posted_ = true;
     asio::post(executor_, [this, alive = alive_] {

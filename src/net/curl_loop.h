@@ -12,6 +12,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 
 #include "net/http_client.h"
@@ -52,7 +53,7 @@ class CurlLoop {
     asio::any_io_executor executor_;
     OnDone on_done_;
     CURLM* multi_;
-    asio::steady_timer timer_;
+    std::optional<asio::steady_timer> timer_;  // gone after close(): asio's timer service may die before the loop
     bool timer_posted_ = false;
     std::unordered_map<curl_socket_t, std::shared_ptr<Socket>> sockets_;
     // Cleared by close(): posted handlers may run after it, or even after the loop itself is gone.

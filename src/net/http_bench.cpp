@@ -85,7 +85,8 @@ void run_calls(benchmark::State& state, const std::string& path) {
     const double before = server.cpu_us();
     for (auto _ : state) {
         int running = width;
-        for (int i = 0; i < width; ++i) asio::co_spawn(context, call(server.url() + path, path == "/stream", &failures, &running), asio::detached);
+        for (int i = 0; i < width; ++i)
+            asio::co_spawn(context, call(server.url() + path, path == "/stream", &failures, &running), asio::detached);
         while (running > 0) context.run_one();
     }
     const auto calls = static_cast<double>(state.iterations() * width);

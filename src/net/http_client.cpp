@@ -52,8 +52,7 @@ asio::awaitable<Result<HttpResponse>> HttpClient::Impl::exchange(HttpRequest req
     Transfer transfer(executor, std::move(request), std::move(on_data));
     if (auto ready = transfer.prepare(environment); !ready) co_return fail(ready.error());
     loop.prepare(transfer.easy());
-    if (const CURLMcode code = loop.add(transfer.easy()); code != CURLM_OK)
-        co_return fail(ErrorCode::internal, curl_multi_strerror(code));
+    if (const CURLMcode code = loop.add(transfer.easy()); code != CURLM_OK) co_return fail(ErrorCode::internal, curl_multi_strerror(code));
     transfers.insert(transfer.easy());
     const Registration registration{*this, transfer.easy()};
     // Wakes through finish() or because the coroutine is cancelled; both abort the wait.

@@ -33,15 +33,15 @@ struct HttpRequest {
     std::string url;  // http:// or https://
     Headers headers;
     std::string body;
-    Deadline deadline;                               // whole exchange, body included
+    Deadline deadline;  // whole exchange, body included
     std::chrono::milliseconds connect_timeout{5000};
     bool verify_tls = true;
-    std::size_t max_response_bytes = 256u << 20;     // beyond it (decompressed) the exchange fails with `limit`
+    std::size_t max_response_bytes = 256u << 20;  // beyond it (decompressed) the exchange fails with `limit`
 };
 
 struct HttpResponse {
     int status = 0;
-    Headers headers;            // of the last answer when there were redirects
+    Headers headers;  // of the last answer when there were redirects
     std::string body;
     double retry_after_s = -1;  // of a Retry-After header in seconds or as a date (0 for a past one); < 0 = none
 };

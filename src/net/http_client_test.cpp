@@ -4,8 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <boost/beast/zlib/deflate_stream.hpp>
+#include <cstdlib>
 #include <ctime>
+#include <optional>
 
 #include "net/io_pool.h"
 #include "net/loopback_fixture.h"
@@ -91,7 +94,8 @@ class HttpClientTest : public LoopbackFixture {
         server_.route("GET", "/file", answering(302, "", {{"Location", "file:///etc/passwd"}}));
         server_.route("GET", "/zip", answering(200, deflated(std::string(100'000, 'z')), {{"Content-Encoding", "deflate"}}));
         server_.route("GET", "/big", answering(200, std::string(3 << 20, 'b'), {}));
-        server_.route("GET", "/steps", [this](const ServerRequest&, ServerResponse& response) { return step_by_step(&confirmed_, response); });
+        server_.route("GET", "/steps",
+                      [this](const ServerRequest&, ServerResponse& response) { return step_by_step(&confirmed_, response); });
         server_.route("GET", "/hang", [this](const ServerRequest&, ServerResponse& response) { return hang(&hanging_, false, response); });
         server_.route("GET", "/stall", [this](const ServerRequest&, ServerResponse& response) { return hang(&hanging_, true, response); });
         start_server();
@@ -106,8 +110,8 @@ class HttpClientTest : public LoopbackFixture {
 };
 
 TEST_F(HttpClientTest, SendsWhatItIsGivenAndNothingOdd) {
-    const auto response =
-        wait(client().send({.method = "POST", .url = url("/echo?a=b"), .headers = {{"X-Key", "v"}, {"X-Empty", ""}}, .body = std::string("a\0b", 3)}));
+    const auto response = wait(client().send(
+        {.method = "POST", .url = url("/echo?a=b"), .headers = {{"X-Key", "v"}, {"X-Empty", ""}}, .body = std::string("a\0b", 3)}));
     ASSERT_TRUE(response) << response.error().message;
     EXPECT_EQ(response->status, 200);
     EXPECT_EQ(*find_header(response->headers, "content-type"), "text/plain");
@@ -254,7 +258,8 @@ TEST_F(HttpClientTest, CancellingEndsTheTransfer) {
 }
 
 TEST_F(HttpClientTest, WrongRequestsAreRefusedBeforeTheyAreSent) {
-    for (const char* bad : {"", "127.0.0.1:1", "/echo", "file:///etc/passwd", "http://", "http://a b/", "http://h:99999/", "http://h/\r\nX: y"})
+    for (const char* bad :
+         {"", "127.0.0.1:1", "/echo", "file:///etc/passwd", "http://", "http://a b/", "http://h:99999/", "http://h/\r\nX: y"})
         EXPECT_EQ(wait(client().send({.url = bad})).error().code, ErrorCode::invalid_argument) << bad;
     EXPECT_EQ(wait(client().send({.method = "GET /x HTTP/1.1\r\n", .url = url("/echo")})).error().code, ErrorCode::invalid_argument);
     EXPECT_EQ(wait(client().send({.url = url("/echo"), .headers = {{"X", "a\r\nY: b"}}})).error().code, ErrorCode::invalid_argument);
@@ -270,6 +275,46 @@ TEST_F(HttpClientTest, NobodyThere) {
     EXPECT_EQ(response.error().code, ErrorCode::connect);
     EXPECT_THAT(response.error().message, HasSubstr("127.0.0.1:" + port));
     EXPECT_THAT(response.error().message, Not(HasSubstr("hunter2")));
+}
+
+TEST_F(HttpClientTest, TlsAgainstAPlainServerIsAFailedConnection) {
+    EXPECT_EQ(wait(client().send({.url = "https://127.0.0.1:" + std::to_string(port_) + "/echo"})).error().code, ErrorCode::connect);
+}
+
+class ProxyTest : public HttpClientTest {
+  protected:
+    ProxyTest() {
+        for (const char* name : kVariables) {
+            const char* const value = std::getenv(name);
+            before_.emplace_back(value == nullptr ? std::nullopt : std::optional<std::string>(value));
+            ::unsetenv(name);
+        }
+    }
+    ~ProxyTest() override {
+        for (std::size_t i = 0; i < before_.size(); ++i) {
+            ::unsetenv(kVariables[i]);
+            if (before_[i]) ::setenv(kVariables[i], before_[i]->c_str(), 1);
+        }
+    }
+
+    static constexpr std::array kVariables = {"http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"};
+    std::vector<std::optional<std::string>> before_;
+};
+
+TEST_F(ProxyTest, EnvironmentNamesTheProxy) {
+    ::setenv("HTTP_PROXY", url("").c_str(), 1);
+    const auto response = wait(client().send({.url = "http://nowhere.invalid/echo"}));
+    ASSERT_TRUE(response) << response.error().message;
+    EXPECT_THAT(response->body, testing::StartsWith("GET /echo\nHost: nowhere.invalid\n"));
+}
+
+TEST_F(ProxyTest, LoopbackAndNamedHostsGoWithoutIt) {
+    ::setenv("HTTP_PROXY", url("").c_str(), 1);
+    ::setenv("NO_PROXY", "127.0.0.2", 1);
+    // Nobody listens on port 1; the proxy would have answered.
+    for (const char* host : {"127.0.0.1", "localhost", "127.0.0.2"})
+        EXPECT_EQ(wait(client().send({.url = std::string("http://") + host + ":1/echo"})).error().code, ErrorCode::connect) << host;
+    EXPECT_EQ(wait(client().send({.url = "http://127.0.0.3:1/echo"}))->status, 200);
 }
 
 TEST_F(HttpClientTest, ContextWithOpenTransfersCanBeDestroyed) {
@@ -405,7 +450,9 @@ TEST_F(RawServerTest, RetryAfterInSecondsOrAsADate) {
         return wait(client().send({.url = serve({{"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nRetry-After: " + value + "\r\n\r\n"}})}))
             ->retry_after_s;
     };
-    const auto http_date = [](int from_now) { return fmt::format("{:%a, %d %b %Y %H:%M:%S GMT}", fmt::gmtime(std::time(nullptr) + from_now)); };
+    const auto http_date = [](int from_now) {
+        return fmt::format("{:%a, %d %b %Y %H:%M:%S GMT}", fmt::gmtime(std::time(nullptr) + from_now));
+    };
     EXPECT_DOUBLE_EQ(retry_after("12"), 12);
     EXPECT_DOUBLE_EQ(retry_after(" 0.5 "), 0.5);
     EXPECT_NEAR(retry_after(http_date(90)), 90, 10);

@@ -25,7 +25,7 @@ using boost::system::error_code;
 namespace {
 
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
-constexpr std::size_t kFirstReadBytes = 4 << 10;   // a request's header and a short body; all an idle connection holds
+constexpr std::size_t kFirstReadBytes = 4 << 10;  // a request's header and a short body; all an idle connection holds
 constexpr std::size_t kBodyReadBytes = 64 << 10;
 // A refused client may still be sending; closing at once would reset the connection and lose the refusal.
 constexpr std::size_t kMaxDrainedBytes = 16 << 20;
@@ -161,7 +161,7 @@ std::string HttpConnection::make_head(int status, std::string_view content_type,
     head.reserve(256);
     fmt::format_to(std::back_inserter(head), "HTTP/1.1 {} {}\r\nServer: {}\r\nDate: {:%a, %d %b %Y %H:%M:%S} GMT\r\n", status,
                    std::string_view(reason.data(), reason.size()), options_.server_name, fmt::gmtime(std::time(nullptr)));
-    if (!content_type.empty()) head.append("Content-Type: ").append(content_type).append("\r\n");
+    if (!content_type.empty()) head.append("Content-Type: ").append(one_line(std::string(content_type))).append("\r\n");
     for (const auto& [name, value] : extra) head.append(one_line(name)).append(": ").append(one_line(value)).append("\r\n");
     head.append(framing);
     if (!rules_.keep_alive) head.append("Connection: close\r\n");

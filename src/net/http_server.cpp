@@ -39,7 +39,10 @@ struct Session {
 
 struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
     Impl(asio::any_io_executor own_executor, ServerOptions own_options)
-        : executor(own_executor), options(std::move(own_options)), acceptor(own_executor), sweep_timer(own_executor),
+        : executor(own_executor),
+          options(std::move(own_options)),
+          acceptor(own_executor),
+          sweep_timer(own_executor),
           last_session_ended(own_executor, asio::steady_timer::time_point::max()) {
         dispatch = [this](ServerRequest request, ServerResponse& response) { return dispatch_request(std::move(request), response); };
     }

@@ -21,9 +21,9 @@ namespace plimsoll::net {
 
 struct ServerRequest {
     std::string method;
-    std::string path;                          // without the query, as sent (not decoded)
-    std::map<std::string, std::string> query;  // decoded
-    std::map<std::string, std::string> params; // of the route's {name} parts, decoded
+    std::string path;                           // without the query, as sent (not decoded)
+    std::map<std::string, std::string> query;   // decoded
+    std::map<std::string, std::string> params;  // of the route's {name} parts, decoded
     Headers headers;
     std::string body;
 };
@@ -80,6 +80,7 @@ class HttpServer {
     asio::awaitable<void> run();
     void stop();  // from any thread; at once on the server's own
 
+    // From the server's own io thread.
     std::size_t open_connections() const;
     std::size_t refused_connections() const;
 

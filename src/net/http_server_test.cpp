@@ -71,8 +71,9 @@ class HttpServerTest : public LoopbackFixture {
         server_.route("GET", "/nothing", say_nothing);
         server_.route("GET", "/stream", stream_two);
         for (const char* path : {"/throws", "/resets", "/closes", "/returns"}) server_.route("GET", path, stream_without_end);
-        server_.route("GET", "/hang",
-                      [this](ServerRequest request, ServerResponse& response) { return hang(&entered_, &left_, std::move(request), response); });
+        server_.route("GET", "/hang", [this](ServerRequest request, ServerResponse& response) {
+            return hang(&entered_, &left_, std::move(request), response);
+        });
         start_server();
     }
 
@@ -175,8 +176,9 @@ TEST_F(HttpServerTest, AbortResetsOrCloses) {
 
 TEST_F(HttpServerTest, BodiesOfEveryFraming) {
     EXPECT_THAT(exchange("POST /echo HTTP/1.1\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"), EndsWith("POST /echo\nhello"));
-    EXPECT_THAT(exchange("POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n\r\n"),
-                EndsWith("POST /echo\nhello"));
+    EXPECT_THAT(
+        exchange("POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n\r\n"),
+        EndsWith("POST /echo\nhello"));
     EXPECT_THAT(exchange("POST /echo HTTP/1.1\r\nConnection: close\r\n\r\n"), EndsWith("POST /echo\n"));
 }
 
@@ -204,9 +206,10 @@ TEST_F(HttpServerTest, EndlessHeadersAndChunkLinesAreRefused) {
 }
 
 TEST_F(HttpServerTest, GarbageIs400) {
-    for (const char* bytes : {"hello\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET / HTTP/1.1\r\nno colon\r\n\r\n",
-                              "POST /echo HTTP/1.1\r\nContent-Length: -1\r\n\r\n", "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-                              "POST /echo HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "\x16\x03\x01\x02\r\n\r\n"})
+    for (const char* bytes :
+         {"hello\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET / HTTP/1.1\r\nno colon\r\n\r\n",
+          "POST /echo HTTP/1.1\r\nContent-Length: -1\r\n\r\n", "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+          "POST /echo HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "\x16\x03\x01\x02\r\n\r\n"})
         EXPECT_THAT(exchange(bytes), StartsWith("HTTP/1.1 400 ")) << bytes;
 }
 

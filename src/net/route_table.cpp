@@ -22,9 +22,8 @@ std::vector<std::string_view> split_path(std::string_view path) {
 bool is_parameter(std::string_view segment) { return segment.starts_with('{') && segment.ends_with('}'); }
 
 bool fits(const std::vector<std::string>& pattern, const std::vector<std::string>& segments) {
-    return std::ranges::equal(pattern, segments, [](std::string_view want, std::string_view have) {
-        return is_parameter(want) ? !have.empty() : want == have;
-    });
+    return std::ranges::equal(
+        pattern, segments, [](std::string_view want, std::string_view have) { return is_parameter(want) ? !have.empty() : want == have; });
 }
 
 // Both fit the same path, so they differ only in which segments are parameters.

@@ -38,8 +38,8 @@ bool has_line_break_or_nul(std::string_view text) { return text.find_first_of(st
 
 bool starts_with_any_case(std::string_view text, std::string_view prefix) {
     return text.size() >= prefix.size() && std::ranges::equal(text.substr(0, prefix.size()), prefix, [](unsigned char a, unsigned char b) {
-        return std::tolower(a) == std::tolower(b);
-    });
+               return std::tolower(a) == std::tolower(b);
+           });
 }
 
 }  // namespace

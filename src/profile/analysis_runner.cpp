@@ -22,8 +22,9 @@ bool AnalysisRunner::run(std::string_view name, bool on, const std::function<Res
     auto result = run_isolated(body);
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
     timings_.push_back({std::string(name), taken.count()});
-    if (!result) failures_.emplace_back(name, std::move(result).error());
-    return result.has_value();
+    if (result) return true;
+    failures_.emplace_back(name, std::move(result).error());
+    return false;
 }
 
 }  // namespace plimsoll::profile

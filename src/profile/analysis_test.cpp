@@ -98,6 +98,7 @@ TEST(StandardizedCsvTest, RemainingIsWholeWithoutLlmStarts) {
 
 event::SessionTrace prompts(std::vector<std::string> texts) {
     std::vector<StepSpec> steps;
+    steps.reserve(texts.size());
     for (std::size_t i = 0; i < texts.size(); ++i)
         steps.push_back(
             {.type = "LLM_START", .time = static_cast<double>(i), .uuid = std::to_string(i), .name = "m", .input = json::value(texts[i])});
@@ -182,6 +183,7 @@ TEST(CallTreeTest, CircleOfParentsIsCut) {
 TEST(CallTreeTest, DeepChainsAndReports) {
     constexpr int kDepth = 5000;
     std::vector<StepSpec> steps;
+    steps.reserve(kDepth);
     for (int i = 0; i < kDepth; ++i)
         steps.push_back(
             {.type = "FUNCTION_START", .time = i * 1.0, .uuid = std::to_string(i), .name = "f", .parent = std::to_string(i - 1)});
@@ -248,6 +250,7 @@ TEST(ConcurrencySpikesTest, UuidListsAreBounded) {
     // All calls overlap: the lists of all spikes together would hold n² = 1,000,000 UUIDs.
     constexpr int kCalls = 1000;
     std::vector<StepSpec> steps;
+    steps.reserve(2 * kCalls);
     for (int i = 0; i < kCalls; ++i) steps.push_back({.type = "LLM_START", .time = i * 1.0, .uuid = std::to_string(i), .name = "m"});
     for (int i = 0; i < kCalls; ++i)
         steps.push_back({.type = "LLM_END", .time = kCalls + i * 1.0, .uuid = std::to_string(i), .name = "m", .prompt_tokens = 7});

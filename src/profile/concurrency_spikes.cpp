@@ -19,7 +19,7 @@ std::vector<FlatCall> collect_calls(const TraceView& view) {
     for (const auto& session : view.spans)
         for (const auto& span : session.spans)
             if (span.category == event::Category::llm || span.category == event::Category::tool)
-                calls.push_back({&span, {span.start, span.start + latency(span)}});
+                calls.push_back({&span, {span.start, std::max(span.start, span.end)}});
     return calls;
 }
 

@@ -16,10 +16,10 @@ constexpr std::size_t kTopOperations = 3;
 struct Operation {
     std::string type, name;
     std::vector<double> durations;
+    double mean_duration = 0;
     int max_concurrency = 0;
 
-    double mean_duration() const { return mean(durations); }
-    double score() const { return mean_duration() * max_concurrency; }
+    double score() const { return mean_duration * max_concurrency; }
 };
 
 // A call without length overlaps nothing, yet it was in flight.
@@ -37,15 +37,16 @@ Operations collect_operations(const TraceView& view) {
         for (const auto& span : session.spans) {
             if (span.category != event::Category::llm && span.category != event::Category::tool) continue;
             if (!succeeded(span)) continue;
-            const Interval interval{span.start, span.start + latency(span)};
+            const Interval interval{span.start, std::max(span.start, span.end)};
             groups[{std::string(event::to_string(span.category)), span.name}].push_back(interval);
             all.push_back(interval);
         }
     Operations operations;
     if (!all.empty()) operations.max_concurrency = count_overlaps(all);
     for (const auto& [key, intervals] : groups) {
-        Operation operation{key.first, key.second, {}, count_overlaps(intervals)};
+        Operation operation{.type = key.first, .name = key.second, .max_concurrency = count_overlaps(intervals)};
         for (const auto& interval : intervals) operation.durations.push_back(interval.end - interval.start);
+        operation.mean_duration = mean(operation.durations);
         operations.list.push_back(std::move(operation));
     }
     return operations;
@@ -54,6 +55,7 @@ Operations collect_operations(const TraceView& view) {
 std::string make_report(const Operations& operations) {
     if (operations.list.empty()) return "No operations found to profile.";
     std::vector<const Operation*> order;
+    order.reserve(operations.list.size());
     for (const auto& operation : operations.list) order.push_back(&operation);
     std::ranges::stable_sort(order, std::greater(), [](const Operation* operation) { return operation->score(); });
     order.resize(std::min(order.size(), kTopOperations));
@@ -64,7 +66,7 @@ std::string make_report(const Operations& operations) {
         operations.list.size(), operations.max_concurrency, kTopOperations);
     for (std::size_t i = 0; i < order.size(); ++i)
         out += fmt::format("\n{}) {} '{}': score={:.2f}, avg_dur={:.2f}, max_concurrency={}", i + 1, order[i]->type, order[i]->name,
-                           order[i]->score(), order[i]->mean_duration(), order[i]->max_concurrency);
+                           order[i]->score(), order[i]->mean_duration, order[i]->max_concurrency);
     return out;
 }
 
@@ -78,7 +80,7 @@ AnalysisOutput analyse_simple_stack(const TraceView& view) {
         output.metrics[operation.type + ":" + operation.name] = {{"operation_type", operation.type},
                                                                  {"operation_name", operation.name},
                                                                  {"usage_count", operation.durations.size()},
-                                                                 {"avg_duration", operation.mean_duration()},
+                                                                 {"avg_duration", operation.mean_duration},
                                                                  {"p95_duration", percentile(operation.durations, 95)},
                                                                  {"p99_duration", percentile(operation.durations, 99)},
                                                                  {"max_concurrency", operation.max_concurrency},

@@ -65,6 +65,7 @@ std::vector<StepLatency> compute_step_latencies(const CallTree& tree) {
         total_self_time += call.self_time;
     }
     std::vector<StepLatency> rows;
+    rows.reserve(groups.size());
     for (auto& [key, samples] : groups) rows.push_back(make_row(key.first, key.second, std::move(samples), total_self_time));
     std::ranges::stable_sort(rows, std::greater(), &StepLatency::self_time_share);
     return rows;

@@ -20,7 +20,8 @@ namespace asio = boost::asio;
 struct State {
     std::string topic;
     std::string organization;
-    std::vector<Query> queries;       // all so far: the plan's, then one a reflection
+    std::vector<std::string> headings;  // what the collection has on the topic, best first
+    std::vector<Query> queries;         // all so far: the plan's, then one a reflection
     std::vector<Evidence> evidence;
     std::vector<Section> sections;
     std::vector<std::string> notes;   // what went wrong, for the reader
@@ -31,6 +32,33 @@ struct State {
 using Update = graph::Update<State>;
 
 std::chrono::milliseconds to_duration(double seconds) { return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)); }
+
+using Hits = Result<std::vector<retrieval::Hit>>;
+
+// On the compute pool: a search reads the file and scans every vector.
+asio::awaitable<Hits> search_collection(const retrieval::Collection& collection, std::string text, std::vector<float> vector, int count) {
+    co_return collection.search(text, vector, count);
+}
+
+// The innermost headings of the chunks found, each once.
+std::vector<std::string> headings_of(const Hits& hits) {
+    std::vector<std::string> out;
+    if (!hits) return out;
+    for (const retrieval::Hit& hit : *hits) {
+        const std::string& path = hit.chunk.heading;
+        const std::size_t last = path.rfind(" > ");
+        std::string heading = last == std::string::npos ? path : path.substr(last + 3);
+        if (!heading.empty() && std::ranges::find(out, heading) == out.end()) out.push_back(std::move(heading));
+    }
+    return out;
+}
+
+std::vector<std::string> unused_headings(const State& state) {
+    std::vector<std::string> out;
+    for (const std::string& heading : state.headings)
+        if (std::ranges::none_of(state.queries, [&](const Query& query) { return query.section == heading; })) out.push_back(heading);
+    return out;
+}
 
 class DeepResearch : public functions::Function {
   public:
@@ -51,8 +79,8 @@ class DeepResearch : public functions::Function {
     asio::awaitable<Result<Update>> reflect(event::Context context, State state);
     Result<Update> finalize(const State& state) const;
 
-    asio::awaitable<Result<std::vector<retrieval::Hit>>> find_hits(event::Context context, Query query);
-    // Waits for a model call; an error becomes a note and a warning on the stream.
+    asio::awaitable<Hits> find_hits(event::Context context, Query query);
+    // Waits for a model call; an error becomes a note.
     asio::awaitable<std::optional<std::string>> ask(event::Context context, llm::ChatModel& model, llm::ChatRequest request, double timeout,
                                                     std::string what, std::string& note);
 
@@ -64,13 +92,6 @@ class DeepResearch : public functions::Function {
     net::IoPool& pool_;
     std::optional<graph::CompiledGraph<State>> graph_;
 };
-
-using Hits = Result<std::vector<retrieval::Hit>>;
-
-// On the compute pool: a search reads the file and scans every vector.
-asio::awaitable<Hits> search_collection(const retrieval::Collection& collection, std::string text, std::vector<float> vector, int count) {
-    co_return collection.search(text, vector, count);
-}
 
 Result<std::unique_ptr<functions::Function>> DeepResearch::make(functions::Builder& builder, const json::object& settings) {
     auto config = deep_research_schema().parse(settings);
@@ -99,6 +120,7 @@ Result<void> DeepResearch::build_graph() {
     graph::StateGraph<State> g;
     g.channel("topic", &State::topic);
     g.channel("organization", &State::organization);
+    g.channel("headings", &State::headings);
     g.channel("queries", &State::queries, graph::append());
     g.channel("evidence", &State::evidence, graph::append());
     g.channel("sections", &State::sections, graph::append());
@@ -150,14 +172,15 @@ asio::awaitable<std::optional<std::string>> DeepResearch::ask(event::Context con
     });
     if (answer) co_return std::move(answer->content);
     note = fmt::format("{} failed ({}): {}", what, to_string(answer.error().code), answer.error().message);
-    context.write_stream({{"warning", note}});
     co_return std::nullopt;
 }
 
 asio::awaitable<Result<Update>> DeepResearch::plan(event::Context context, State state) {
+    // Looking before planning: a plan made of what the collection has finds something.
+    const std::vector<std::string> headings = headings_of(co_await find_hits(context, {.text = state.topic}));
     std::string note;
-    const auto text = co_await ask(context, planner_, plan_request(state.topic, state.organization, config_.num_queries), config_.plan_timeout,
-                                   "planning", note);
+    const auto text = co_await ask(context, planner_, plan_request(state.topic, state.organization, headings, config_.num_queries),
+                                   config_.plan_timeout, "planning", note);
     std::vector<Query> queries;
     if (text) {
         auto parsed = parse_plan(*text, config_.num_queries);
@@ -166,18 +189,21 @@ asio::awaitable<Result<Update>> DeepResearch::plan(event::Context context, State
         else
             note = "planning failed: " + parsed.error().message;
     }
+    if (!note.empty()) context.write_stream({{"warning", note}, {"queries", json::array()}});
+    complete_plan(state.topic, headings, config_.num_queries, queries);
     json::array listed;
     for (const Query& query : queries) listed.push_back({{"query", query.text}, {"section", query.section}});
     context.write_stream({{"queries", std::move(listed)}});
-    // Without a plan the question itself is the one thing to search for.
+    // Without a plan and without a heading the question itself is the one thing to search for.
     if (queries.empty()) queries.push_back({.text = state.topic, .section = "Answer"});
     Update update;
+    update.set(&State::headings, headings);
     update.set(&State::queries, std::move(queries));
     if (!note.empty()) update.set(&State::notes, {note});
     co_return update;
 }
 
-asio::awaitable<Result<std::vector<retrieval::Hit>>> DeepResearch::find_hits(event::Context context, Query query) {
+asio::awaitable<Hits> DeepResearch::find_hits(event::Context context, Query query) {
     event::ScopedSpan span(context, event::Category::tool, "collection_search", json::value(query.text));
     auto vectors = co_await embedder_.embed(span.context(), {query.text});
     // Without a vector the keywords still find something.
@@ -200,7 +226,7 @@ asio::awaitable<Result<std::vector<retrieval::Hit>>> DeepResearch::find_hits(eve
 asio::awaitable<Result<Update>> DeepResearch::search(event::Context context, Query query) {
     Update update;
     Evidence evidence{query, {}};
-    auto hits = co_await find_hits(context, query);
+    auto hits = co_await find_hits(context, {.text = query.text + " " + query.section});
     if (hits)
         evidence.hits = std::move(*hits);
     else
@@ -222,7 +248,10 @@ asio::awaitable<Result<Update>> DeepResearch::write(event::Context context, std:
         for (const Sentence& quote : quotes) seen.push_back(quote.text);
         if (text) section.sentences = keep_supported(split_sentences(*text), evidence.hits, seen);
         section.sentences.insert(section.sentences.end(), quotes.begin(), quotes.end());
-        if (!note.empty()) update.set(&State::notes, {note});
+        if (!note.empty()) {
+            context.write_stream({{"warning", note}});
+            update.set(&State::notes, {note});
+        }
     }
     update.set(&State::sections, {std::move(section)});
     co_return update;
@@ -234,8 +263,10 @@ asio::awaitable<Result<Update>> DeepResearch::reflect(event::Context context, St
     const int round = state.reflections + 1;
     update.set(&State::reflections, round);
     std::string note;
-    const auto text = co_await ask(context, planner_, reflection_request(state.topic, state.sections), config_.plan_timeout, "reflecting", note);
+    const auto text = co_await ask(context, planner_, reflection_request(state.topic, state.sections, unused_headings(state)), config_.plan_timeout,
+                                   "reflecting", note);
     if (!text) {
+        context.write_stream({{"warning", note}});
         update.set(&State::notes, {note});
         co_return update;
     }

@@ -1,6 +1,7 @@
 #include "research/prompts.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -12,13 +13,28 @@ namespace {
 constexpr int kMaxQueryChars = 90;
 constexpr int kMaxSectionChars = 48;
 
-json::value query_schema() {
+// The section comes first: naming the part of the question makes the query one about that part.
+// With headings known it is one of them, so that every section finds something. The pattern keeps a small model from running
+// away with digits and dots.
+json::value query_schema(const std::vector<std::string>& headings) {
+    json::value section = {{"type", "string"}, {"minLength", 3}, {"maxLength", kMaxSectionChars}};
+    if (!headings.empty()) section = {{"type", "string"}, {"enum", json::array(headings.begin(), headings.end())}};
     return {{"type", "object"},
             {"properties",
-             {{"query", {{"type", "string"}, {"minLength", 8}, {"maxLength", kMaxQueryChars}}},
-              {"section", {{"type", "string"}, {"minLength", 3}, {"maxLength", kMaxSectionChars}}}}},
-            {"required", {"query", "section"}},
+             {{"section", std::move(section)},
+              {"query", {{"type", "string"}, {"pattern", fmt::format("^[A-Za-z][A-Za-z0-9 -]{{7,{}}}$", kMaxQueryChars - 1)}}}}},
+            {"required", {"section", "query"}},
             {"additionalProperties", false}};
+}
+
+std::string bullet_list(std::string_view title, const std::vector<std::string>& lines) {
+    if (lines.empty()) return "";
+    return fmt::format("{}:\n- {}\n", title, fmt::join(lines, "\n- "));
+}
+
+bool covers(const std::vector<Query>& queries, const std::string& text) {
+    const auto words = content_words(text);
+    return std::ranges::any_of(queries, [&](const Query& q) { return content_words(q.section) == words || content_words(q.text) == words; });
 }
 
 Result<Query> parse_query(const json::value& value) {
@@ -31,19 +47,21 @@ Result<Query> parse_query(const json::value& value) {
 
 }  // namespace
 
-llm::ChatRequest plan_request(const std::string& topic, const std::string& organization, int count) {
+llm::ChatRequest plan_request(const std::string& topic, const std::string& organization, const std::vector<std::string>& headings, int count) {
     llm::ChatRequest request;
     request.messages = {
         {"system",
-         "You plan the research for a short report. Split the question into search queries, each about a different part of it. "
-         "Give every query the heading of the section it feeds. Answer in JSON."},
-        {"user", "Question: How do solar panels behave in winter?\nQueries: 2"},
+         "You plan the research for a short report. Name different parts of the question, and for each part one search query. "
+         "Answer in JSON."},
+        {"user", "Question: How do solar panels behave in winter?\nIn the library:\n- Output and temperature\n- Snow on panels\n- Storage\nQueries: 2"},
         {"assistant",
-         R"({"queries":[{"query":"solar panel output at low temperature","section":"Cold and efficiency"},)"
-         R"({"query":"snow cover on solar panels losses","section":"Snow losses"}]})"},
-        {"user", fmt::format("Question: {}\n{}Queries: {}", topic, organization.empty() ? "" : "Report structure: " + organization + "\n", count)}};
+         R"({"queries":[{"section":"Output and temperature","query":"solar panel output at low temperature"},)"
+         R"({"section":"Snow on panels","query":"losses from snow cover on solar panels"}]})"},
+        {"user", fmt::format("Question: {}\n{}{}Queries: {}", topic,
+                             organization.empty() ? "" : "Report structure: " + organization + "\n",
+                             bullet_list("In the library", headings), count)}};
     request.json_schema = json::value{{"type", "object"},
-                                      {"properties", {{"queries", {{"type", "array"}, {"items", query_schema()}, {"minItems", count}, {"maxItems", count}}}}},
+                                      {"properties", {{"queries", {{"type", "array"}, {"items", query_schema(headings)}, {"minItems", count}, {"maxItems", count}}}}},
                                       {"required", {"queries"}},
                                       {"additionalProperties", false}};
     request.json_schema_name = "plan";
@@ -60,8 +78,7 @@ Result<std::vector<Query>> parse_plan(const std::string& text, int count) {
     for (const json::value& item : list->get_array()) {
         auto query = parse_query(item);
         if (!query) continue;
-        const bool repeated = std::ranges::any_of(queries, [&](const Query& q) { return content_words(q.text) == content_words(query->text); });
-        if (repeated || static_cast<int>(queries.size()) == count) continue;
+        if (covers(queries, query->text) || covers(queries, query->section) || static_cast<int>(queries.size()) == count) continue;
         query->order = static_cast<int>(queries.size());
         queries.push_back(std::move(*query));
     }
@@ -69,12 +86,22 @@ Result<std::vector<Query>> parse_plan(const std::string& text, int count) {
     return queries;
 }
 
+void complete_plan(const std::string& topic, const std::vector<std::string>& headings, int count, std::vector<Query>& queries) {
+    for (const std::string& heading : headings) {
+        if (static_cast<int>(queries.size()) >= count) return;
+        if (covers(queries, heading)) continue;
+        queries.push_back({.text = fmt::format("{} {}", topic, heading), .section = heading, .order = static_cast<int>(queries.size())});
+    }
+}
+
 llm::ChatRequest section_request(const std::string& topic, const Query& query, const std::vector<Sentence>& quotes, int max_tokens) {
     std::string notes;
     for (const Sentence& quote : quotes) notes += "- " + quote.text + "\n";
     llm::ChatRequest request;
     request.messages = {
-        {"system", "You write one short paragraph of a report. Use only the notes. Two or three plain sentences. No lists, no headings."},
+        {"system", "You write one short paragraph of a report. Use only the notes. Two plain sentences. No lists, no headings."},
+        {"user", "Question: How do solar panels behave in winter?\nSection: Snow on panels\nNotes:\n- A closed cover of 3 cm of snow stops all output."},
+        {"assistant", "Snow on panels stops all output once the cover is closed, which takes 3 cm. Thinner snow lets some light through."},
         {"user", fmt::format("Question: {}\nSection: {}\nNotes:\n{}", topic, query.section, notes)}};
     request.max_tokens = max_tokens;
     request.stop = {"\n\n"};
@@ -82,16 +109,17 @@ llm::ChatRequest section_request(const std::string& topic, const Query& query, c
     return request;
 }
 
-llm::ChatRequest reflection_request(const std::string& topic, const std::vector<Section>& sections) {
-    std::string headings;
-    for (const Section& section : sections) headings += "- " + section.title + "\n";
+llm::ChatRequest reflection_request(const std::string& topic, const std::vector<Section>& sections, const std::vector<std::string>& headings) {
+    std::vector<std::string> titles;
+    for (const Section& section : sections) titles.push_back(section.title);
     llm::ChatRequest request;
     request.messages = {
-        {"system", "You review a report's sections and name the one search query whose answer is still missing. Answer in JSON."},
-        {"user", "Question: How do solar panels behave in winter?\nSections:\n- Cold and efficiency\n- Snow losses\n"},
-        {"assistant", R"({"query":"low sun angle and panel tilt in winter","section":"Sun angle"})"},
-        {"user", fmt::format("Question: {}\nSections:\n{}", topic, headings)}};
-    request.json_schema = query_schema();
+        {"system", "You review a report's sections and name the one part of the question that is still missing, with a search query for it. "
+                   "Answer in JSON."},
+        {"user", "Question: How do solar panels behave in winter?\nSections:\n- Snow on panels\nIn the library:\n- Storage\n- Sun angle\n"},
+        {"assistant", R"({"section":"Sun angle","query":"low sun angle and panel tilt in winter"})"},
+        {"user", fmt::format("Question: {}\n{}{}", topic, bullet_list("Sections", titles), bullet_list("In the library", headings))}};
+    request.json_schema = query_schema(headings);
     request.json_schema_name = "gap";
     request.max_tokens = 80;
     return request;

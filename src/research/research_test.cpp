@@ -42,7 +42,7 @@ TEST(Sentences, QuotesComeFromTheChunkThatAnswers) {
                                     {make_hit(1, "a.md", 1, "Batches share one weight read per step. Memory is what bounds a batch in the end."),
                                      make_hit(2, "b.md", 1, "The queue length is the arrival rate times the wait. Another sentence that says little.")},
                                     2, 1);
-    ASSERT_THAT(quotes, SizeIs(2));
+    ASSERT_THAT(quotes, SizeIs(1)) << "the other chunk has nothing on it";
     EXPECT_EQ(quotes[0].chunk_id, 2);
     EXPECT_EQ(quotes[0].text, "The queue length is the arrival rate times the wait.");
     EXPECT_TRUE(quotes[0].quoted);
@@ -68,12 +68,20 @@ TEST(Sentences, UnsupportedWritingIsDropped) {
 }
 
 TEST(Prompts, PlanIsConstrainedAndReadBack) {
-    const auto request = plan_request("What is p95?", "", 2);
+    const auto request = plan_request("What is p95?", "", {"Percentiles"}, 2);
     ASSERT_TRUE(request.json_schema);
     EXPECT_EQ(request.messages.size(), 4u) << "system, one example as a pair, the question";
     const auto plan = parse_plan(R"({"queries":[{"query":"p95 meaning","section":"A"},{"query":"P95, meaning","section":"B"},{"query":"  ","section":"C"}]})", 2);
     ASSERT_TRUE(plan);
     EXPECT_THAT(*plan, SizeIs(1)) << "repeated and blank queries are dropped";
+}
+
+TEST(Prompts, AShortPlanIsFilledFromTheCollection) {
+    std::vector<Query> plan = {{.text = "p95 meaning", .section = "Percentiles"}};
+    complete_plan("What is p95?", {"percentiles", "Tail latency", "Samples"}, 2, plan);
+    ASSERT_THAT(plan, SizeIs(2));
+    EXPECT_EQ(plan[1].section, "Tail latency");
+    EXPECT_EQ(plan[1].order, 1);
 }
 
 TEST(Prompts, GarbageIsABadResponse) {

@@ -14,6 +14,8 @@ constexpr std::size_t kMinQuote = 30;
 constexpr std::size_t kMaxQuote = 320;
 constexpr double kSameSentence = 0.6;
 constexpr double kSupported = 0.5;
+constexpr double kRankDiscount = 0.25;
+constexpr double kWorthQuoting = 0.5;  // of the best quote's score
 
 bool is_space(char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; }
 bool is_digit(char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; }
@@ -66,7 +68,7 @@ const std::set<std::string, std::less<>>& stop_words() {
         "have", "has",   "had",  "not",   "but",   "its",   "can",   "will",  "would", "should", "may",  "each", "when",  "what",
         "which", "who",  "how",  "why",   "does",  "did",   "into",  "over",  "under", "such",  "these", "those", "their", "there",
         "here", "also",  "one",  "all",   "any",   "more",  "most",  "other", "some",  "only",  "very", "you",  "your",  "our",
-        "use",  "used",  "uses", "using", "about", "between", "because", "while", "where", "being", "been"};
+        "use",  "used",  "uses", "using", "about", "between", "because", "many", "much", "while", "where", "being", "been"};
     return words;
 }
 
@@ -95,17 +97,19 @@ bool is_number(const std::string& word) { return is_digit(word.front()); }
 struct Candidate {
     Sentence sentence;
     std::set<std::string> words;
+    double trust = 1;  // in the hit it is from: less for each rank below the first
     double score = 0;
 };
 
 std::vector<Candidate> candidates_of(const std::vector<retrieval::Hit>& hits) {
     std::vector<Candidate> out;
-    for (const retrieval::Hit& hit : hits)
-        for (std::string& text : split_sentences(hit.chunk.text)) {
+    for (std::size_t rank = 0; rank < hits.size(); ++rank)
+        for (std::string& text : split_sentences(hits[rank].chunk.text)) {
             if (text.size() < kMinQuote || text.size() > kMaxQuote || !ends_like_a_sentence(text)) continue;
             Candidate candidate;
             candidate.words = word_set(text);
-            candidate.sentence = {std::move(text), hit.chunk.id, true};
+            candidate.sentence = {std::move(text), hits[rank].chunk.id, true};
+            candidate.trust = 1 / (1 + kRankDiscount * static_cast<double>(rank));
             out.push_back(std::move(candidate));
         }
     return out;
@@ -167,14 +171,14 @@ std::vector<Sentence> pick_quotes(const Query& query, const std::vector<retrieva
     for (Candidate& candidate : candidates)
         for (const std::string& word : wanted)
             if (candidate.words.contains(word))
-                candidate.score += std::log(1 + static_cast<double>(candidates.size()) / frequency[word]);
+                candidate.score += candidate.trust * std::log(1 + static_cast<double>(candidates.size()) / frequency[word]);
     std::ranges::stable_sort(candidates, std::greater<>(), &Candidate::score);
 
     std::vector<Sentence> picked;
     std::vector<std::set<std::string>> picked_words;
     std::map<std::int64_t, int> from_chunk;
     for (const Candidate& candidate : candidates) {
-        if (static_cast<int>(picked.size()) == count) break;
+        if (static_cast<int>(picked.size()) == count || candidate.score < kWorthQuoting * candidates.front().score) break;
         if (from_chunk[candidate.sentence.chunk_id] == per_chunk) continue;
         // Chunks overlap, so the same sentence comes up more than once.
         if (std::ranges::any_of(picked_words, [&](const auto& words) { return jaccard(words, candidate.words) > kSameSentence; })) continue;

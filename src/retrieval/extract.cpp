@@ -17,6 +17,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxTitleBytes = 120;
+constexpr std::size_t kMaxHeadingBytes = 80;
+constexpr std::size_t kMinProseBytes = 30;
 constexpr std::size_t kPdfMarkWithin = 1024;  // readers accept "%PDF-" this far into the file
 
 enum class Format : std::uint8_t { none, markdown, text, html, pdf };
@@ -39,13 +41,49 @@ std::string first_line(std::string_view text) {
     return std::string(line.substr(0, line.find_last_not_of(" \t") + 1));
 }
 
+std::vector<std::string_view> split_lines(std::string_view text) {
+    std::vector<std::string_view> lines;
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find('\n'), text.size());
+        std::string_view line = text.substr(0, end);
+        line = line.substr(0, line.find_last_not_of(" \t\r") + 1);
+        lines.push_back(line);
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return lines;
+}
+
+bool starts_upper(std::string_view line) { return !line.empty() && std::isupper(static_cast<unsigned char>(line[0])) != 0; }
+bool starts_digit(std::string_view line) { return !line.empty() && std::isdigit(static_cast<unsigned char>(line[0])) != 0; }
+
+// PDF and plain text do not say what a heading is. One looks like this: after a blank line, short, in upper case at the start,
+// no punctuation at the end, and before a line of prose that is clearly longer. The last condition keeps the cells of a table.
+bool looks_like_heading(const std::vector<std::string_view>& lines, std::size_t i) {
+    const std::string_view line = lines[i];
+    if ((i > 0 && !lines[i - 1].empty()) || !starts_upper(line) || line.size() > kMaxHeadingBytes) return false;
+    if (std::string_view(".,;:!?|").contains(line.back())) return false;
+    const std::size_t next = i + 1 < lines.size() && lines[i + 1].empty() ? i + 2 : i + 1;
+    if (next >= lines.size() || !(starts_upper(lines[next]) || starts_digit(lines[next]))) return false;
+    return lines[next].size() >= std::max(kMinProseBytes, line.size() * 4 / 3);
+}
+
+std::string mark_headings(std::string_view page) {
+    const auto lines = split_lines(page);
+    std::string text;
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        if (looks_like_heading(lines, i)) text += "## ";
+        text.append(lines[i]) += '\n';
+    }
+    return text;
+}
+
 // Form feeds end pages. Empty pages keep their number but are left out.
 std::vector<Page> split_pages(std::string_view text) {
     std::vector<Page> pages;
     for (int number = 1; !text.empty(); ++number) {
         const std::size_t end = std::min(text.find('\f'), text.size());
         const std::string_view page = text.substr(0, end);
-        if (page.find_first_not_of(" \t\r\n") != std::string_view::npos) pages.push_back({number, std::string(page)});
+        if (page.find_first_not_of(" \t\r\n") != std::string_view::npos) pages.push_back({number, mark_headings(page)});
         text.remove_prefix(std::min(end + 1, text.size()));
     }
     return pages;

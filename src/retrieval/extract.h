@@ -47,6 +47,7 @@ bool is_supported(const std::filesystem::path& file);
 Result<Document> load_document(const std::filesystem::path& file, const ExtractLimits& limits = {});
 
 // The formats one by one, for text already in memory. The name stays empty; the title stays empty when there is none.
+// Plain text and PDF do not mark their headings: short lines that stand before prose are taken for headings.
 Document parse_markdown(std::string_view text);
 Document parse_plain_text(std::string_view text);
 // Visible text without script, style, navigation and the like. Errors: limit (parse memory or time; see html.cpp).

@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <csignal>
 #include <cstdlib>
 #include <thread>
 
@@ -18,7 +17,6 @@ namespace plimsoll::retrieval {
 namespace {
 
 using testing::HasSubstr;
-using testing::Not;
 
 // A small but complete PDF, one line of text a page.
 std::string make_pdf(const std::vector<std::string>& pages) {
@@ -89,12 +87,21 @@ TEST_F(Extract, TextIsSplitAtFormFeeds) {
     EXPECT_EQ(document->title, "First line");
     ASSERT_EQ(document->pages.size(), 2u);
     EXPECT_EQ(document->pages[1].number, 3);
-    EXPECT_EQ(document->pages[1].text, "third page");
+    EXPECT_EQ(document->pages[1].text, "third page\n");
+}
+
+TEST_F(Extract, HeadingsOfPlainTextAreTheShortLinesBeforeProse) {
+    const std::string prose = "A sentence of prose that is long enough to be one.\n";
+    EXPECT_EQ(parse_plain_text("Title\n\n" + prose + "\nDirect heading\n" + prose).pages[0].text,
+              "## Title\n\n" + prose + "\n## Direct heading\n" + prose);
+    for (const std::string& text : {"Ends with a stop.\n\n" + prose, "lower case\n\n" + prose, std::string("Cell\n\nCell\n\nCell\n"),
+                                    "First line of a paragraph that wraps at some width\n" + prose, prose + "Short line within a paragraph\n" + prose})
+        EXPECT_EQ(parse_plain_text(text).pages[0].text, text);
 }
 
 TEST_F(Extract, InvalidUtf8IsRepairedAndBinaryRefused) {
     EXPECT_EQ(load_document(write("a.txt", "\xEF\xBB\xBFgr\xFCn \xC3\xBC \xED\xA0\x80 \xC0\xAF"))->pages[0].text,
-              "gr\uFFFDn ü \uFFFD\uFFFD\uFFFD \uFFFD\uFFFD");
+              "gr\uFFFDn ü \uFFFD\uFFFD\uFFFD \uFFFD\uFFFD\n");
     EXPECT_EQ(load_document(write("b.txt", std::string("a\0b", 3))).error().code, ErrorCode::unsupported);
     EXPECT_EQ(load_document(write("c.docx", "x")).error().code, ErrorCode::unsupported);
     EXPECT_EQ(load_document(folder_.path() / "none.md").error().code, ErrorCode::not_found);

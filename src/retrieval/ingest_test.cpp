@@ -4,15 +4,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
+#include <map>
 
 #include "base/files.h"
+#include "base/json.h"
 
 namespace plimsoll::retrieval {
 namespace {
 
 using testing::HasSubstr;
-using testing::Pair;
 
 constexpr std::size_t kDimension = 64;
 
@@ -209,6 +211,30 @@ TEST_F(Ingesting, EmptyFolderEmptiesTheCollection) {
     ASSERT_TRUE(report);
     EXPECT_EQ(report->documents, 0);
     EXPECT_EQ(report->removed, 1);
+}
+
+// The example that the documentation starts with: every format is read, and words alone find each question's source.
+TEST_F(Ingesting, ExampleCorpusAnswersItsQuestions) {
+    const std::filesystem::path example = std::filesystem::path(PLIMSOLL_SOURCE_DIR) / "examples" / "research";
+    const auto report = ingest_from(example / "corpus");
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->documents, 14);
+    EXPECT_EQ(report->failed, 0);
+    EXPECT_GT(report->chunks, 150);
+    const std::map<std::string, std::string> sources = {
+        {"replicas", "capacity-planning.md"},    {"littles-law", "queueing-basics.md"},
+        {"kv-cache", "kv-cache-memory.pdf"},     {"coordinated-omission", "load-testing.md"},
+        {"throttling", "kubernetes-cpu-limits.txt"}, {"hybrid-search", "embeddings-and-hybrid-search.html"},
+        {"session-cost", "token-costs.txt"},     {"incident", "incident-review.pdf"}};
+    const auto rows = parse_json(*load_file(example / "example_inputs.json"));
+    ASSERT_TRUE(rows);
+    ASSERT_EQ(rows->as_array().size(), sources.size());
+    for (const json::value& row : rows->as_array()) {
+        const auto hits = collection_->search_text(*get_string(row, "question"), 5);
+        ASSERT_TRUE(hits);
+        const std::string& source = sources.at(*get_string(row, "id"));
+        EXPECT_TRUE(std::ranges::any_of(*hits, [&](const Hit& hit) { return hit.chunk.document == source; })) << source;
+    }
 }
 
 TEST_F(Ingesting, LinkedFoldersAreNotFollowed) {
