@@ -25,6 +25,13 @@ TEST(Json, ErrorsNameLineAndColumn) {
     EXPECT_THAT(parsed.error().message, testing::HasSubstr("line 2"));
 }
 
+TEST(Json, NumbersAreRoundedCorrectly) {
+    EXPECT_EQ(parse_json("1795388133.8386514")->get_double(), 1795388133.8386514);
+    EXPECT_EQ(parse_json("[0.1, 1e-7, 123456789012345678901234567890]")->at(2).get_double(), 123456789012345678901234567890.0);
+    EXPECT_TRUE(parse_json("9223372036854775807")->is_int64());
+    EXPECT_TRUE(parse_json("18446744073709551615")->is_uint64());
+}
+
 TEST(Json, RefusesWhatIsNotOneDocument) {
     for (const char* text : {"", "{", "1 2", "[1,]", "nul"}) EXPECT_FALSE(parse_json(text)) << text;
     for (const char* text : {"1", " {} \n", "\"x\"", "null"}) EXPECT_TRUE(parse_json(text)) << text;

@@ -28,10 +28,9 @@ std::optional<std::int64_t> read_based(std::string_view text) {
 // The number that is the whole text, or nothing.
 template <class Number>
 std::optional<Number> read_whole(std::string_view text) {
-    const char* const end = text.data() + text.size();
     Number number = 0;
-    const auto read = std::from_chars(text.data(), end, number);
-    if (read.ec != std::errc() || read.ptr != end) return std::nullopt;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
     return number;
 }
 

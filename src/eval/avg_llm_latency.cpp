@@ -6,7 +6,8 @@ namespace {
 
 Score score_latency(const ItemResult& item) {
     const std::vector<double> latencies = llm_latencies(item.steps);
-    return {round_to(mean(latencies), 4), {{"num_llm_calls", latencies.size()}, {"latencies", json::array(latencies.begin(), latencies.end())}}};
+    return {round_to(mean(latencies), 4),
+            {{"num_llm_calls", latencies.size()}, {"latencies", json::array(latencies.begin(), latencies.end())}}};
 }
 
 }  // namespace

@@ -26,7 +26,8 @@ Score score_tokens(const ItemResult& item) {
 }  // namespace
 
 EvaluatorType avg_tokens_per_llm_end_type() {
-    return {runtime_evaluator_info("avg_tokens_per_llm_end", "mean tokens of an LLM call"), [](const json::object&) { return score_tokens; }};
+    return {runtime_evaluator_info("avg_tokens_per_llm_end", "mean tokens of an LLM call"),
+            [](const json::object&) { return score_tokens; }};
 }
 
 }  // namespace plimsoll::eval

@@ -8,7 +8,8 @@ Score score_runtime(const ItemResult& item) { return {round_to(compute_usage(ite
 }  // namespace
 
 EvaluatorType avg_workflow_runtime_type() {
-    return {runtime_evaluator_info("avg_workflow_runtime", "seconds from a session's first step to its last"), [](const json::object&) { return score_runtime; }};
+    return {runtime_evaluator_info("avg_workflow_runtime", "seconds from a session's first step to its last"),
+            [](const json::object&) { return score_runtime; }};
 }
 
 }  // namespace plimsoll::eval

@@ -18,7 +18,8 @@ std::string python_text(const json::value& value) {
 
 bool matches_any(const json::value& value, const std::vector<std::string>& patterns) {
     const std::string text = python_text(value);
-    return std::ranges::any_of(patterns, [&](const std::string& pattern) { return ::fnmatch(pattern.c_str(), text.c_str(), FNM_NOESCAPE) == 0; });
+    return std::ranges::any_of(patterns,
+                               [&](const std::string& pattern) { return ::fnmatch(pattern.c_str(), text.c_str(), FNM_NOESCAPE) == 0; });
 }
 
 void filter_rows(std::vector<json::object>& rows, const DatasetConfig& config) {
@@ -152,7 +153,8 @@ Result<Dataset> make_dataset(std::vector<json::object> rows, const DatasetConfig
     }
     filter_rows(rows, config);
     if (const auto dropped = drop_duplicates(rows, config.id_key))
-        dataset.warnings.push_back(fmt::format("{} with an id seen before left out", dropped == 1 ? "1 row" : fmt::format("{} rows", dropped)));
+        dataset.warnings.push_back(
+            fmt::format("{} with an id seen before left out", dropped == 1 ? "1 row" : fmt::format("{} rows", dropped)));
     if (options.reps > 1) rows = repeat(rows, options.reps, config.id_key);
     if (options.adjust) adjust_size(rows, *options.adjust, config.id_key);
     dataset.items.reserve(rows.size());

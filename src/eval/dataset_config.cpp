@@ -68,7 +68,8 @@ Result<ColumnPatterns> parse_patterns(const json::value& filter, std::string_vie
     const auto* columns = entry ? find(*entry, "field") : nullptr;
     if (!columns || columns->is_null()) return patterns;
     const auto wrong = [&](std::string_view column) {
-        return fail(ErrorCode::config, fmt::format("filter.{}.field{}{}: must be a list of text or numbers", list, column.empty() ? "" : ".", column));
+        return fail(ErrorCode::config,
+                    fmt::format("filter.{}.field{}{}: must be a list of text or numbers", list, column.empty() ? "" : ".", column));
     };
     if (!columns->is_object()) return wrong("");
     for (const auto& [column, values] : columns->get_object()) {
@@ -92,15 +93,18 @@ Catalogue dataset_catalogue() {
 Result<DatasetConfig> parse_dataset_config(json::object settings) {
     DatasetConfig config;
     const json::value whole = settings;
-    if (const auto type = get_string(whole, "_type")) config.type = *type;
-    else if (const auto old_type = get_string(whole, "type")) config.type = *old_type;
+    if (const auto type = get_string(whole, "_type"))
+        config.type = *type;
+    else if (const auto old_type = get_string(whole, "type"))
+        config.type = *old_type;
     settings.erase("_type");
     settings.erase("type");
     const auto schema = std::ranges::find(schemas(), config.type, [](const auto& candidate) { return candidate.info().type; });
     if (schema == schemas().end()) {
         const bool known = config.type == "parquet" || config.type == "xls" || config.type == "custom";
         return fail(known ? ErrorCode::unsupported : ErrorCode::config,
-                    fmt::format("_type: {} datasets {}; use json, jsonl or csv", config.type, known ? "are not read by this build" : "do not exist"));
+                    fmt::format("_type: {} datasets {}; use json, jsonl or csv", config.type,
+                                known ? "are not read by this build" : "do not exist"));
     }
     auto parsed = schema->parse(std::move(settings));
     if (!parsed) return fail(parsed.error());

@@ -28,7 +28,8 @@ std::vector<std::string> filtered(ColumnPatterns allow, ColumnPatterns deny) {
     config.allow = std::move(allow);
     config.deny = std::move(deny);
     std::vector<json::object> rows;
-    const std::pair<std::string, int> entries[] = {{"iproute2_101", 1}, {"frr_101", 2}, {"vxlan_101", 1}, {"iproute2_99", 4}, {"vxlan_102", 2}};
+    const std::pair<std::string, int> entries[] = {
+        {"iproute2_101", 1}, {"frr_101", 2}, {"vxlan_101", 1}, {"iproute2_99", 4}, {"vxlan_102", 2}};
     for (const auto& [id, version] : entries)
         rows.push_back({{"instance_id", id}, {"repo", id.substr(0, id.find('_'))}, {"version", version}, {"question", "q"}});
     return ids(*make_dataset(rows, config));
@@ -107,8 +108,11 @@ TEST(Dataset, UnstructuredAsksTheWholeRow) {
 }
 
 TEST(Dataset, FirstRowOfAnIdWins) {
-    const auto dataset = make_dataset({{{"id", 1}, {"question", "a"}}, {{"id", 1}, {"question", "b"}}, {{"id", "1"}, {"question", "c"}},
-                                       {{"question", "d"}}, {{"question", "e"}}},
+    const auto dataset = make_dataset({{{"id", 1}, {"question", "a"}},
+                                       {{"id", 1}, {"question", "b"}},
+                                       {{"id", "1"}, {"question", "c"}},
+                                       {{"question", "d"}},
+                                       {{"question", "e"}}},
                                       {});
     ASSERT_EQ(dataset->items.size(), 4u);
     EXPECT_EQ(dataset->items[0].question, json::value("a"));
@@ -152,14 +156,14 @@ TEST(Dataset, AdjustsItsSize) {
 }
 
 TEST(Dataset, RepetitionSuffixesDoNotPileUp) {
-    const auto dataset = make_dataset({{{"id", "a_rep3"}, {"question", "q"}}, {{"id", "b_repx"}, {"question", "q"}}}, {},
-                                      {.adjust = SizeAdjustment{4, 0}});
+    const auto dataset =
+        make_dataset({{{"id", "a_rep3"}, {"question", "q"}}, {{"id", "b_repx"}, {"question", "q"}}}, {}, {.adjust = SizeAdjustment{4, 0}});
     EXPECT_THAT(ids(*dataset), ElementsAre("a", "b_repx", "a_rep1", "b_repx_rep1"));
 }
 
 TEST(Dataset, RefusesSizesThatMakeNoSense) {
-    for (const DatasetOptions& options : {DatasetOptions{0, {}}, DatasetOptions{2, SizeAdjustment{1, 0}}, DatasetOptions{1, SizeAdjustment{0, 0}},
-                                          DatasetOptions{1, SizeAdjustment{1, -1}}}) {
+    for (const DatasetOptions& options : {DatasetOptions{0, {}}, DatasetOptions{2, SizeAdjustment{1, 0}},
+                                          DatasetOptions{1, SizeAdjustment{0, 0}}, DatasetOptions{1, SizeAdjustment{1, -1}}}) {
         const auto dataset = make_dataset(numbered_rows(1), {}, options);
         ASSERT_FALSE(dataset);
         EXPECT_EQ(dataset.error().code, ErrorCode::invalid_argument);
@@ -167,10 +171,11 @@ TEST(Dataset, RefusesSizesThatMakeNoSense) {
 }
 
 TEST(Dataset, ReadsItsConfig) {
-    const auto config = parse_dataset_config({{"_type", "csv"},
-                                              {"file_path", "d.csv"},
-                                              {"structure", {{"question_key", "input"}, {"disable", false}}},
-                                              {"filter", {{"allowlist", {{"field", {{"id", json::array{1, "2*"}}}}}}, {"denylist", nullptr}}}});
+    const auto config =
+        parse_dataset_config({{"_type", "csv"},
+                              {"file_path", "d.csv"},
+                              {"structure", {{"question_key", "input"}, {"disable", false}}},
+                              {"filter", {{"allowlist", {{"field", {{"id", json::array{1, "2*"}}}}}}, {"denylist", nullptr}}}});
     ASSERT_TRUE(config) << config.error().message;
     EXPECT_EQ(config->type, "csv");
     EXPECT_EQ(config->structure.question_key, "input");
@@ -209,7 +214,8 @@ TEST(Dataset, LoadErrorsNameTheFile) {
 }
 
 TEST(Csv, ReadsQuotesLineEndsAndByteOrderMark) {
-    const auto rows = parse_rows("csv", "\xef\xbb\xbfid,question,answer\r\n1,\"say \"\"hi\"\", twice\",\r\n\r\n2,\"two\r\nlines\",b\n3,short");
+    const auto rows =
+        parse_rows("csv", "\xef\xbb\xbfid,question,answer\r\n1,\"say \"\"hi\"\", twice\",\r\n\r\n2,\"two\r\nlines\",b\n3,short");
     ASSERT_TRUE(rows) << rows.error().message;
     ASSERT_EQ(rows->size(), 3u);
     EXPECT_EQ((*rows)[0].at("id"), json::value("1"));

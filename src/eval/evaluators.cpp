@@ -46,7 +46,8 @@ json::value to_json(const EvaluatorOutput& output) {
     json::array items;
     for (const auto& [id, score] : output.items)
         items.push_back({{"id", id}, {"score", score.value}, {"reasoning", score.reasoning}, {"error", nullptr}});
-    return {{"average_score", output.average ? json::value(*output.average) : json::value(nullptr)}, {"eval_output_items", std::move(items)}};
+    return {{"average_score", output.average ? json::value(*output.average) : json::value(nullptr)},
+            {"eval_output_items", std::move(items)}};
 }
 
 ComponentInfo runtime_evaluator_info(std::string type, std::string doc) {

@@ -1,5 +1,5 @@
-// Evaluators score the items of a run; each is one file with a descriptor, and one line in evaluator_types(). They are pure functions of what
-// was recorded and run after the raw output is on the disk.
+// Evaluators score the items of a run; each is one file with a descriptor, and one line in evaluator_types(). They are pure functions of
+// what was recorded and run after the raw output is on the disk.
 #pragma once
 
 #include <functional>
@@ -42,7 +42,7 @@ Catalogue evaluator_catalogue();
 Result<Evaluator> make_evaluator(const std::string& type, const json::object& settings);
 
 struct EvaluatorOutput {
-    std::optional<double> average;  // mean of the scores rounded to 2 decimals, half to even; nothing without items
+    std::optional<double> average;                     // mean of the scores rounded to 2 decimals, half to even; nothing without items
     std::vector<std::pair<json::value, Score>> items;  // id and score, in the run's order
 };
 EvaluatorOutput evaluate(const Evaluator& evaluator, std::span<const ItemResult> items);

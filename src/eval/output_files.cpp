@@ -60,7 +60,8 @@ Result<StepFilter> parse_step_filter(const json::value& names) {
 json::value make_workflow_output(std::span<const ItemResult> items, const DatasetConfig& dataset, const StepFilter& filter) {
     json::array rows;
     rows.reserve(items.size());
-    for (const ItemResult& item : items) rows.push_back(dataset.structure.disable ? make_bare_output(item) : make_row(item, dataset, filter));
+    for (const ItemResult& item : items)
+        rows.push_back(dataset.structure.disable ? make_bare_output(item) : make_row(item, dataset, filter));
     return rows;
 }
 
@@ -89,7 +90,8 @@ Result<void> save_workflow_output(const std::filesystem::path& folder, std::span
     return save_file(folder / "workflow_output.json", to_pretty_json(make_workflow_output(items, dataset, filter)));
 }
 
-Result<void> save_config_files(const std::filesystem::path& folder, std::string_view original, std::string_view effective, const EvalMetadata& metadata) {
+Result<void> save_config_files(const std::filesystem::path& folder, std::string_view original, std::string_view effective,
+                               const EvalMetadata& metadata) {
     PLIMSOLL_TRY(save_file(folder / "config_original.yml", original));
     PLIMSOLL_TRY(save_file(folder / "config_effective.yml", effective));
     return save_file(folder / "config_metadata.json", to_pretty_json(to_json(metadata)));

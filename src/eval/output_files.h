@@ -1,5 +1,5 @@
-// The files of a run folder that need no analysis, in NAT's format. They are written first, whatever analyses or evaluators do later, also when there
-// are no evaluators. Each file is whole or absent.
+// The files of a run folder that need no analysis, in NAT's format. They are written first, whatever analyses or evaluators do later, also
+// when there are no evaluators. Each file is whole or absent.
 #pragma once
 
 #include <filesystem>
@@ -48,7 +48,8 @@ json::value to_json(const EvalMetadata& metadata);
 Result<void> save_workflow_output(const std::filesystem::path& folder, std::span<const ItemResult> items, const DatasetConfig& dataset,
                                   const StepFilter& filter);
 // config_original.yml, config_effective.yml and config_metadata.json.
-Result<void> save_config_files(const std::filesystem::path& folder, std::string_view original, std::string_view effective, const EvalMetadata& metadata);
+Result<void> save_config_files(const std::filesystem::path& folder, std::string_view original, std::string_view effective,
+                               const EvalMetadata& metadata);
 // "<name>_output.json"; a slash in the name makes a subfolder. Errors also: invalid_argument for a name that leaves the folder.
 Result<void> save_evaluator_output(const std::filesystem::path& folder, const std::string& name, const EvaluatorOutput& output);
 

@@ -22,7 +22,9 @@ event::Step make_step(event::Category category, event::Phase phase, double time,
     step.payload.event_timestamp = time;
     step.payload.uuid = std::move(uuid);
     step.payload.name = "m";
-    if (tokens > 0) step.payload.usage_info = event::UsageInfo{.token_usage = {.prompt_tokens = tokens, .completion_tokens = 1, .total_tokens = tokens + 1}};
+    if (tokens > 0)
+        step.payload.usage_info =
+            event::UsageInfo{.token_usage = {.prompt_tokens = tokens, .completion_tokens = 1, .total_tokens = tokens + 1}};
     return step;
 }
 
@@ -40,8 +42,8 @@ TEST(Evaluators, ScoreASession) {
     ItemResult item = make_item({{"id", 1}, {"question", "q"}});
     using enum event::Category;
     item.steps = {make_step(workflow, event::Phase::start, 10, "w"), make_step(llm, event::Phase::start, 11, "a"),
-                  make_step(llm, event::Phase::start, 11.5, "b"), make_step(llm, event::Phase::end, 13, "a", 10),
-                  make_step(llm, event::Phase::end, 12, "b", 20), make_step(workflow, event::Phase::end, 14.00004, "w")};
+                  make_step(llm, event::Phase::start, 11.5, "b"),    make_step(llm, event::Phase::end, 13, "a", 10),
+                  make_step(llm, event::Phase::end, 12, "b", 20),    make_step(workflow, event::Phase::end, 14.00004, "w")};
     EXPECT_EQ(score("avg_llm_latency", item), 1.25);
     EXPECT_EQ(score("avg_workflow_runtime", item), 4);
     EXPECT_EQ(score("avg_num_llm_calls", item), 2);
@@ -91,8 +93,10 @@ TEST(Evaluators, AgreeWithRecordedRuns) {
             items.push_back(make_item({{"id", trace.request_number}, {"question", "q"}}));
             items.back().steps = trace.steps;
         }
-        for (const auto& [type, file] : {GoldenEvaluator{"avg_llm_latency", "avg_llm_latency"}, {"avg_workflow_runtime", "avg_runtime"},
-                                         {"avg_num_llm_calls", "avg_calls"}, {"avg_tokens_per_llm_end", "avg_tokens"}}) {
+        for (const auto& [type, file] : {GoldenEvaluator{"avg_llm_latency", "avg_llm_latency"},
+                                         {"avg_workflow_runtime", "avg_runtime"},
+                                         {"avg_num_llm_calls", "avg_calls"},
+                                         {"avg_tokens_per_llm_end", "avg_tokens"}}) {
             const json::value golden = *parse_json(*load_file(out / (file + "_output.json")));
             const json::value mine = to_json(evaluate(*make_evaluator(type, {}), items));
             EXPECT_EQ(mine.at("average_score"), golden.at("average_score")) << name << " " << type;
@@ -100,7 +104,8 @@ TEST(Evaluators, AgreeWithRecordedRuns) {
                 const json::value& expected = golden.at("eval_output_items").as_array()[i];
                 const json::value& actual = mine.at("eval_output_items").as_array()[i];
                 // NAT rounds the timestamps of a runtime to microseconds first.
-                EXPECT_NEAR(actual.at("score").to_number<double>(), expected.at("score").to_number<double>(), 1.01e-4) << name << " " << type;
+                EXPECT_NEAR(actual.at("score").to_number<double>(), expected.at("score").to_number<double>(), 1.01e-4)
+                    << name << " " << type;
                 if (type != "avg_workflow_runtime") expect_near(actual.at("reasoning"), expected.at("reasoning"));
             }
         }
@@ -117,7 +122,8 @@ TEST(OutputFiles, ARowKeepsItsColumnsAndGetsTheAnswer) {
     const json::object& row = rows.as_array().at(0).as_object();
     std::vector<std::string> keys;
     for (const auto& member : row) keys.emplace_back(member.key());
-    EXPECT_THAT(keys, testing::ElementsAre("id", "question", "answer", "topic", "generated_answer", "intermediate_steps", "expected_intermediate_steps"));
+    EXPECT_THAT(keys, testing::ElementsAre("id", "question", "answer", "topic", "generated_answer", "intermediate_steps",
+                                           "expected_intermediate_steps"));
     EXPECT_EQ(row.at("generated_answer"), json::value("hi"));
     EXPECT_EQ(row.at("intermediate_steps").as_array().size(), 1u);
     const json::value all = make_workflow_output(std::vector{item}, {}, *parse_step_filter(json::array()));
@@ -135,7 +141,8 @@ TEST(OutputFiles, AFailedItemSaysWhy) {
 TEST(OutputFiles, TheOutputIsADatasetAgain) {
     ItemResult item = make_item({{"id", 1}, {"question", "q"}});
     item.output = "hi";
-    item.steps = {make_step(event::Category::llm, event::Phase::start, 1, "a"), make_step(event::Category::llm, event::Phase::end, 3, "a", 5)};
+    item.steps = {make_step(event::Category::llm, event::Phase::start, 1, "a"),
+                  make_step(event::Category::llm, event::Phase::end, 3, "a", 5)};
     const auto rows = parse_rows("json", to_pretty_json(make_workflow_output(std::vector{item}, {}, {})));
     ASSERT_TRUE(rows);
     const ItemResult again = completed_item(make_dataset(*rows, {})->items.at(0), "intermediate_steps");
@@ -204,12 +211,18 @@ std::string printed(ProgressPrinter::Style style, const std::vector<Progress>& u
 }
 
 TEST(Progress, PlainLinesAreRationed) {
-    EXPECT_EQ(printed({}, {{4, 0, 2, 0, 0, 0.1}, {4, 1, 2, 0, 0, 0.2}, {4, 2, 2, 0, 0, 0.3}, {4, 3, 1, 0, 0, 2.5}, {4, 4, 0, 0, 0, 2.6}, {4, 4, 0, 0, 0, 2.7}}),
+    EXPECT_EQ(printed({}, {{4, 0, 2, 0, 0, 0.1},
+                           {4, 1, 2, 0, 0, 0.2},
+                           {4, 2, 2, 0, 0, 0.3},
+                           {4, 3, 1, 0, 0, 2.5},
+                           {4, 4, 0, 0, 0, 2.6},
+                           {4, 4, 0, 0, 0, 2.7}}),
               "done 1 running 2 failed 0 of 4 ETA 1s\ndone 3 running 1 failed 0 of 4 ETA 1s\ndone 4 running 0 failed 0 of 4\n");
 }
 
 TEST(Progress, ALiveLineIsRewritten) {
-    EXPECT_EQ(printed({true, false}, {{2, 0, 2, 0, 0, 0}, {2, 2, 0, 1, 0, 1}}), "\rdone 0 running 2 failed 0 of 2\x1b[K\rdone 2 running 0 failed 1 of 2\x1b[K\n");
+    EXPECT_EQ(printed({true, false}, {{2, 0, 2, 0, 0, 0}, {2, 2, 0, 1, 0, 1}}),
+              "\rdone 0 running 2 failed 0 of 2\x1b[K\rdone 2 running 0 failed 1 of 2\x1b[K\n");
     EXPECT_THAT(printed({true, true}, {{2, 2, 0, 1, 0, 1}}), HasSubstr("\x1b[31mdone"));
 }
 
@@ -218,8 +231,11 @@ TEST(SummaryText, IsNats) {
     summary.total_runtime_s = 2.234;
     summary.workflow_runtime_p95_s = 1.13;
     summary.llm_latency_p95_s = 0.38;
-    summary.evaluators = {{"avg_llm_latency", 0.22, "avg_llm_latency_output.json"}, {"avg_runtime", 1.04, "avg_runtime_output.json"},
-                          {"avg_calls", 4, "avg_calls_output.json"}, {"avg_tokens", 123, "avg_tokens_output.json"}, {"exact", 1, "exact_output.json"}};
+    summary.evaluators = {{"avg_llm_latency", 0.22, "avg_llm_latency_output.json"},
+                          {"avg_runtime", 1.04, "avg_runtime_output.json"},
+                          {"avg_calls", 4, "avg_calls_output.json"},
+                          {"avg_tokens", 123, "avg_tokens_output.json"},
+                          {"exact", 1, "exact_output.json"}};
     EXPECT_EQ(render_summary(summary), R"(
 === EVALUATION SUMMARY ===
 Workflow Status: COMPLETED (workflow_output.json)
@@ -243,7 +259,8 @@ TEST(SummaryText, CountsFailuresByKind) {
     summary.interrupted = true;
     summary.items = 8;
     summary.failures = {{ErrorCode::timeout, "too slow"}, {ErrorCode::connect, "nobody"}, {ErrorCode::timeout, "again"}};
-    EXPECT_THAT(render_summary(summary), testing::AllOf(HasSubstr("INTERRUPTED"), HasSubstr("3 of 8 (1 connect, 2 timeout)"), HasSubstr("too slow")));
+    EXPECT_THAT(render_summary(summary),
+                testing::AllOf(HasSubstr("INTERRUPTED"), HasSubstr("3 of 8 (1 connect, 2 timeout)"), HasSubstr("too slow")));
 }
 
 }  // namespace

@@ -59,7 +59,8 @@ std::string render_failures(const Summary& summary) {
     for (const Error& error : summary.failures) ++by_code[to_string(error.code)];
     std::string kinds;
     for (const auto& [code, count] : by_code) kinds += fmt::format("{}{} {}", kinds.empty() ? "" : ", ", count, code);
-    return fmt::format("Failed Items: {} of {} ({}); first: {}\n", summary.failures.size(), summary.items, kinds, summary.failures.front().message);
+    return fmt::format("Failed Items: {} of {} ({}); first: {}\n", summary.failures.size(), summary.items, kinds,
+                       summary.failures.front().message);
 }
 
 }  // namespace

@@ -13,8 +13,8 @@ namespace plimsoll::eval {
 // "done 3 running 4 failed 0 of 16 ETA 12s"; the estimate is there once a session of this run has ended.
 std::string progress_line(const Progress& progress);
 
-// On a terminal one line is rewritten in place; elsewhere whole lines come at most every two seconds, when something changed, and one at the end.
-// One thread. Give update() to RunOptions::on_progress.
+// On a terminal one line is rewritten in place; elsewhere whole lines come at most every two seconds, when something changed, and one at
+// the end. One thread. Give update() to RunOptions::on_progress.
 class ProgressPrinter {
   public:
     struct Style {

@@ -68,7 +68,8 @@ class RawServer {
             const std::size_t at = buffer.find("Content-Length: ");
             const std::size_t size = at < head ? std::stoul(buffer.substr(at + 16)) : 0;
             if (buffer.size() < head + size)
-                boost::asio::read(socket, boost::asio::dynamic_buffer(buffer), boost::asio::transfer_exactly(head + size - buffer.size()), error);
+                boost::asio::read(socket, boost::asio::dynamic_buffer(buffer), boost::asio::transfer_exactly(head + size - buffer.size()),
+                                  error);
             if (error) return;
             {
                 const std::lock_guard lock(mutex_);

@@ -16,8 +16,10 @@ std::string error_text(const net::HttpResponse& response) {
     constexpr std::size_t kMaxText = 500;
     std::string text = response.body;
     if (const auto body = parse_json(response.body)) {
-        if (const auto message = get_string(*body, "message")) text = *message;
-        else if (const auto* detail = find(*body, "detail")) text = to_text(*detail);
+        if (const auto message = get_string(*body, "message"))
+            text = *message;
+        else if (const auto* detail = find(*body, "detail"))
+            text = to_text(*detail);
     }
     return fmt::format("HTTP {}: {}", response.status, text.substr(0, kMaxText));
 }
@@ -37,19 +39,23 @@ asio::awaitable<SessionOutcome> ask_once(const RemoteOptions& options, std::shar
         return read.has_value();
     });
     if (!response) co_return SessionOutcome{{}, response.error()};
-    if (response->status >= 400) co_return SessionOutcome{{}, Error{ErrorCode::http_status, error_text(*response), response->status, response->retry_after_s}};
+    if (response->status >= 400)
+        co_return SessionOutcome{{}, Error{ErrorCode::http_status, error_text(*response), response->status, response->retry_after_s}};
     if (!read) co_return SessionOutcome{{}, read.error()};
     SessionOutcome outcome = answer.finish();
-    if (answer.skipped() > 0) log_warning("item {}: {} damaged lines of the answer were skipped", session->info().item_id, answer.skipped());
+    if (answer.skipped() > 0)
+        log_warning("item {}: {} damaged lines of the answer were skipped", session->info().item_id, answer.skipped());
     co_return outcome;
 }
 
-asio::awaitable<SessionOutcome> ask(std::shared_ptr<const RemoteOptions> options, std::shared_ptr<event::Session> session, DatasetItem item) {
+asio::awaitable<SessionOutcome> ask(std::shared_ptr<const RemoteOptions> options, std::shared_ptr<event::Session> session,
+                                    DatasetItem item) {
     const std::string body = to_compact_json({{"input_message", item.question}});
     for (int attempt = 1;; ++attempt) {
         SessionOutcome outcome = co_await ask_once(*options, session, body);
         // Other failures may come after steps of this session, which a second try would record again.
-        const bool again = outcome.error && outcome.error->code == ErrorCode::http_status && options->retry.statuses.contains(outcome.error->http_status);
+        const bool again =
+            outcome.error && outcome.error->code == ErrorCode::http_status && options->retry.statuses.contains(outcome.error->http_status);
         const auto delay = again ? net::next_delay(options->retry, *outcome.error, attempt, session->random()) : std::nullopt;
         if (!delay) co_return outcome;
         co_await net::sleep_for(*delay);

@@ -10,9 +10,10 @@
 namespace plimsoll::eval {
 
 struct RemoteOptions {
-    std::string endpoint;               // base URL; "/generate/full" is added
+    std::string endpoint;                        // base URL; "/generate/full" is added
     std::chrono::milliseconds timeout{300'000};  // of one request, its whole answer included
-    net::RetryPolicy retry{.attempts = 3, .initial = std::chrono::milliseconds(1000), .factor = 2, .max = std::chrono::milliseconds(30'000)};
+    net::RetryPolicy retry{
+        .attempts = 3, .initial = std::chrono::milliseconds(1000), .factor = 2, .max = std::chrono::milliseconds(30'000)};
 };
 
 // Sends {"input_message": question}. Steps go to the session as they arrive, with the server's own clock, and stay when the

@@ -3,10 +3,10 @@
 //   RemoteAnswer answer(on_step);
 //   answer.feed(bytes); …; SessionOutcome outcome = answer.finish();
 //
-// Lines it understands: `intermediate_data: {id, parent_id, type, name, payload}` with the step's payload as JSON text, `data: {"value": …}`,
-// and a bare `{"code", "message", "details"}`, which is how NAT's server says that the workflow failed after it had answered 200. Other lines
-// are left alone; damaged ones are counted. The server sends no function ancestry, but it follows from the parents: every function span without a
-// framework opens a function, as in a local NAT run.
+// Lines it understands: `intermediate_data: {id, parent_id, type, name, payload}` with the step's payload as JSON text, `data: {"value":
+// …}`, and a bare `{"code", "message", "details"}`, which is how NAT's server says that the workflow failed after it had answered 200.
+// Other lines are left alone; damaged ones are counted. The server sends no function ancestry, but it follows from the parents: every
+// function span without a framework opens a function, as in a local NAT run.
 #pragma once
 
 #include <functional>

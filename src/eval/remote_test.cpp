@@ -24,7 +24,8 @@ std::string response(std::string_view head, std::string_view body) {
 std::string stream(std::string_view body) { return response("200 OK\r\nContent-Type: text/event-stream", body); }
 
 std::string step_line(std::string_view type, std::string_view uuid, std::string_view parent, std::string_view framework = "null") {
-    const std::string payload = fmt::format(R"({{"event_type":"{}","event_timestamp":1.5,"framework":{},"name":"n-{}","UUID":"{}"}})", type, framework, uuid, uuid);
+    const std::string payload =
+        fmt::format(R"({{"event_type":"{}","event_timestamp":1.5,"framework":{},"name":"n-{}","UUID":"{}"}})", type, framework, uuid, uuid);
     return "intermediate_data: " + to_compact_json({{"id", uuid}, {"parent_id", parent}, {"payload", payload}}) + "\n\n";
 }
 
@@ -46,13 +47,15 @@ Parsed parse(std::string_view body) {
 }
 
 TEST(RemoteAnswer, JoinsTheValues) {
-    EXPECT_EQ(parse("data: {\"value\":\"a\"}\n\ndata: {\"value\":null}\n\ndata: {\"value\":\"b\"}\n\ndata: [DONE]\n\n").outcome.output, json::value("ab"));
+    EXPECT_EQ(parse("data: {\"value\":\"a\"}\n\ndata: {\"value\":null}\n\ndata: {\"value\":\"b\"}\n\ndata: [DONE]\n\n").outcome.output,
+              json::value("ab"));
     EXPECT_EQ(parse("data: {\"value\":{\"x\":1}}\n\n").outcome.output, json::value({{"x", 1}}));
     EXPECT_EQ(parse("data: {\"value\":1}\n\ndata: {\"value\":\"b\"}").outcome.output, json::value("1b"));
 }
 
 TEST(RemoteAnswer, ABareObjectIsTheWorkflowsError) {
-    const Parsed parsed = parse(step_line("WORKFLOW_START", "w", "root") + R"({"code":"workflow_error","message":"boom","details":"ValueError"})");
+    const Parsed parsed =
+        parse(step_line("WORKFLOW_START", "w", "root") + R"({"code":"workflow_error","message":"boom","details":"ValueError"})");
     ASSERT_TRUE(parsed.outcome.error);
     EXPECT_EQ(parsed.outcome.error->code, ErrorCode::internal);
     EXPECT_THAT(parsed.outcome.error->message, HasSubstr("boom"));
@@ -65,9 +68,10 @@ TEST(RemoteAnswer, NothingIsAnError) {
 }
 
 TEST(RemoteAnswer, CountsDamageAndGoesOn) {
-    const Parsed parsed = parse("intermediate_data: {oops}\nintermediate_data: {\"payload\":\"**markdown**\"}\nintermediate_data: {\"payload\":7}\n"
-                                "data: nonsense\ndata: {\"other\":1}\n{\"detail\":1}\n" +
-                                step_line("TOOL_START", "t", "root") + "data: {\"value\":\"ok\"}\n");
+    const Parsed parsed = parse(
+        "intermediate_data: {oops}\nintermediate_data: {\"payload\":\"**markdown**\"}\nintermediate_data: {\"payload\":7}\n"
+        "data: nonsense\ndata: {\"other\":1}\n{\"detail\":1}\n" +
+        step_line("TOOL_START", "t", "root") + "data: {\"value\":\"ok\"}\n");
     EXPECT_EQ(parsed.skipped, 6u);
     EXPECT_EQ(parsed.steps.size(), 1u);
     EXPECT_EQ(parsed.outcome.output, json::value("ok"));
@@ -215,7 +219,8 @@ TEST_F(RemoteTest, ATimeoutIsTheItemsFailure) {
 }
 
 TEST_F(RemoteTest, ACutAnswerKeepsItsSteps) {
-    RawServer server([](const std::string&) { return "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + step_line("LLM_START", "l", "root"); }, true);
+    RawServer server(
+        [](const std::string&) { return "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + step_line("LLM_START", "l", "root"); }, true);
     const ItemResult item = ask_one(server.url());
     EXPECT_EQ(item.error->code, ErrorCode::bad_response);
     EXPECT_EQ(item.steps.size(), 1u);
@@ -224,7 +229,9 @@ TEST_F(RemoteTest, ACutAnswerKeepsItsSteps) {
 
 TEST_F(RemoteTest, NobodyThereIsAConnectError) {
     std::string url;
-    { url = RawServer([](const std::string&) { return std::string(); }).url(); }
+    {
+        url = RawServer([](const std::string&) { return std::string(); }).url();
+    }
     EXPECT_EQ(ask_one(url).error->code, ErrorCode::connect);
 }
 

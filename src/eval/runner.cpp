@@ -33,7 +33,8 @@ class FolderLock {
         FolderLock lock;
         lock.fd_ = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (lock.fd_ < 0) return fail(errno_error(fmt::format("opening {}", folder.string()), errno));
-        if (::flock(lock.fd_, LOCK_EX | LOCK_NB) != 0) return fail(ErrorCode::in_use, fmt::format("another run writes to {}", folder.string()));
+        if (::flock(lock.fd_, LOCK_EX | LOCK_NB) != 0)
+            return fail(ErrorCode::in_use, fmt::format("another run writes to {}", folder.string()));
         return lock;
     }
     FolderLock(FolderLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
@@ -66,7 +67,8 @@ asio::awaitable<SessionOutcome> run_guarded(const SessionRunner& runner, std::sh
 
 class Run {
   public:
-    Run(net::IoPool& pool, SessionRunner runner, RunOptions options) : pool_(pool), runner_(std::move(runner)), options_(std::move(options)) {}
+    Run(net::IoPool& pool, SessionRunner runner, RunOptions options)
+        : pool_(pool), runner_(std::move(runner)), options_(std::move(options)) {}
 
     Result<RunResult> execute() {
         PLIMSOLL_TRY(make_folder(options_.folder));
@@ -87,7 +89,7 @@ class Run {
     };
 
     Result<void> prepare();
-    Result<void> take_over(record::EventLogContents log);
+    Result<void> take_over(record::EventLogContents log, record::EventLogHeader& header);
     void start_workers();
     void wait(std::chrono::steady_clock::time_point begun);
     Result<RunResult> finish();
@@ -120,42 +122,32 @@ class Run {
 
 Result<void> Run::prepare() {
     const fs::path path = options_.folder / record::kEventLogName;
-    record::EventLogHeader header{Random(options_.seed).uuid(), options_.config_hash, dataset_hash(options_.items), options_.seed, options_.clock()};
-    result_.items.resize(options_.items.size());
-    for (std::size_t i = 0; i < options_.items.size(); ++i) {
-        result_.items[i].item = options_.items[i];
-        if (options_.skip_completed && !options_.items[i].generated_answer.is_null() && options_.items[i].generated_answer != json::value("")) {
-            result_.items[i].output = options_.items[i].generated_answer;
-            result_.items[i].resumed = true;
-        }
+    record::EventLogHeader header{Random(options_.seed).uuid(), options_.config_hash, dataset_hash(options_.items), options_.seed,
+                                  options_.clock()};
+    for (DatasetItem& item : options_.items) {
+        const bool completed = options_.skip_completed && !item.generated_answer.is_null() && item.generated_answer != json::value("");
+        ItemResult& result = result_.items.emplace_back();
+        if (completed) result.output = item.generated_answer;
+        result.resumed = completed;
+        result.item = std::move(item);
     }
-    std::error_code ignored;  // an unreadable log shows when it is opened
+    std::error_code ignored;  // what is wrong with the file shows when it is opened
     if (!options_.resume) {
         fs::remove(path, ignored);
     } else if (fs::exists(path, ignored)) {
-        auto contents = record::load_event_log(path);
-        if (!contents) return fail(contents.error());
-        if (contents->header) {
-            const record::EventLogHeader& logged = *contents->header;
-            if (logged.dataset_hash != header.dataset_hash)
-                return fail(ErrorCode::config, fmt::format("cannot resume {}: it is the run of another dataset", options_.folder.string()));
-            if (logged.config_hash != header.config_hash)
-                return fail(ErrorCode::config, fmt::format("cannot resume {}: it is the run of another configuration", options_.folder.string()));
-            header = logged;
-            options_.seed = logged.seed;
-        }
-        PLIMSOLL_TRY(take_over(std::move(*contents)));
+        auto logged = record::load_event_log(path);
+        if (!logged) return fail(logged.error());
+        if (auto taken = take_over(std::move(*logged), header); !taken)
+            return fail(taken.error().with_context(fmt::format("cannot resume {}", options_.folder.string())));
     }
-    for (std::size_t i = 0; i < result_.items.size(); ++i) {
+    for (std::size_t i = 0; i < result_.items.size(); ++i)
         if (!result_.items[i].resumed) todo_.push_back(i);
-    }
     taken_over_ = result_.items.size() - todo_.size();
     done_ = taken_over_;
     result_.run_id = header.run_id;
     result_.started = header.started;
-    auto log = record::EventLogWriter::open(path, header, [](const Error& error) {
-        log_error("the event log failed, no further session starts: {}", error.message);
-    });
+    auto log = record::EventLogWriter::open(
+        path, header, [](const Error& error) { log_error("the event log failed, no further session starts: {}", error.message); });
     if (!log) return fail(log.error());
     log_ = std::move(*log);
     sinks_ = options_.sinks;
@@ -163,12 +155,19 @@ Result<void> Run::prepare() {
     return {};
 }
 
-Result<void> Run::take_over(record::EventLogContents log) {
+// The log's identity replaces `header`, so that the resumed run is the same run.
+Result<void> Run::take_over(record::EventLogContents log, record::EventLogHeader& header) {
+    if (!log.header && log.sessions.empty()) return {};  // it was killed before it wrote anything
+    if (!log.header) return fail(ErrorCode::config, "the log's first line is damaged");
+    if (log.header->dataset_hash != header.dataset_hash) return fail(ErrorCode::config, "it is the run of another dataset");
+    if (log.header->config_hash != header.config_hash) return fail(ErrorCode::config, "it is the run of another configuration");
+    header = *log.header;
+    options_.seed = header.seed;
     if (log.corrupt_lines > 0) log_warning("{} damaged lines of the event log were skipped", log.corrupt_lines);
     for (auto& [number, session] : log.sessions) {
         if (number < 0 || static_cast<std::size_t>(number) >= result_.items.size() || !session.end || session.end->error) continue;
         ItemResult& item = result_.items[static_cast<std::size_t>(number)];
-        if (session.item != item.item.id) return fail(ErrorCode::config, fmt::format("cannot resume: session {} is of another item", number));
+        if (session.item != item.item.id) return fail(ErrorCode::config, fmt::format("session {} is of another item", number));
         item.output = std::move(session.end->output);
         item.steps = std::move(session.steps);
         item.intended_start = session.end->intended_start;
@@ -253,7 +252,8 @@ asio::awaitable<void> Run::run_item(std::size_t index, Worker& worker) {
     result.steps = session->take_steps();
     result.usage = compute_usage(result.steps);
     // The error of a failed log stays in the log, where next_item() and finish() ask for it.
-    static_cast<void>(co_await log_->end(session->info().number, {result.output, result.error, result.intended_start, result.start, result.end}));
+    static_cast<void>(
+        co_await log_->end(session->info().number, {result.output, result.error, result.intended_start, result.start, result.end}));
     if (result.error) ++failed_;
     --running_;
     ++done_;
@@ -284,7 +284,12 @@ asio::awaitable<SessionOutcome> Run::run_with_timeout(std::shared_ptr<event::Ses
 }
 
 Progress Run::progress(std::chrono::steady_clock::time_point begun) const {
-    return {result_.items.size(), done_, running_, failed_, taken_over_, std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count()};
+    return {result_.items.size(),
+            done_,
+            running_,
+            failed_,
+            taken_over_,
+            std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count()};
 }
 
 }  // namespace

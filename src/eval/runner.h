@@ -2,8 +2,8 @@
 //
 //   auto result = run_sessions(pool, runner, options);   // blocks; call it from a thread that is not an io thread
 //
-// Closed loop: items start in the dataset's order, the next one as soon as a place is free. Each session stays on one io thread of the pool.
-// A failing or throwing session fails its item only. What a session emitted before it failed is kept.
+// Closed loop: items start in the dataset's order, the next one as soon as a place is free. Each session stays on one io thread of the
+// pool. A failing or throwing session fails its item only. What a session emitted before it failed is kept.
 #pragma once
 
 #include <atomic>
@@ -37,7 +37,7 @@ using SessionRunner = std::function<asio::awaitable<SessionOutcome>(std::shared_
 
 struct Progress {
     std::size_t total = 0;
-    std::size_t done = 0;     // failed and taken-over ones included
+    std::size_t done = 0;  // failed and taken-over ones included
     std::size_t running = 0;
     std::size_t failed = 0;
     std::size_t resumed = 0;  // taken over from the log of an interrupted run
@@ -49,29 +49,29 @@ enum class Stop : int { no, finish_running, abort_running };
 
 struct RunOptions {
     std::vector<DatasetItem> items;
-    int max_concurrency = 8;            // 0 = all at once
-    std::filesystem::path folder;       // events.jsonl goes here; a log that is there is replaced unless `resume`
+    int max_concurrency = 8;              // 0 = all at once
+    std::filesystem::path folder;         // events.jsonl goes here; a log that is there is replaced unless `resume`
     std::vector<event::StepSink*> sinks;  // besides the log; outlive the run
-    bool resume = false;                // take over what finished without an error; the log's run id and seed stay
-    bool skip_completed = false;        // items that have a generated answer already are not run
-    std::string config_hash;            // of all that changes a session's course; must be equal to resume
-    std::uint64_t seed = 0;             // of all ids and every random choice of a session; equal seeds give equal ids, so draw one a run
+    bool resume = false;                  // take over what finished without an error; the log's run id and seed stay
+    bool skip_completed = false;          // items that have a generated answer already are not run
+    std::string config_hash;              // of all that changes a session's course; must be equal to resume
+    std::uint64_t seed = 0;               // of all ids and every random choice of a session; equal seeds give equal ids, so draw one a run
     WallClock clock = system_clock();
-    std::chrono::steady_clock::duration session_timeout{};   // 0 = none; a session beyond it is cancelled and fails with `timeout`
-    std::function<void(const Progress&)> on_progress;        // on the calling thread, at most every 100 ms and once at the end
+    std::chrono::steady_clock::duration session_timeout{};  // 0 = none; a session beyond it is cancelled and fails with `timeout`
+    std::function<void(const Progress&)> on_progress;       // on the calling thread, at most every 100 ms and once at the end
     const std::atomic<Stop>* stop = nullptr;
 };
 
 struct ItemResult {
     DatasetItem item;
-    json::value output;           // null when the session failed
-    std::optional<Error> error;   // `cancelled`: aborted or never started
+    json::value output;          // null when the session failed
+    std::optional<Error> error;  // `cancelled`: aborted or never started
     std::vector<event::Step> steps;
-    double intended_start = 0;    // its place in the loop was free; seconds since the epoch on this machine's clock, 0 = never started
-    double start = 0;             // the runner was called
+    double intended_start = 0;  // its place in the loop was free; seconds since the epoch on this machine's clock, 0 = never started
+    double start = 0;           // the runner was called
     double end = 0;
     UsageStats usage;
-    bool resumed = false;         // taken over, from the log or (skip_completed) from the dataset
+    bool resumed = false;  // taken over, from the log or (skip_completed) from the dataset
 };
 
 struct RunResult {

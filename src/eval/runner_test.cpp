@@ -108,7 +108,8 @@ std::string essence(const RunResult& run) {
     for (const auto& item : run.items) {
         json::array steps;
         for (const auto& step : item.steps) steps.push_back(event::to_json(step));
-        items.push_back({{"id", item.item.id}, {"output", item.output}, {"error", item.error ? item.error->message : ""}, {"steps", steps}});
+        items.push_back(
+            {{"id", item.item.id}, {"output", item.output}, {"error", item.error ? item.error->message : ""}, {"steps", steps}});
     }
     return run.run_id + to_compact_json(items);
 }
@@ -141,7 +142,8 @@ TEST_F(RunnerTest, TheSameSeedGivesTheSameRun) {
 
 TEST_F(RunnerTest, HoldsItsConcurrencyAndStartsInOrder) {
     Load load;
-    run([&](std::shared_ptr<event::Session> session, DatasetItem) { return count_load(load, session); }, make_options(folder_.path(), 40, 3));
+    run([&](std::shared_ptr<event::Session> session, DatasetItem) { return count_load(load, session); },
+        make_options(folder_.path(), 40, 3));
     EXPECT_LE(load.most, 3);
     EXPECT_EQ(load.order.size(), 40u);
     EXPECT_EQ(load.threads.size(), 2u);
@@ -149,7 +151,8 @@ TEST_F(RunnerTest, HoldsItsConcurrencyAndStartsInOrder) {
     for (std::size_t i = 0; i < load.order.size(); ++i) EXPECT_NEAR(static_cast<double>(load.order[i]), static_cast<double>(i), 3);
 
     Load serial;
-    run([&](std::shared_ptr<event::Session> session, DatasetItem) { return count_load(serial, session); }, make_options(folder_.path(), 8, 1));
+    run([&](std::shared_ptr<event::Session> session, DatasetItem) { return count_load(serial, session); },
+        make_options(folder_.path(), 8, 1));
     EXPECT_EQ(serial.most, 1);
     EXPECT_THAT(serial.order, ElementsAre(0, 1, 2, 3, 4, 5, 6, 7));
 }
@@ -292,6 +295,19 @@ TEST_F(RunnerTest, ResumesOnlyTheSameRun) {
     options = make_options(folder_.path(), 4);
     options.resume = true;
     options.config_hash = "other";
+    EXPECT_EQ(run_sessions(pool, answer, options).error().code, ErrorCode::config);
+}
+
+TEST_F(RunnerTest, ResumesFromNothingAndFromNoDamagedHeader) {
+    auto options = make_options(folder_.path(), 3);
+    options.resume = true;
+    EXPECT_EQ(run(answer, options).failed(), 0u);
+    const auto path = folder_.path() / record::kEventLogName;
+    const std::string text = *load_file(path);
+    ASSERT_TRUE(save_file(path, "{\"t\":\"ru"));
+    EXPECT_EQ(run(answer, options).failed(), 0u);
+    ASSERT_TRUE(save_file(path, text.substr(1)));
+    net::IoPool pool;
     EXPECT_EQ(run_sessions(pool, answer, options).error().code, ErrorCode::config);
 }
 

@@ -28,7 +28,8 @@ std::vector<const event::Step*> answered_llm_calls(std::span<const event::Step> 
 std::vector<double> llm_latencies(std::span<const event::Step> steps) {
     std::unordered_map<std::string_view, double> starts;
     for (const auto& step : steps)
-        if (step.payload.event_type == event::EventType{Category::llm, Phase::start}) starts[step.payload.uuid] = step.payload.event_timestamp;
+        if (step.payload.event_type == event::EventType{Category::llm, Phase::start})
+            starts[step.payload.uuid] = step.payload.event_timestamp;
     std::vector<double> latencies;
     for (const event::Step* end : answered_llm_calls(steps)) {
         const auto start = starts.find(end->payload.uuid);

@@ -15,8 +15,8 @@ struct UsageStats {
     std::int64_t total_tokens = 0;
     double min_timestamp = 0;  // seconds since the epoch on the steps' clock; 0 without steps
     double max_timestamp = 0;
-    double runtime = 0;        // seconds
-    double llm_latency = 0;    // 95th percentile over calls, seconds; 0 without calls
+    double runtime = 0;      // seconds
+    double llm_latency = 0;  // 95th percentile over calls, seconds; 0 without calls
 };
 UsageStats compute_usage(std::span<const event::Step> steps);
 

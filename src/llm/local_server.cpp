@@ -23,7 +23,6 @@
 namespace plimsoll::llm {
 namespace {
 
-namespace fs = std::filesystem;
 using std::chrono::milliseconds;
 using Steady = std::chrono::steady_clock;
 
@@ -94,24 +93,12 @@ std::vector<std::string> command_line(const LocalServerOptions& options) {
     const auto number = [](int value) { return fmt::format("{}", value); };
     const std::string context = number(options.slots * options.context_per_slot);
     const std::string threads = number(usable_threads(options.threads));
-    std::vector<std::string> line = {options.server.string(),
-                                     "-m",
-                                     options.model_file.string(),
-                                     "--host",
-                                     "127.0.0.1",
-                                     "--port",
-                                     "0",
-                                     "-c",
-                                     context,
-                                     "-np",
-                                     number(options.slots),
-                                     "-t",
-                                     threads,
-                                     "-tb",
-                                     threads,
-                                     "--no-ui",
-                                     "--alias",
-                                     options.alias};
+    const std::string slots = number(options.slots);
+    // clang-format off
+    std::vector<std::string> line = {
+        options.server.string(), "-m", options.model_file.string(), "--alias", options.alias,
+        "--host", "127.0.0.1", "--port", "0", "--no-ui", "-c", context, "-np", slots, "-t", threads, "-tb", threads};
+    // clang-format on
     const auto mode = options.embeddings
                           // An embedding model sees a text whole, so a batch must hold as much as the slots do.
                           ? std::vector<std::string>{"--embeddings", "--pooling", "mean", "-b", context, "-ub", context}
@@ -151,9 +138,9 @@ struct LocalServer::Impl {
     }
 
     void supervise();
-    Result<void> run_once();
+    Error run_once();
     Result<void> wait_ready(ChildProcess& child);
-    Result<void> died(const ChildProcess& child);
+    Error death(const ChildProcess& child) const;
     void stop(ChildProcess& child);
     bool back_off(int failures);
     void keep(std::string_view output);
@@ -167,42 +154,42 @@ void LocalServer::Impl::supervise() {
         const auto begin = Steady::now();
         const auto ended = run_once();
         set_pid(0);
-        if (ended || ended.error().code == ErrorCode::cancelled) return;
+        if (ended.code == ErrorCode::cancelled) return;
         if (!is_started()) {
             const std::lock_guard lock(mutex);
-            start_error = ended.error();
+            start_error = ended;
             settled.notify_all();
             return;
         }
         if (Steady::now() - begin > kForgiveAfter) failures = 0;
         if (failures >= options.max_restarts) {
-            log_error("local model {}: {}; given up after {} restarts", options.alias, ended.error().message, failures);
+            log_error("local model {}: {}; given up after {} restarts", options.alias, ended.message, failures);
             return;
         }
-        log_warning("local model {}: {}; starting it again", options.alias, ended.error().message);
+        log_warning("local model {}: {}; starting it again", options.alias, ended.message);
         if (!back_off(failures++)) return;
         const std::lock_guard lock(mutex);
         ++restarts;
     }
 }
 
-// From start to end of one child. Errors: cancelled (stopped on request), timeout, io, internal (it ended by itself).
-Result<void> LocalServer::Impl::run_once() {
+// From start to end of one child, and why it ended: cancelled (stopped on request), timeout, io, internal (by itself).
+Error LocalServer::Impl::run_once() {
     auto child = ChildProcess::spawn(command_line(options));
-    if (!child) return fail(child.error());
+    if (!child) return child.error();
     set_pid(child->pid());
     log_end.clear();
     if (auto ready = wait_ready(*child); !ready) {
         if (ready.error().code == ErrorCode::cancelled) stop(*child);
-        return ready;
+        return ready.error();
     }
     for (std::string output;; output.clear()) {
         const auto event = child->wait(wake.get(), kForever, output);
         keep(output);
-        if (event == ChildProcess::Event::exited) return died(*child);
+        if (event == ChildProcess::Event::exited) return death(*child);
         if (event == ChildProcess::Event::woken) {
             stop(*child);
-            return fail(ErrorCode::cancelled, "stopped");
+            return {ErrorCode::cancelled, "stopped"};
         }
     }
 }
@@ -216,7 +203,7 @@ Result<void> LocalServer::Impl::wait_ready(ChildProcess& child) {
         const auto left = std::chrono::duration_cast<milliseconds>(deadline.left());
         const auto event = child.wait(wake.get(), found ? std::min(left, kHealthPause) : left, output);
         keep(output);
-        if (event == ChildProcess::Event::exited) return died(child);
+        if (event == ChildProcess::Event::exited) return fail(death(child));
         if (event == ChildProcess::Event::woken) return fail(ErrorCode::cancelled, "stopped");
         if (!found) {
             if (scanned.size() < kMaxScannedBytes) scanned += output;
@@ -233,9 +220,9 @@ Result<void> LocalServer::Impl::wait_ready(ChildProcess& child) {
     return {};
 }
 
-Result<void> LocalServer::Impl::died(const ChildProcess& child) {
-    return fail(ErrorCode::internal, fmt::format("the local model server ended with {}; its log {} ends: {}", child.ending(),
-                                                 options.log_file.string(), quotable_log()));
+Error LocalServer::Impl::death(const ChildProcess& child) const {
+    return {ErrorCode::internal, fmt::format("the local model server ended with {}; its log {} ends: {}", child.ending(),
+                                             options.log_file.string(), quotable_log())};
 }
 
 void LocalServer::Impl::stop(ChildProcess& child) {

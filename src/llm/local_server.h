@@ -31,7 +31,7 @@ class LocalServer {
     // Starts and waits until healthy; blocks, so call it off the io threads. Errors: not_found (binary or model; says how to
     // get them), invalid_argument, timeout, internal (it died; the message quotes the end of its log).
     static Result<std::unique_ptr<LocalServer>> start(LocalServerOptions options);
-    ~LocalServer();  // SIGTERM, wait, SIGTERM, wait, SIGKILL: blocks for 2.1 s at worst, as a rule for 0.03 s
+    ~LocalServer();  // SIGTERM, wait, SIGTERM, wait, SIGKILL: blocks for 3 s at worst, as a rule for 0.03 s
 
     // Any thread may ask these at any time.
     std::string base_url() const;  // "http://127.0.0.1:PORT/v1"; changes after a restart

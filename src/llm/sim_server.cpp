@@ -23,6 +23,11 @@ constexpr std::size_t kMaxBodyBytes = 8u << 20;
 constexpr std::size_t kMaxConnections = 20'000;
 constexpr int kIdDigits = 24;
 
+asio::awaitable<void> refuse(ServerResponse& response) {
+    const auto sent = co_await response.send(401, "application/json", sim_error_body(401, "wrong API key"));
+    static_cast<void>(sent);
+}
+
 asio::awaitable<void> send_text(std::string type, std::string text, ServerResponse& response) {
     const auto sent = co_await response.send(200, std::move(type), std::move(text));
     static_cast<void>(sent);  // a client that has gone misses nothing
@@ -57,18 +62,21 @@ struct SimServer::Impl {
     asio::awaitable<void> generate(SimRoute route, ServerRequest request, ServerResponse& response);
     asio::awaitable<void> embed(ServerRequest request, ServerResponse& response);
     SimStats snapshot() const;
+    bool is_allowed(const net::Headers& headers) const;
     std::string model_or(const std::string& asked) const { return asked.empty() ? options.model : asked; }
 };
 
 void SimServer::Impl::add_model_routes() {
     server.route("POST", "/v1/chat/completions", [this](ServerRequest request, ServerResponse& response) {
-        return generate(SimRoute::chat, std::move(request), response);
+        return is_allowed(request.headers) ? generate(SimRoute::chat, std::move(request), response) : refuse(response);
     });
     server.route("POST", "/v1/completions", [this](ServerRequest request, ServerResponse& response) {
-        return generate(SimRoute::completion, std::move(request), response);
+        return is_allowed(request.headers) ? generate(SimRoute::completion, std::move(request), response) : refuse(response);
     });
     server.route("POST", "/v1/embeddings",
-                 [this](ServerRequest request, ServerResponse& response) { return embed(std::move(request), response); });
+                 [this](ServerRequest request, ServerResponse& response) {
+                     return is_allowed(request.headers) ? embed(std::move(request), response) : refuse(response);
+                 });
 }
 
 void SimServer::Impl::add_status_routes() {
@@ -129,6 +137,11 @@ asio::awaitable<void> SimServer::Impl::embed(ServerRequest http_request, ServerR
     }
     stats.prompt_tokens += tokens;
     co_await exchange.send(sim_embedding_body(model_or(request->model), vectors, static_cast<int>(tokens), request->base64));
+}
+
+bool SimServer::Impl::is_allowed(const net::Headers& headers) const {
+    const auto* key = net::find_header(headers, "authorization");
+    return options.api_key.empty() || (key && *key == "Bearer " + options.api_key);
 }
 
 SimStats SimServer::Impl::snapshot() const {

@@ -265,7 +265,6 @@ TEST_F(HttpServerTest, StopEndsOpenStreamsAndIdleConnections) {
     EXPECT_EQ(get("/echo").error().code, ErrorCode::connect);
 }
 
-// Twice the descriptors this needs must be allowed.
 TEST_F(HttpServerTest, RunsOutOfDescriptorsAndRecovers) {
     rlimit before{};
     ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
@@ -276,8 +275,8 @@ TEST_F(HttpServerTest, RunsOutOfDescriptorsAndRecovers) {
     ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &tight), 0);
     second.connect({asio::ip::address_v4::loopback(), port_});
     asio::write(second, asio::buffer("GET /hang HTTP/1.1\r\n\r\n", 22));
-    const auto soon = std::chrono::steady_clock::now() + std::chrono::milliseconds(20);
-    run_until([&] { return std::chrono::steady_clock::now() > soon; });
+    context_.restart();
+    context_.poll();
     EXPECT_EQ(entered_, 1);
     ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
     EXPECT_TRUE(run_until([&] { return entered_ == 2; }));

@@ -110,7 +110,8 @@ Result<EventLogContents> parse_event_log(std::string_view text) {
         if (!record || !reader.take(*record)) ++reader.contents.corrupt_lines;
     }
     if (reader.newest_version > kEventLogVersion)
-        return fail(ErrorCode::unsupported, fmt::format("the log has format version {}, this program reads up to {}", reader.newest_version, kEventLogVersion));
+        return fail(ErrorCode::unsupported,
+                    fmt::format("the log has format version {}, this program reads up to {}", reader.newest_version, kEventLogVersion));
     reader.contents.truncated = truncated;
     return std::move(reader.contents);
 }

@@ -38,7 +38,7 @@ struct EventLogHeader {
     std::string config_hash;   // of what changes a session's course
     std::string dataset_hash;  // of the items
     std::uint64_t seed = 0;
-    double started = 0;        // seconds since the epoch
+    double started = 0;  // seconds since the epoch
 };
 
 struct SessionEnd {
@@ -56,10 +56,10 @@ struct LoggedSession {
 };
 
 struct EventLogContents {
-    std::optional<EventLogHeader> header;           // of the first "run" record
+    std::optional<EventLogHeader> header;            // of the first "run" record
     std::map<std::int64_t, LoggedSession> sessions;  // by number
-    std::size_t corrupt_lines = 0;   // whole lines that are no record
-    bool truncated = false;          // the last line was cut short and left out
+    std::size_t corrupt_lines = 0;                   // whole lines that are no record
+    bool truncated = false;                          // the last line was cut short and left out
     std::uint64_t dropped_chunks = 0;
 };
 

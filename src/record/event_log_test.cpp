@@ -86,11 +86,15 @@ TEST_F(EventLogTest, AnEndIsOnTheDiskBeforeItCounts) {
 }
 
 TEST_F(EventLogTest, ToleratesACutLastLineAndGoesOnAfterIt) {
-    { record_one(*open(), 0); }
+    {
+        record_one(*open(), 0);
+    }
     append(R"({"t":"begin","session":1,"it)");
     EXPECT_TRUE(load().truncated);
     EXPECT_EQ(load().corrupt_lines, 0u);
-    { record_one(*open(), 1); }
+    {
+        record_one(*open(), 1);
+    }
     const EventLogContents contents = load();
     EXPECT_FALSE(contents.truncated);
     EXPECT_EQ(contents.corrupt_lines, 1u);
@@ -99,7 +103,9 @@ TEST_F(EventLogTest, ToleratesACutLastLineAndGoesOnAfterIt) {
 }
 
 TEST_F(EventLogTest, EveryCutLoads) {
-    { record_one(*open(), 0); }
+    {
+        record_one(*open(), 0);
+    }
     const std::string text = *load_file(path_);
     for (std::size_t size = 0; size < text.size(); ++size) {
         const auto contents = parse_event_log(std::string_view(text).substr(0, size));
@@ -111,8 +117,12 @@ TEST_F(EventLogTest, EveryCutLoads) {
 }
 
 TEST_F(EventLogTest, SkipsAndCountsDamage) {
-    { record_one(*open(), 0); }
-    append("garbage\n{}\n[1]\n\n{\"t\":\"step\",\"session\":9,\"step\":{}}\n{\"t\":\"end\",\"session\":0,\"ok\":true}\n{\"t\":\"run\",\"seed\":\"x\"}\n");
+    {
+        record_one(*open(), 0);
+    }
+    append(
+        "garbage\n{}\n[1]\n\n{\"t\":\"step\",\"session\":9,\"step\":{}}\n{\"t\":\"end\",\"session\":0,\"ok\":true}\n{\"t\":\"run\","
+        "\"seed\":\"x\"}\n");
     append("{\"t\":\"of a later version\"}\n");
     append(std::string(100'000, '[') + "\n");
     const EventLogContents contents = load();
@@ -126,13 +136,19 @@ TEST_F(EventLogTest, ARestartedSessionForgetsItsFirstTry) {
         log->begin(0, 0);
         event::ScopedSpan lost(make_session(0, log.get())->root(), event::Category::tool, "lost", {});
     }
-    { record_one(*open(), 0); }
+    {
+        record_one(*open(), 0);
+    }
     EXPECT_EQ(load().sessions.at(0).steps.size(), 3u);
 }
 
 TEST_F(EventLogTest, AResumedRunAbandonsWhatWasInFlight) {
-    { open()->begin(0, 0); }
-    { open(); }
+    {
+        open()->begin(0, 0);
+    }
+    {
+        open();
+    }
     EXPECT_TRUE(load().sessions.empty());
 }
 

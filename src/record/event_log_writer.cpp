@@ -58,7 +58,8 @@ asio::awaitable<Result<void>> EventLogWriter::end(std::int64_t session, SessionE
         [this](auto handler, const std::string& text) {
             auto work = asio::make_work_guard(handler);
             queue_.push_synced(text, [handler = std::move(handler), work = std::move(work)](Result<void> result) mutable {
-                asio::post(work.get_executor(), [handler = std::move(handler), result = std::move(result)]() mutable { std::move(handler)(std::move(result)); });
+                asio::post(work.get_executor(),
+                           [handler = std::move(handler), result = std::move(result)]() mutable { std::move(handler)(std::move(result)); });
             });
         },
         asio::use_awaitable, line);

@@ -5,9 +5,9 @@
 //   …                                            // on_step() as a sink of the session
 //   co_await log->end(session_number, outcome);  // returns once the outcome is on the disk
 //
-// Sessions only serialise and queue; a thread of the log's own writes and syncs, one sync for all ends that wait. When more than kSoftBytes wait,
-// token chunks are left out and counted; everything else is kept up to kHardBytes, which a closed loop cannot reach as each
-// session waits for its own end. A failure (a full disk) is final and reported once; the run then starts nothing new.
+// Sessions only serialise and queue; a thread of the log's own writes and syncs, one sync for all ends that wait. When more than kSoftBytes
+// wait, token chunks are left out and counted; everything else is kept up to kHardBytes, which a closed loop cannot reach as each session
+// waits for its own end. A failure (a full disk) is final and reported once; the run then starts nothing new.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>

@@ -17,18 +17,17 @@ fs::path rolled_path(const FileExporterConfig& config, int number) { return fmt:
 }  // namespace
 
 const Schema<FileExporterConfig>& file_exporter_schema() {
-    static const auto schema =
-        Schema<FileExporterConfig>("telemetry.tracing", "file", "one step as JSON a line in a file")
-            .required("output_path", &FileExporterConfig::output_path, "the file")
-            .required("project", &FileExporterConfig::project, "name of the project")
-            .field("mode", &FileExporterConfig::mode, "what happens to a file that is there")
-            .one_of({"append", "overwrite"})
-            .field("enable_rolling", &FileExporterConfig::enable_rolling, "start a new file at max_file_size")
-            .field("max_file_size", &FileExporterConfig::max_file_size, "bytes")
-            .at_least(1)
-            .field("max_files", &FileExporterConfig::max_files, "files kept, the current one included")
-            .at_least(1)
-            .field("cleanup_on_init", &FileExporterConfig::cleanup_on_init, "remove rolled files at the start");
+    static const auto schema = Schema<FileExporterConfig>("telemetry.tracing", "file", "one step as JSON a line in a file")
+                                   .required("output_path", &FileExporterConfig::output_path, "the file")
+                                   .required("project", &FileExporterConfig::project, "name of the project")
+                                   .field("mode", &FileExporterConfig::mode, "what happens to a file that is there")
+                                   .one_of({"append", "overwrite"})
+                                   .field("enable_rolling", &FileExporterConfig::enable_rolling, "start a new file at max_file_size")
+                                   .field("max_file_size", &FileExporterConfig::max_file_size, "bytes")
+                                   .at_least(1)
+                                   .field("max_files", &FileExporterConfig::max_files, "files kept, the current one included")
+                                   .at_least(1)
+                                   .field("cleanup_on_init", &FileExporterConfig::cleanup_on_init, "remove rolled files at the start");
     return schema;
 }
 
@@ -44,10 +43,11 @@ Result<std::unique_ptr<FileExporter>> FileExporter::open(FileExporterConfig conf
 }
 
 FileExporter::FileExporter(FileExporterConfig config, AppendFile file, std::uint64_t size)
-    : config_(std::move(config)), file_(std::move(file)), size_(size),
-      queue_([this](std::string_view lines, bool) { return write(lines); }, {kQueueBytes, kQueueBytes}, [](const Error& error) {
-          log_warning("telemetry file: {}; further steps are not written", error.message);
-      }) {}
+    : config_(std::move(config)),
+      file_(std::move(file)),
+      size_(size),
+      queue_([this](std::string_view lines, bool) { return write(lines); }, {kQueueBytes, kQueueBytes},
+             [](const Error& error) { log_warning("telemetry file: {}; further steps are not written", error.message); }) {}
 
 void FileExporter::on_step(const event::Session&, const event::Step& step) {
     json::value value = event::to_json(step);

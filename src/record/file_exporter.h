@@ -22,7 +22,8 @@ struct FileExporterConfig {
 const Schema<FileExporterConfig>& file_exporter_schema();
 
 // With rolling, a file that would exceed max_file_size becomes <path>.1, what was <path>.1 becomes <path>.2, and so on; max_files counts
-// the current one. A line longer than the limit gets a file of its own. Steps above kQueueBytes waiting for the disk are dropped and counted.
+// the current one. A line longer than the limit gets a file of its own. Steps above kQueueBytes waiting for the disk are dropped and
+// counted.
 class FileExporter final : public Exporter {
   public:
     static constexpr std::size_t kQueueBytes = 64u << 20;
@@ -41,7 +42,7 @@ class FileExporter final : public Exporter {
     Result<void> roll();
 
     const FileExporterConfig config_;
-    AppendFile file_;     // the queue's thread only, like size_
+    AppendFile file_;  // the queue's thread only, like size_
     std::uint64_t size_;
     std::atomic<std::uint64_t> pushed_ = 0;
     WriteBehind queue_;

@@ -54,7 +54,11 @@ constexpr std::uint32_t kFlagsParentIsLocal = 0x100;  // "has is_remote" set, "i
 // Bytes of the UTF-8 character at the beginning of `text`, 0 when there is none.
 std::size_t character_size(std::string_view text) {
     const auto first = static_cast<unsigned char>(text[0]);
-    const std::size_t size = first < 0x80 ? 1 : first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
+    const std::size_t size = first < 0x80                    ? 1
+                             : first >= 0xc2 && first < 0xe0 ? 2
+                             : first >= 0xe0 && first < 0xf0 ? 3
+                             : first >= 0xf0 && first < 0xf5 ? 4
+                                                             : 0;
     if (size == 0 || size > text.size()) return 0;
     for (std::size_t i = 1; i < size; ++i)
         if ((static_cast<unsigned char>(text[i]) & 0xc0) != 0x80) return 0;
@@ -288,7 +292,10 @@ std::string encode_span(const event::SessionInfo& session, const OtlpSpan& span)
 }
 
 OtlpResource make_resource(const std::string& project, const json::object& extra) {
-    OtlpResource resource{{{"telemetry.sdk.language", "cpp"}, {"telemetry.sdk.name", "plimsoll"}, {"telemetry.sdk.version", PLIMSOLL_VERSION}, {"service.name", project}}};
+    OtlpResource resource{{{"telemetry.sdk.language", "cpp"},
+                           {"telemetry.sdk.name", "plimsoll"},
+                           {"telemetry.sdk.version", PLIMSOLL_VERSION},
+                           {"service.name", project}}};
     std::erase_if(resource.attributes, [&](const auto& attribute) { return extra.contains(attribute.first); });
     for (const auto& [key, value] : extra) resource.attributes.emplace_back(key, to_text(value));
     return resource;

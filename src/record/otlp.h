@@ -20,7 +20,7 @@ inline constexpr std::size_t kMaxAttributeBytes = 64u << 10;
 struct OtlpSpan {
     const event::Step& start;
     const event::Step* end = nullptr;
-    double start_time = 0;              // seconds since the epoch
+    double start_time = 0;  // seconds since the epoch
     double end_time = 0;
     std::optional<double> first_token;  // seconds since the epoch
     std::optional<Error> error;         // status ERROR with its message; else OK

@@ -69,9 +69,12 @@ inline DecodedSpan decode_span(std::string_view bytes) {
             case 15: {
                 auto status = reader.get_message();
                 while (status.next()) {
-                    if (status.tag() == 2) span.status_message = status.get_string();
-                    else if (status.tag() == 3) span.status = status.get_enum();
-                    else status.skip();
+                    if (status.tag() == 2)
+                        span.status_message = status.get_string();
+                    else if (status.tag() == 3)
+                        span.status = status.get_enum();
+                    else
+                        status.skip();
                 }
                 break;
             }

@@ -47,7 +47,9 @@ const Schema<OtlpExporterConfig>& otlp_exporter_schema() {
 }
 
 OtlpExporter::OtlpExporter(OtlpExporterConfig config, asio::any_io_executor executor)
-    : config_(std::move(config)), resource_(make_resource(config_.project, attributes_of(config_.resource_attributes))), executor_(std::move(executor)),
+    : config_(std::move(config)),
+      resource_(make_resource(config_.project, attributes_of(config_.resource_attributes))),
+      executor_(std::move(executor)),
       signals_(std::make_shared<Signals>(executor_)) {
     ended_ = asio::co_spawn(executor_, send_all(), asio::bind_cancellation_slot(signals_->abort.slot(), asio::use_future));
 }
@@ -103,7 +105,8 @@ void OtlpExporter::on_session_end(const event::Session& session, const Error* er
     if (!left) return;
     const Error status = error ? *error : Error{ErrorCode::cancelled, "the session ended before this call"};
     for (const auto& [uuid, span] : left.mapped())
-        queue_span(encode_span(session.info(), {span.start, nullptr, span.start.payload.event_timestamp, session.now(), span.first_token, status}));
+        queue_span(encode_span(session.info(),
+                               {span.start, nullptr, span.start.payload.event_timestamp, session.now(), span.first_token, status}));
 }
 
 void OtlpExporter::queue_span(std::string bytes) {
@@ -178,7 +181,8 @@ bool OtlpExporter::is_to_be_sent_again(const Result<std::uint64_t>& refused) {
     }
     ++counters_.failed_batches;
     if (!std::exchange(warned_, true))
-        log_warning("telemetry otelcollector {}: {}; spans that do not fit the queue are dropped", config_.endpoint, refused.error().message);
+        log_warning("telemetry otelcollector {}: {}; spans that do not fit the queue are dropped", config_.endpoint,
+                    refused.error().message);
     if (is_transient(refused.error()) && !stopping_) return true;
     counters_.dropped += std::exchange(in_hand_, 0);
     return false;

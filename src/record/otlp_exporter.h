@@ -1,8 +1,8 @@
 // Telemetry `otelcollector`: sessions' steps as spans to an OpenTelemetry collector over OTLP/HTTP, in batches.
 //
-// Sessions encode and queue; a coroutine on one io thread sends. A collector that fails costs the sessions nothing: one warning, further attempts
-// with growing waits, and spans beyond max_queue_size dropped and counted. A span goes out when it ends; what is
-// still open when its session ends goes out then, with status ERROR, so that a failed session has its root.
+// Sessions encode and queue; a coroutine on one io thread sends. A collector that fails costs the sessions nothing: one warning, further
+// attempts with growing waits, and spans beyond max_queue_size dropped and counted. A span goes out when it ends; what is still open when
+// its session ends goes out then, with status ERROR, so that a failed session has its root.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -26,18 +26,18 @@ struct OtlpExporterConfig {
     std::string endpoint;  // whole URL, usually ending in /v1/traces
     std::string project;
     json::value resource_attributes;
-    int batch_size = 100;           // spans
-    double flush_interval = 5;      // seconds
-    int max_queue_size = 1000;      // spans
+    int batch_size = 100;       // spans
+    double flush_interval = 5;  // seconds
+    int max_queue_size = 1000;  // spans
     bool drop_on_overflow = false;
-    double shutdown_timeout = 10;   // seconds
+    double shutdown_timeout = 10;  // seconds
 };
 const Schema<OtlpExporterConfig>& otlp_exporter_schema();
 
 class OtlpExporter final : public Exporter {
   public:
-    static constexpr std::size_t kMaxOpenSpans = 200'000;      // over all sessions; further ones lose their START
-    static constexpr std::size_t kMaxBatchBytes = 3u << 20;    // below the 4 MiB that collectors accept by default
+    static constexpr std::size_t kMaxOpenSpans = 200'000;    // over all sessions; further ones lose their START
+    static constexpr std::size_t kMaxBatchBytes = 3u << 20;  // below the 4 MiB that collectors accept by default
     static constexpr std::chrono::seconds kSendTimeout{10};
     static constexpr std::chrono::milliseconds kFirstWait{500};  // after a failure, doubled up to the one below
     static constexpr std::chrono::milliseconds kLongestWait{30'000};

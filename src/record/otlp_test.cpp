@@ -37,7 +37,9 @@ event::SessionInfo make_session() {
     return {.run_id = "run-9", .trace_id = "0af7651916cd43dd8448eb211c80319c", .conversation_id = "c-1", .user_id = "u-1"};
 }
 
-DecodedSpan encode(const OtlpSpan& span, const event::SessionInfo& session = make_session()) { return decode_span(encode_span(session, span)); }
+DecodedSpan encode(const OtlpSpan& span, const event::SessionInfo& session = make_session()) {
+    return decode_span(encode_span(session, span));
+}
 
 // Attribute names of a recorded NAT span of that kind.
 std::vector<std::string> recorded_names(const std::string& file) {
@@ -98,8 +100,10 @@ TEST(Otlp, ARootSpanHasNoParentAndTheDisplayName) {
 
 TEST(Otlp, SecretsAreMasked) {
     event::Step start = make_step(event::Category::tool, event::Phase::start);
-    start.payload.data->input = {{"headers", {{"Authorization", "Bearer abc"}, {"x-api-key", "abc"}}}, {"list", json::array{{{"password", "abc"}}}},
-                                 {"max_tokens", 7}, {"token_usage", {{"prompt_tokens", 3}}}};
+    start.payload.data->input = {{"headers", {{"Authorization", "Bearer abc"}, {"x-api-key", "abc"}}},
+                                 {"list", json::array{{{"password", "abc"}}}},
+                                 {"max_tokens", 7},
+                                 {"token_usage", {{"prompt_tokens", 3}}}};
     start.payload.metadata = {{"cookie", "abc"}};
     const DecodedSpan span = encode({start, nullptr, 1, 2, {}, {}});
     for (const auto& [key, value] : span.attributes) EXPECT_THAT(value, Not(testing::HasSubstr("abc"))) << key;
@@ -139,8 +143,8 @@ TEST(Otlp, OtherIdsAreHashed) {
 TEST(Otlp, ARequestHoldsResourceScopeAndSpans) {
     const event::Step start = make_step(event::Category::task, event::Phase::start);
     const std::string bytes = encode_span(make_session(), {start, nullptr, 1, 2, {}, {}});
-    const DecodedRequest request = decode_request(
-        encode_request(make_resource("my project", {{"deployment.environment", "lab"}, {"telemetry.sdk.name", "other"}}), std::vector{bytes, bytes}));
+    const DecodedRequest request = decode_request(encode_request(
+        make_resource("my project", {{"deployment.environment", "lab"}, {"telemetry.sdk.name", "other"}}), std::vector{bytes, bytes}));
     EXPECT_EQ(request.resource.at("service.name"), "my project");
     EXPECT_EQ(request.resource.at("deployment.environment"), "lab");
     EXPECT_EQ(request.resource.at("telemetry.sdk.name"), "other");
@@ -152,7 +156,8 @@ TEST(Otlp, ARequestHoldsResourceScopeAndSpans) {
 
 TEST(Otlp, ReadsTheCaptureOfAnotherExporter) {
     // The decoder of these tests agrees with OpenTelemetry's own encoder.
-    const DecodedRequest request = decode_request(*load_file(fs::path(PLIMSOLL_SOURCE_DIR) / "tests/goldens/otlp/toolagent_stream_llm_span.bin"));
+    const DecodedRequest request =
+        decode_request(*load_file(fs::path(PLIMSOLL_SOURCE_DIR) / "tests/goldens/otlp/toolagent_stream_llm_span.bin"));
     EXPECT_EQ(request.resource.at("service.name"), "h2-capture");
     ASSERT_EQ(request.spans.size(), 1u);
     EXPECT_EQ(request.spans[0].trace_id, "f4403406c2e04dc5845fae915224fe14");

@@ -59,7 +59,8 @@ class Collector {
     enum class Mode { accept, fail, refuse, hang };
 
     explicit Collector(Mode mode = Mode::accept) : mode_(mode) {
-        server_.route("POST", "/v1/traces", [this](net::ServerRequest request, net::ServerResponse& response) { return take(std::move(request), response); });
+        server_.route("POST", "/v1/traces",
+                      [this](net::ServerRequest request, net::ServerResponse& response) { return take(std::move(request), response); });
         port_ = server_.listen().value();
         ended_ = asio::co_spawn(pool_.at(0), server_.run(), asio::use_future);
     }
@@ -262,7 +263,8 @@ TEST_F(OtlpExporterTest, AfterShutdownStepsAreDropped) {
 TEST(Telemetry, ChecksItsSettings) {
     net::IoPool pool;
     EXPECT_EQ(make_exporter("otelcollector", {{"project", "p"}}, pool).error().code, ErrorCode::config);
-    EXPECT_EQ(make_exporter("otelcollector", {{"endpoint", "http://x"}, {"project", "p"}, {"batch_size", 0}}, pool).error().code, ErrorCode::config);
+    EXPECT_EQ(make_exporter("otelcollector", {{"endpoint", "http://x"}, {"project", "p"}, {"batch_size", 0}}, pool).error().code,
+              ErrorCode::config);
     EXPECT_EQ(make_exporter("phoenix", {}, pool).error().code, ErrorCode::unsupported);
     EXPECT_EQ(make_exporter("file", {{"output_path", "/dev/null/x"}, {"project", "p"}}, pool).error().code, ErrorCode::io);
     EXPECT_EQ(telemetry_catalogue().size(), 2u);
@@ -301,12 +303,18 @@ TEST_F(FileExporterTest, WritesAStepALine) {
 }
 
 TEST_F(FileExporterTest, AppendsOrOverwrites) {
-    { run_session(open(config()).get()); }
-    { run_session(open(config()).get()); }
+    {
+        run_session(open(config()).get());
+    }
+    {
+        run_session(open(config()).get());
+    }
     EXPECT_EQ(lines(path_), 12u);
     auto overwrite = config();
     overwrite.mode = "overwrite";
-    { run_session(open(overwrite).get()); }
+    {
+        run_session(open(overwrite).get());
+    }
     EXPECT_EQ(lines(path_), 6u);
 }
 
@@ -330,10 +338,14 @@ TEST_F(FileExporterTest, RollsAndKeepsSoManyFiles) {
     EXPECT_EQ(files, 3u);
     rolling.cleanup_on_init = true;
     rolling.mode = "overwrite";
-    { run_session(open(rolling).get()); }
+    {
+        run_session(open(rolling).get());
+    }
     rolling.max_file_size = 1;  // every line is longer: one a file
     rolling.mode = "overwrite";
-    { run_session(open(rolling).get()); }
+    {
+        run_session(open(rolling).get());
+    }
     EXPECT_EQ(lines(path_), 1u);
     EXPECT_EQ(lines(path_.string() + ".2"), 1u);
 }

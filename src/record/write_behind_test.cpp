@@ -53,7 +53,10 @@ TEST(WriteBehind, OneSyncServesAllWhoWait) {
     disk.gate = let_go.get_future();
     WriteBehind queue(disk.writer(), kRoomy, nullptr);
     std::promise<void> first;
-    queue.push_synced("a", [&](Result<void> result) { EXPECT_TRUE(result); first.set_value(); });
+    queue.push_synced("a", [&](Result<void> result) {
+        EXPECT_TRUE(result);
+        first.set_value();
+    });
     disk.entered.get_future().wait();
     int answered = 0;
     std::promise<void> all;

@@ -17,7 +17,7 @@ constexpr int kMaxSectionChars = 48;
 // With headings known it is one of them, so that every section finds something. The pattern keeps a small model from running
 // away with digits and dots.
 json::value query_schema(const std::vector<std::string>& headings) {
-    json::value section = {{"type", "string"}, {"minLength", 3}, {"maxLength", kMaxSectionChars}};
+    json::value section = {{"type", "string"}, {"pattern", fmt::format("^[A-Z][A-Za-z -]{{2,{}}}$", kMaxSectionChars - 1)}};
     if (!headings.empty()) section = {{"type", "string"}, {"enum", json::array(headings.begin(), headings.end())}};
     return {{"type", "object"},
             {"properties",

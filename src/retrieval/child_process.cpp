@@ -128,7 +128,8 @@ void read_some(FileDescriptor& end, std::string& out) {
         end.close();
 }
 
-Result<void> collect(Child& child, FileDescriptor& out_end, FileDescriptor& message_end, const ProcessLimits& limits, ProcessOutput& output) {
+Result<void> collect(Child& child, FileDescriptor& out_end, FileDescriptor& message_end, const ProcessLimits& limits,
+                     ProcessOutput& output) {
     const Deadline deadline = Deadline::after(limits.wall_time);
     bool swept = false;
     while (out_end.is_open() || message_end.is_open() || !child.has_ended()) {
@@ -156,7 +157,7 @@ Result<fs::path> find_program(const std::string& name) {
     std::string_view folders = variable ? variable : "/usr/local/bin:/usr/bin:/bin";
     while (!folders.empty()) {
         const std::string_view folder = folders.substr(0, folders.find(':'));
-        const fs::path file = fs::path(folder) / name;
+        fs::path file = fs::path(folder) / name;
         std::error_code error;
         if (!folder.empty() && fs::is_regular_file(file, error) && ::access(file.c_str(), X_OK) == 0) return file;
         folders.remove_prefix(std::min(folders.size(), folder.size() + 1));
@@ -178,7 +179,7 @@ Result<ProcessOutput> run_process(const fs::path& program, const std::vector<std
     for (std::string& argument : copies) argv.push_back(argument.data());
     argv.push_back(nullptr);
     const auto cpu = std::chrono::ceil<std::chrono::seconds>(limits.wall_time);
-    const ChildPlan plan{program.c_str(),       argv.data(), input.get(),         out.write.get(),
+    const ChildPlan plan{program.c_str(),      argv.data(), input.get(),         out.write.get(),
                          messages.write.get(), ::getpid(),  limits.memory_bytes, static_cast<rlim_t>(cpu.count())};
 
     const pid_t pid = ::fork();

@@ -31,6 +31,7 @@ inline constexpr std::size_t kMaxMessageBytes = 4096;
 Result<std::filesystem::path> find_program(const std::string& name);
 
 // Errors: timeout, limit (more output than allowed), io (no process or pipe to be had). Any way of ending on its own is a success.
-Result<ProcessOutput> run_process(const std::filesystem::path& program, const std::vector<std::string>& arguments, const ProcessLimits& limits);
+Result<ProcessOutput> run_process(const std::filesystem::path& program, const std::vector<std::string>& arguments,
+                                  const ProcessLimits& limits);
 
 }  // namespace plimsoll::retrieval

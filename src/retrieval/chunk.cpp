@@ -13,7 +13,7 @@ constexpr std::size_t kMinTarget = 100;
 constexpr std::size_t kMaxHeadingLevel = 6;
 constexpr std::size_t kMaxHeadingBytes = 120;
 constexpr std::size_t kMaxContextBytes = 200;  // of title and headings in embedding_text()
-constexpr std::size_t kMaxItemDigits = 3;  // "2009. " is a year at the start of a line, not an item
+constexpr std::size_t kMaxItemDigits = 3;      // "2009. " is a year at the start of a line, not an item
 constexpr std::string_view kCodeIndent = "    ";
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\v' || c == '\f'; }
@@ -48,13 +48,15 @@ bool starts_item(std::string_view line) {
     if (line.starts_with("- ") || line.starts_with("* ") || line.starts_with("\u2022")) return true;
     if (line.starts_with('|') || line.ends_with('|')) return true;
     const std::size_t digits = std::min(line.find_first_not_of("0123456789"), line.size());
-    return digits > 0 && digits <= kMaxItemDigits && digits + 1 < line.size() && (line[digits] == '.' || line[digits] == ')') && line[digits + 1] == ' ';
+    return digits > 0 && digits <= kMaxItemDigits && digits + 1 < line.size() && (line[digits] == '.' || line[digits] == ')') &&
+           line[digits + 1] == ' ';
 }
 
 // One past the end of the sentence that starts at `from`. A full stop ends one when white space and something other than a
 // lower-case letter follow and the word before is not an abbreviation ("e.g.", "Fig.", one letter).
 std::size_t sentence_end(std::string_view text, std::size_t from) {
-    static constexpr std::array<std::string_view, 12> kAbbreviations = {"e.g", "i.e", "etc", "cf", "vs", "Fig", "fig", "No", "Dr", "Mr", "Mrs", "al"};
+    static constexpr std::array<std::string_view, 12> kAbbreviations = {"e.g", "i.e", "etc", "cf", "vs",  "Fig",
+                                                                        "fig", "No",  "Dr",  "Mr", "Mrs", "al"};
     for (std::size_t i = from; i < text.size(); ++i) {
         if (text[i] != '.' && text[i] != '!' && text[i] != '?') continue;
         std::size_t end = i + 1;
@@ -244,7 +246,8 @@ class Cutter {
             if (bytes > overlap_ || !fits(bytes + next.text.size() + next.separator.size(), tokens)) break;
             --from;
         }
-        std::vector<Piece> kept(std::make_move_iterator(pieces_.begin() + static_cast<std::ptrdiff_t>(from)), std::make_move_iterator(pieces_.end()));
+        std::vector<Piece> kept(std::make_move_iterator(pieces_.begin() + static_cast<std::ptrdiff_t>(from)),
+                                std::make_move_iterator(pieces_.end()));
         clear();
         for (Piece& piece : kept) append(std::move(piece));
     }

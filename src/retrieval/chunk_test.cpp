@@ -27,7 +27,9 @@ bool covers(const std::vector<Chunk>& chunks, const std::string& text) {
         const auto words = words_of(chunk.text);
         std::size_t repeated = 0;
         for (std::size_t n = std::min(words.size(), at); n > 0 && repeated == 0; --n)
-            if (std::equal(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(n), wanted.begin() + static_cast<std::ptrdiff_t>(at - n))) repeated = n;
+            if (std::equal(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(n),
+                           wanted.begin() + static_cast<std::ptrdiff_t>(at - n)))
+                repeated = n;
         for (std::size_t i = repeated; i < words.size(); ++i, ++at)
             if (at == wanted.size() || words[i] != wanted[at]) return false;
     }
@@ -107,8 +109,9 @@ TEST(Chunk, RepeatsWholeSentencesOnly) {
 }
 
 TEST(Chunk, DoesNotCutAtAbbreviations) {
-    const auto chunks = chunk_document(document_of(std::string(80, 'a') + " first. See e.g. Fig. 3 and J. Doe for it, which is a long sentence indeed."),
-                                       {.target_chars = 100, .overlap_chars = 0});
+    const auto chunks =
+        chunk_document(document_of(std::string(80, 'a') + " first. See e.g. Fig. 3 and J. Doe for it, which is a long sentence indeed."),
+                       {.target_chars = 100, .overlap_chars = 0});
     ASSERT_EQ(chunks.size(), 2u);
     EXPECT_TRUE(chunks[1].text.starts_with("See e.g. Fig. 3 and J. Doe"));
 }
@@ -118,7 +121,8 @@ TEST(Chunk, DividesWhatIsTooLong) {
     for (int i = 0; i < 1000; ++i) sentence += "word ";
     std::string wide;
     for (int i = 0; i < 3000; ++i) wide += "漢";
-    for (const std::string& text : {sentence, std::string(10'000, 'x'), wide, std::string(5'000, '|'), std::string(5'000, '7'), "    " + sentence}) {
+    for (const std::string& text :
+         {sentence, std::string(10'000, 'x'), wide, std::string(5'000, '|'), std::string(5'000, '7'), "    " + sentence}) {
         const auto chunks = chunk_document(document_of(text));
         check_bounds(chunks);
         EXPECT_GT(chunks.size(), 3u);
@@ -126,7 +130,8 @@ TEST(Chunk, DividesWhatIsTooLong) {
         for (const Chunk& chunk : chunks) bytes += chunk.text.size();
         EXPECT_GE(bytes + 50, text.size());
     }
-    for (const Chunk& chunk : chunk_document(document_of(sentence))) EXPECT_TRUE(chunk.text.starts_with("word") && chunk.text.ends_with("word"));
+    for (const Chunk& chunk : chunk_document(document_of(sentence)))
+        EXPECT_TRUE(chunk.text.starts_with("word") && chunk.text.ends_with("word"));
 }
 
 TEST(Chunk, KeepsListsAndCodeInLines) {
@@ -137,7 +142,8 @@ TEST(Chunk, KeepsListsAndCodeInLines) {
 
 TEST(Chunk, ShortTailJoinsTheChunkBefore) {
     std::string text;
-    for (int i = 0; i < 9; ++i) text += "Exactly one hundred characters are in this sentence, which is why it goes on until the hundredth one. ";
+    for (int i = 0; i < 9; ++i)
+        text += "Exactly one hundred characters are in this sentence, which is why it goes on until the hundredth one. ";
     const auto chunks = chunk_document(document_of(text + "Short tail."));
     EXPECT_THAT(chunks.back().text, testing::EndsWith("hundredth one. Short tail."));
 }

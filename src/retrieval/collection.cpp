@@ -3,13 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cstdlib>
 #include <cstring>
-#include <map>
 #include <mutex>
 
 #include "base/files.h"
+#include "retrieval/ranking.h"
 #include "retrieval/sqlite.h"
 #include "retrieval/vector_index.h"
 
@@ -38,26 +37,6 @@ constexpr const char* kSchema = R"(
     PRAGMA user_version = 1;
 )";
 
-bool is_word_byte(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || static_cast<unsigned char>(c) >= 0x80; }
-
-// "time to first token" -> "time" OR "to" OR …: in double quotes nothing is FTS5 syntax, and the words hold no quotes.
-std::string keyword_query(std::string_view text, std::size_t max_words) {
-    std::vector<std::string> words;
-    for (std::size_t i = 0; i < text.size() && words.size() < max_words;) {
-        std::size_t end = i;
-        while (end < text.size() && is_word_byte(text[end])) ++end;
-        if (end > i) {
-            std::string word(text.substr(i, end - i));
-            std::ranges::transform(word, word.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-            if (std::ranges::find(words, word) == words.end()) words.push_back(std::move(word));
-        }
-        i = end + 1;
-    }
-    std::string query;
-    for (const std::string& word : words) query += fmt::format("{}\"{}\"", query.empty() ? "" : " OR ", word);
-    return query;
-}
-
 constexpr const char* kChunkColumns = "c.id, c.document, c.title, c.page, c.position, c.text, c.heading";
 
 Chunk chunk_of_row(const Statement& row) {
@@ -72,19 +51,6 @@ Chunk chunk_of_row(const Statement& row) {
     return chunk;
 }
 
-using Ranking = std::vector<std::pair<std::int64_t, double>>;  // ids and scores, best first
-
-Ranking fuse(const Ranking& first, const Ranking& second, std::size_t k) {
-    std::map<std::int64_t, double> scores;
-    for (const Ranking* ranking : {&first, &second})
-        for (std::size_t i = 0; i < ranking->size(); ++i)
-            scores[(*ranking)[i].first] += 1 / (Collection::kFusionConstant + static_cast<double>(i + 1));
-    Ranking fused(scores.begin(), scores.end());  // by id, which the stable sort keeps among equals
-    std::ranges::stable_sort(fused, std::greater{}, &Ranking::value_type::second);
-    fused.resize(std::min(k, fused.size()));
-    return fused;
-}
-
 Result<std::size_t> checked_k(int k) {
     if (k < 1) return fail(ErrorCode::invalid_argument, fmt::format("k is {}, less than 1", k));
     return static_cast<std::size_t>(std::min(k, Collection::kMaxHits));
@@ -95,7 +61,8 @@ Result<void> check_vectors(std::size_t chunks, std::vector<std::vector<float>>& 
     if (vectors.size() != chunks) return fail(ErrorCode::invalid_argument, fmt::format("{} vectors for {} chunks", vectors.size(), chunks));
     for (std::vector<float>& vector : vectors) {
         if (vector.empty() || static_cast<int>(vector.size()) != dimension)
-            return fail(ErrorCode::invalid_argument, fmt::format("a vector of {} components in a collection of {}", vector.size(), dimension));
+            return fail(ErrorCode::invalid_argument,
+                        fmt::format("a vector of {} components in a collection of {}", vector.size(), dimension));
         if (!normalise(vector)) return fail(ErrorCode::invalid_argument, "a vector with a component that is not finite");
     }
     return {};
@@ -118,7 +85,8 @@ struct Collection::Impl {
         auto version = integer_locked("PRAGMA user_version");
         if (!version) return fail(version.error());
         if (*version > kSchemaVersion)
-            return fail(ErrorCode::unsupported, fmt::format("made by a newer version (schema {}, this one knows {})", *version, kSchemaVersion));
+            return fail(ErrorCode::unsupported,
+                        fmt::format("made by a newer version (schema {}, this one knows {})", *version, kSchemaVersion));
         if (*version == kSchemaVersion) return {};
         auto transaction = Transaction::begin(database);
         if (!transaction) return fail(transaction.error());
@@ -215,7 +183,8 @@ struct Collection::Impl {
         const std::string query = keyword_query(text, kMaxQueryWords);
         Ranking ranking;
         if (query.empty()) return ranking;
-        auto rows = database.prepare("SELECT rowid, -bm25(words) AS score FROM words WHERE words MATCH ? ORDER BY score DESC, rowid LIMIT ?");
+        auto rows =
+            database.prepare("SELECT rowid, -bm25(words) AS score FROM words WHERE words MATCH ? ORDER BY score DESC, rowid LIMIT ?");
         if (!rows) return fail(rows.error());
         rows->bind(query).bind(static_cast<std::int64_t>(k));
         for (;;) {
@@ -250,7 +219,8 @@ struct Collection::Impl {
         }
         if (scanned->size() == 0) return Ranking{};
         if (scanned->dimension() != vector.size())
-            return fail(ErrorCode::invalid_argument, fmt::format("the collection's vectors have {} components, the query's {}", scanned->dimension(), vector.size()));
+            return fail(ErrorCode::invalid_argument,
+                        fmt::format("the collection's vectors have {} components, the query's {}", scanned->dimension(), vector.size()));
         return scanned->nearest(vector, k);
     }
 };
@@ -277,8 +247,9 @@ Result<void> Collection::bind_model(const std::string& embedding_model) {
     if (!stored) return fail(stored.error());
     if (stored->empty()) return impl_->set_meta_locked("embedding_model", embedding_model);
     if (*stored != embedding_model)
-        return fail(ErrorCode::invalid_argument, fmt::format("it was embedded with {}, not {}; ingest the documents again into a new collection",
-                                                             *stored, embedding_model));
+        return fail(
+            ErrorCode::invalid_argument,
+            fmt::format("it was embedded with {}, not {}; ingest the documents again into a new collection", *stored, embedding_model));
     return {};
 }
 
@@ -341,7 +312,8 @@ Result<std::vector<DocumentInfo>> Collection::documents() const {
         const auto row = rows->step();
         if (!row) return fail(row.error());
         if (!*row) return documents;
-        documents.push_back({rows->text(0), rows->text(1), rows->text(2), static_cast<int>(rows->integer(3)), static_cast<int>(rows->integer(4))});
+        documents.push_back(
+            {rows->text(0), rows->text(1), rows->text(2), static_cast<int>(rows->integer(3)), static_cast<int>(rows->integer(4))});
     }
 }
 
@@ -368,7 +340,7 @@ Result<std::vector<Hit>> Collection::search(const std::string& text, const std::
     const std::lock_guard lock(impl_->mutex);
     const auto by_words = impl_->rank_by_words_locked(text, depth);
     if (!by_words) return fail(by_words.error());
-    return impl_->hits_locked(fuse(*by_words, *by_vector, *count));
+    return impl_->hits_locked(fuse_ranks(*by_words, *by_vector, kFusionConstant, *count));
 }
 
 Result<std::vector<Hit>> Collection::search_text(const std::string& text, int k) const {

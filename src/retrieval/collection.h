@@ -41,7 +41,7 @@ class Collection {
     static constexpr int kMaxHits = 1'000;                 // a larger k is taken as this
     static constexpr int kFusionDepth = 60;                // hits of each kind that are fused, when k is smaller
     static constexpr double kFusionConstant = 60;
-    static constexpr std::size_t kMaxQueryWords = 64;      // of a keyword query; further words are ignored
+    static constexpr std::size_t kMaxQueryWords = 64;  // of a keyword query; further words are ignored
 
     // Makes the file and its folder when missing. A new file remembers `embedding_model`; the vectors of different models
     // do not compare, so a file made with another one is refused. An empty model opens any file (keyword search, listings).

@@ -49,7 +49,8 @@ using testing::ElementsAre;
 
 TEST_F(CollectionTest, FindsByWordByVectorAndByBoth) {
     auto collection = open("mini");
-    ASSERT_TRUE(collection->replace_document(named("a"), "h1", chunks_of({"alpha alpha beta", "alpha gamma beta", "delta"}), {{3, 1}, {0, 2}, {5, 0}}));
+    ASSERT_TRUE(collection->replace_document(named("a"), "h1", chunks_of({"alpha alpha beta", "alpha gamma beta", "delta"}),
+                                             {{3, 1}, {0, 2}, {5, 0}}));
     EXPECT_THAT(texts_of(collection->search_text("ALPHA", 9)), ElementsAre("alpha alpha beta", "alpha gamma beta"));
     EXPECT_THAT(texts_of(collection->search_vector({2, 0}, 9)), ElementsAre("delta", "alpha alpha beta", "alpha gamma beta"));
     const auto cosines = collection->search_vector({2, 0}, 9);
@@ -70,7 +71,8 @@ TEST_F(CollectionTest, FindsByWordByVectorAndByBoth) {
 TEST_F(CollectionTest, EqualScoresAreOrderedById) {
     auto collection = open();
     ASSERT_TRUE(collection->replace_document(named("a"), "h", chunks_of({"same", "same", "same"}), {{1, 0}, {1, 0}, {1, 0}}));
-    for (const auto& hits : {collection->search_text("same", 3), collection->search_vector({1, 0}, 3), collection->search("same", {1, 0}, 3)}) {
+    for (const auto& hits :
+         {collection->search_text("same", 3), collection->search_vector({1, 0}, 3), collection->search("same", {1, 0}, 3)}) {
         ASSERT_EQ(hits->size(), 3u);
         EXPECT_LT((*hits)[0].chunk.id, (*hits)[1].chunk.id);
         EXPECT_LT((*hits)[1].chunk.id, (*hits)[2].chunk.id);
@@ -86,9 +88,10 @@ TEST_F(CollectionTest, StemsWords) {
 TEST_F(CollectionTest, QueryIsNeverSyntax) {
     auto collection = open();
     ASSERT_TRUE(collection->replace_document(named("a"), "h", chunks_of({"near miss"}), {{1}}));
-    for (const std::string& query : {std::string("AND OR \" * NEAR("), std::string("\"\"\""), std::string("title:x"), std::string("a^2 -b +c {d}"), std::string("—…«»"),
-                                     std::string("\xff\xfe\xc3"), std::string("x\0y", 3), std::string("'; DROP TABLE chunks; --"), std::string(1 << 20, '"'),
-                                     std::string("NOT"), std::string("")})
+    for (const std::string& query :
+         {std::string("AND OR \" * NEAR("), std::string("\"\"\""), std::string("title:x"), std::string("a^2 -b +c {d}"),
+          std::string("—…«»"), std::string("\xff\xfe\xc3"), std::string("x\0y", 3), std::string("'; DROP TABLE chunks; --"),
+          std::string(1 << 20, '"'), std::string("NOT"), std::string("")})
         EXPECT_TRUE(collection->search(query, {1}, 5)) << query.substr(0, 40);
     EXPECT_EQ(texts_of(collection->search_text("NEAR(", 5)).size(), 1u);
     std::string many;
@@ -98,7 +101,9 @@ TEST_F(CollectionTest, QueryIsNeverSyntax) {
 
 TEST_F(CollectionTest, RefusesWrongArguments) {
     auto collection = open();
-    const auto code = [&](const Vectors& vectors) { return collection->replace_document(named("a"), "h", chunks_of({"x", "y"}), vectors).error().code; };
+    const auto code = [&](const Vectors& vectors) {
+        return collection->replace_document(named("a"), "h", chunks_of({"x", "y"}), vectors).error().code;
+    };
     EXPECT_EQ(code({{1, 2}}), ErrorCode::invalid_argument);
     EXPECT_EQ(code({{1, 2}, {1}}), ErrorCode::invalid_argument);
     EXPECT_EQ(code({{}, {}}), ErrorCode::invalid_argument);

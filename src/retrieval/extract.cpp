@@ -122,8 +122,8 @@ Result<Document> load_pdf(const fs::path& file, const ExtractLimits& limits) {
     const auto program = find_program("pdftotext");
     if (!program) return fail(program.error().with_context("reading PDF needs poppler-utils"));
     // One page more than wanted tells whether there are more. An absolute path cannot be taken for an option.
-    const std::vector<std::string> arguments = {"-enc", "UTF-8", "-eol", "unix", "-l", std::to_string(limits.max_pages + 1),
-                                                fs::absolute(file).string(), "-"};
+    const std::vector<std::string> arguments = {
+        "-enc", "UTF-8", "-eol", "unix", "-l", std::to_string(limits.max_pages + 1), fs::absolute(file).string(), "-"};
     const auto output = run_process(*program, arguments, {limits.wall_time, limits.memory_bytes, limits.max_output_bytes});
     if (!output) return fail(output.error().with_context("pdftotext"));
     PLIMSOLL_TRY(check_ending(*output, limits));
@@ -137,7 +137,8 @@ Result<Document> load_pdf(const fs::path& file, const ExtractLimits& limits) {
 }
 
 Result<Document> load_text(const fs::path& file, Format format, const ExtractLimits& limits) {
-    const auto bytes = load_file(file, format == Format::html ? std::min(limits.max_html_bytes, limits.max_file_bytes) : limits.max_file_bytes);
+    const auto bytes =
+        load_file(file, format == Format::html ? std::min(limits.max_html_bytes, limits.max_file_bytes) : limits.max_file_bytes);
     if (!bytes) return fail(bytes.error());
     if (bytes->contains('\0')) return fail(ErrorCode::unsupported, "binary data, or text that is not UTF-8");
     const std::string text = repair_utf8(*bytes);

@@ -27,8 +27,8 @@ std::string make_pdf(const std::vector<std::string>& pages) {
     objects.push_back(fmt::format("<< /Type /Pages /Kids [{}] /Count {} >>", kids, pages.size()));
     objects.push_back("<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>");
     for (std::size_t i = 0; i < pages.size(); ++i) {
-        objects.push_back(fmt::format("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents {} 0 R /Resources << /Font << /F1 3 0 R >> >> >>",
-                                      5 + 2 * i));
+        objects.push_back(fmt::format(
+            "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents {} 0 R /Resources << /Font << /F1 3 0 R >> >> >>", 5 + 2 * i));
         const std::string stream = fmt::format("BT /F1 12 Tf 72 720 Td ({}) Tj ET", pages[i]);
         objects.push_back(fmt::format("<< /Length {} >>\nstream\n{}\nendstream", stream.size(), stream));
     }
@@ -38,8 +38,8 @@ std::string make_pdf(const std::vector<std::string>& pages) {
         pdf += fmt::format("{} 0 obj\n{}\nendobj\n", i + 1, objects[i]);
     }
     const std::size_t table_at = pdf.size();
-    return pdf + fmt::format("xref\n0 {}\n0000000000 65535 f \n{}trailer\n<< /Size {} /Root 1 0 R >>\nstartxref\n{}\n%%EOF\n", objects.size() + 1, table,
-                             objects.size() + 1, table_at);
+    return pdf + fmt::format("xref\n0 {}\n0000000000 65535 f \n{}trailer\n<< /Size {} /Root 1 0 R >>\nstartxref\n{}\n%%EOF\n",
+                             objects.size() + 1, table, objects.size() + 1, table_at);
 }
 
 class Extract : public testing::Test {
@@ -62,23 +62,29 @@ class Extract : public testing::Test {
 };
 
 TEST_F(Extract, MarkdownLosesItsMarks) {
-    const auto document = load_document(write("a.md",
-                                              "---\nauthor: x\n---\n# Queues *and* load\n\nA **bold** and `snake_case` [link](http://x.y/z), 2 * 3 < 7.\n"
-                                              "Second line<br>.\n\nSetext\n------\n\n* item one\n* item two\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n"
-                                              "```sh\n# not a heading\nrun *x*\n```\n<!-- hidden\nstill -->\n![plot](p.png)\n"));
+    const auto document =
+        load_document(write("a.md",
+                            "---\nauthor: x\n---\n# Queues *and* load\n\nA **bold** and `snake_case` [link](http://x.y/z), 2 * 3 < 7.\n"
+                            "Second line<br>.\n\nSetext\n------\n\n* item one\n* item two\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n"
+                            "```sh\n# not a heading\nrun *x*\n```\n<!-- hidden\nstill -->\n![plot](p.png)\n"));
     ASSERT_TRUE(document) << document.error().message;
     EXPECT_EQ(document->title, "Queues and load");
     EXPECT_EQ(document->name, "a.md");
     ASSERT_EQ(document->pages.size(), 1u);
     EXPECT_EQ(document->pages[0].text,
-              "# Queues and load\n\n\nA bold and snake_case link, 2 * 3 < 7.\nSecond line.\n\n## Setext\n\n\n- item one\n- item two\n\n| a | b |\n| 1 | 2 |\n\n"
+              "# Queues and load\n\n\nA bold and snake_case link, 2 * 3 < 7.\nSecond line.\n\n## Setext\n\n\n- item one\n- item two\n\n| a "
+              "| b |\n| 1 | 2 |\n\n"
               "    # not a heading\n    run *x*\nplot\n");
 }
 
 TEST_F(Extract, MarkdownSurvivesWhatIsNone) {
-    for (const std::string& text : {std::string(), std::string("#"), std::string("[[[[](("), std::string("```\nopen"), std::string("---\nopen"), std::string("<"),
-                                    std::string(200'000, '['), std::string(200'000, '<'), std::string(100'000, '*'), std::string("\\")})
+    std::string nested_links(300'000, '[');
+    for (int i = 0; i < 300'000; ++i) nested_links += "](x)";
+    for (const std::string& text :
+         {std::string(), std::string("#"), std::string("[[[[](("), std::string("```\nopen"), std::string("---\nopen"), std::string("<"),
+          std::string(200'000, '['), std::string(200'000, '<'), std::string(100'000, '*'), std::string("\\"), nested_links})
         EXPECT_EQ(parse_markdown(text).pages.size(), 1u);
+    EXPECT_EQ(parse_markdown("Text\n```\ncode\n```\n---\n").title, "");
 }
 
 TEST_F(Extract, TextIsSplitAtFormFeeds) {
@@ -94,8 +100,9 @@ TEST_F(Extract, HeadingsOfPlainTextAreTheShortLinesBeforeProse) {
     const std::string prose = "A sentence of prose that is long enough to be one.\n";
     EXPECT_EQ(parse_plain_text("Title\n\n" + prose + "\nDirect heading\n" + prose).pages[0].text,
               "## Title\n\n" + prose + "\n## Direct heading\n" + prose);
-    for (const std::string& text : {"Ends with a stop.\n\n" + prose, "lower case\n\n" + prose, std::string("Cell\n\nCell\n\nCell\n"),
-                                    "First line of a paragraph that wraps at some width\n" + prose, prose + "Short line within a paragraph\n" + prose})
+    for (const std::string& text :
+         {"Ends with a stop.\n\n" + prose, "lower case\n\n" + prose, std::string("Cell\n\nCell\n\nCell\n"),
+          "First line of a paragraph that wraps at some width\n" + prose, prose + "Short line within a paragraph\n" + prose})
         EXPECT_EQ(parse_plain_text(text).pages[0].text, text);
 }
 

@@ -74,12 +74,21 @@ bool is_element(const GumboNode& node) { return node.type == GUMBO_NODE_ELEMENT 
 
 bool is_hidden(const GumboNode& node) {
     switch (node.v.element.tag) {
-        case GUMBO_TAG_SCRIPT: case GUMBO_TAG_STYLE: case GUMBO_TAG_NAV: case GUMBO_TAG_NOSCRIPT: case GUMBO_TAG_TEMPLATE:
-        case GUMBO_TAG_IFRAME: case GUMBO_TAG_SVG: case GUMBO_TAG_FORM: case GUMBO_TAG_BUTTON: case GUMBO_TAG_SELECT:
-        case GUMBO_TAG_TEXTAREA: case GUMBO_TAG_OBJECT: case GUMBO_TAG_HEAD: case GUMBO_TAG_FOOTER:
-            return true;
-        default:
-            return gumbo_get_attribute(&node.v.element.attributes, "hidden") != nullptr;
+        case GUMBO_TAG_SCRIPT:
+        case GUMBO_TAG_STYLE:
+        case GUMBO_TAG_NAV:
+        case GUMBO_TAG_NOSCRIPT:
+        case GUMBO_TAG_TEMPLATE:
+        case GUMBO_TAG_IFRAME:
+        case GUMBO_TAG_SVG:
+        case GUMBO_TAG_FORM:
+        case GUMBO_TAG_BUTTON:
+        case GUMBO_TAG_SELECT:
+        case GUMBO_TAG_TEXTAREA:
+        case GUMBO_TAG_OBJECT:
+        case GUMBO_TAG_HEAD:
+        case GUMBO_TAG_FOOTER: return true;
+        default: return gumbo_get_attribute(&node.v.element.attributes, "hidden") != nullptr;
     }
 }
 
@@ -90,15 +99,41 @@ int heading_level(const GumboNode& node) {
 
 bool is_block(const GumboNode& node) {
     switch (node.v.element.tag) {
-        case GUMBO_TAG_A: case GUMBO_TAG_ABBR: case GUMBO_TAG_B: case GUMBO_TAG_CITE: case GUMBO_TAG_CODE: case GUMBO_TAG_DFN:
-        case GUMBO_TAG_EM: case GUMBO_TAG_FONT: case GUMBO_TAG_I: case GUMBO_TAG_KBD: case GUMBO_TAG_MARK: case GUMBO_TAG_Q:
-        case GUMBO_TAG_S: case GUMBO_TAG_SAMP: case GUMBO_TAG_SMALL: case GUMBO_TAG_SPAN: case GUMBO_TAG_STRONG: case GUMBO_TAG_SUB:
-        case GUMBO_TAG_SUP: case GUMBO_TAG_TIME: case GUMBO_TAG_TT: case GUMBO_TAG_U: case GUMBO_TAG_VAR: case GUMBO_TAG_WBR:
-        case GUMBO_TAG_LI: case GUMBO_TAG_BR: case GUMBO_TAG_TD: case GUMBO_TAG_TH: case GUMBO_TAG_TR: case GUMBO_TAG_IMG:
-        case GUMBO_TAG_THEAD: case GUMBO_TAG_TBODY: case GUMBO_TAG_DT: case GUMBO_TAG_DD:
-            return false;
-        default:
-            return true;
+        case GUMBO_TAG_A:
+        case GUMBO_TAG_ABBR:
+        case GUMBO_TAG_B:
+        case GUMBO_TAG_CITE:
+        case GUMBO_TAG_CODE:
+        case GUMBO_TAG_DFN:
+        case GUMBO_TAG_EM:
+        case GUMBO_TAG_FONT:
+        case GUMBO_TAG_I:
+        case GUMBO_TAG_KBD:
+        case GUMBO_TAG_MARK:
+        case GUMBO_TAG_Q:
+        case GUMBO_TAG_S:
+        case GUMBO_TAG_SAMP:
+        case GUMBO_TAG_SMALL:
+        case GUMBO_TAG_SPAN:
+        case GUMBO_TAG_STRONG:
+        case GUMBO_TAG_SUB:
+        case GUMBO_TAG_SUP:
+        case GUMBO_TAG_TIME:
+        case GUMBO_TAG_TT:
+        case GUMBO_TAG_U:
+        case GUMBO_TAG_VAR:
+        case GUMBO_TAG_WBR:
+        case GUMBO_TAG_LI:
+        case GUMBO_TAG_BR:
+        case GUMBO_TAG_TD:
+        case GUMBO_TAG_TH:
+        case GUMBO_TAG_TR:
+        case GUMBO_TAG_IMG:
+        case GUMBO_TAG_THEAD:
+        case GUMBO_TAG_TBODY:
+        case GUMBO_TAG_DT:
+        case GUMBO_TAG_DD: return false;
+        default: return true;
     }
 }
 
@@ -116,7 +151,10 @@ class Writer {
         }
         switch (node.v.element.tag) {
             case GUMBO_TAG_LI: new_line(), out += "- "; break;
-            case GUMBO_TAG_BR: case GUMBO_TAG_TR: case GUMBO_TAG_DT: case GUMBO_TAG_DD: new_line(); break;
+            case GUMBO_TAG_BR:
+            case GUMBO_TAG_TR:
+            case GUMBO_TAG_DT:
+            case GUMBO_TAG_DD: new_line(); break;
             case GUMBO_TAG_PRE: ++preformatted_; break;
             default: break;
         }
@@ -224,7 +262,8 @@ Result<Document> parse_html(std::string_view text) {
     Arena arena;
     const GumboNode* root = parse_in(arena, text.data(), text.size());
     if (!root)
-        return fail(ErrorCode::limit, fmt::format("HTML needs more than {} MB or {} s to parse", kMaxTreeBytes >> 20, kMaxParseTime.count()));
+        return fail(ErrorCode::limit,
+                    fmt::format("HTML needs more than {} MB or {} s to parse", kMaxTreeBytes >> 20, kMaxParseTime.count()));
     Document document;
     document.pages.push_back({1, visible_text(*root)});
     document.title = title_of(*root);

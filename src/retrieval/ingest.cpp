@@ -67,7 +67,8 @@ std::uint64_t fnv1a(std::string_view text) {
 }
 
 std::string content_hash(std::string_view content, const ChunkOptions& options) {
-    return fmt::format("{:016x}-{}-{}-{}-{}", fnv1a(content), content.size(), options.target_chars, options.overlap_chars, kExtractionVersion);
+    return fmt::format("{:016x}-{}-{}-{}-{}", fnv1a(content), content.size(), options.target_chars, options.overlap_chars,
+                       kExtractionVersion);
 }
 
 // A document on its way into the collection.
@@ -163,7 +164,8 @@ asio::awaitable<Result<void>> finish_document(Ingest& ingest, const SourceFile& 
     const auto pages = static_cast<int>(prepared->document.pages.size());
     const auto chunks = static_cast<int>(prepared->chunks.size());
     const bool truncated = prepared->document.truncated;
-    const auto stored = co_await asio::co_spawn(ingest.pool.compute(), store_on_pool(ingest.collection, std::move(*prepared)), asio::use_awaitable);
+    const auto stored =
+        co_await asio::co_spawn(ingest.pool.compute(), store_on_pool(ingest.collection, std::move(*prepared)), asio::use_awaitable);
     if (!stored) {
         // Vectors of a wrong shape are this document's fault; a file that cannot be written is everybody's.
         if (stored.error().code != ErrorCode::invalid_argument) co_return fail(stored.error().with_context(file.name));
@@ -186,8 +188,8 @@ asio::awaitable<Result<void>> ingest_batch(Ingest& ingest, std::span<const Sourc
     using Operation = decltype(asio::co_spawn(executor, prepare_document(ingest, files[0]), asio::deferred));
     std::vector<Operation> operations;
     for (const SourceFile& file : files) operations.push_back(asio::co_spawn(executor, prepare_document(ingest, file), asio::deferred));
-    auto [order, exceptions, prepared] =
-        co_await asio::experimental::make_parallel_group(std::move(operations)).async_wait(asio::experimental::wait_for_all(), asio::use_awaitable);
+    auto [order, exceptions, prepared] = co_await asio::experimental::make_parallel_group(std::move(operations))
+                                             .async_wait(asio::experimental::wait_for_all(), asio::use_awaitable);
     for (const std::exception_ptr& exception : exceptions)
         if (exception) std::rethrow_exception(exception);
     for (std::size_t i = 0; i < files.size(); ++i) {
@@ -214,8 +216,9 @@ asio::awaitable<Result<FolderListing>> list_on_pool(fs::path folder) { co_return
 
 }  // namespace
 
-asio::awaitable<Result<IngestReport>> ingest_folder(event::Context context, fs::path folder, Collection& collection, llm::EmbeddingModel& model,
-                                                    net::IoPool& pool, IngestOptions options, OnProgress progress) {
+asio::awaitable<Result<IngestReport>> ingest_folder(event::Context context, fs::path folder, Collection& collection,
+                                                    llm::EmbeddingModel& model, net::IoPool& pool, IngestOptions options,
+                                                    OnProgress progress) {
     if (const auto bound = collection.bind_model(model.model()); !bound) co_return fail(bound.error());
     const auto listing = co_await asio::co_spawn(pool.compute(), list_on_pool(folder), asio::use_awaitable);
     if (!listing) co_return fail(listing.error());

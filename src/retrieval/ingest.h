@@ -34,8 +34,8 @@ struct IngestReport {
     int skipped = 0;    // files of other kinds
     int truncated = 0;  // longer than ExtractLimits::max_pages
     int failed = 0;
-    int chunks = 0;  // of the updated documents
-    int pages = 0;   // of the updated documents
+    int chunks = 0;                                       // of the updated documents
+    int pages = 0;                                        // of the updated documents
     std::vector<std::pair<std::string, Error>> failures;  // name and reason, in order of name
 };
 

@@ -5,6 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <map>
 
@@ -50,9 +53,36 @@ class WordHashModel : public llm::EmbeddingModel {
     std::string name_ = "fake", model_ = "word-hash";
 };
 
-asio::awaitable<void> ingest_into(Result<IngestReport>& report, event::Context context, std::filesystem::path folder, Collection& collection,
-                                  llm::EmbeddingModel& model, net::IoPool& pool, IngestOptions options, OnProgress progress) {
+asio::awaitable<void> ingest_into(Result<IngestReport>& report, event::Context context, std::filesystem::path folder,
+                                  Collection& collection, llm::EmbeddingModel& model, net::IoPool& pool, IngestOptions options,
+                                  OnProgress progress) {
     report = co_await ingest_folder(std::move(context), std::move(folder), collection, model, pool, options, std::move(progress));
+}
+
+// Never answers; says when it was asked.
+class StuckModel : public WordHashModel {
+  public:
+    explicit StuckModel(asio::steady_timer& asked) : asked_(asked) {}
+    asio::awaitable<Result<std::vector<std::vector<float>>>> embed(event::Context /*context*/,
+                                                                   std::vector<std::string> /*texts*/) override {
+        asked_.cancel();
+        asio::steady_timer never(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
+        co_await never.async_wait(asio::use_awaitable);
+        co_return std::vector<std::vector<float>>();
+    }
+
+  private:
+    asio::steady_timer& asked_;
+};
+
+asio::awaitable<void> wait_for_cancel(asio::steady_timer& timer) { co_await timer.async_wait(asio::as_tuple(asio::use_awaitable)); }
+
+asio::awaitable<void> ingest_until_asked(event::Context context, std::filesystem::path folder, Collection& collection, net::IoPool& pool) {
+    using namespace asio::experimental::awaitable_operators;
+    asio::steady_timer asked(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
+    StuckModel model(asked);
+    Result<IngestReport> report;
+    co_await (ingest_into(report, context, folder, collection, model, pool, {}, {}) || wait_for_cancel(asked));
 }
 
 class Ingesting : public testing::Test {
@@ -71,7 +101,8 @@ class Ingesting : public testing::Test {
         event::Context context = session->root();
         if (expired_) context = context.with_deadline(Deadline::after(std::chrono::seconds(-1)));
         pool_.run([&] {
-            return ingest_into(report, context, folder, *collection_, model_, pool_, options, [this](const std::string& line) { lines_.push_back(line); });
+            return ingest_into(report, context, folder, *collection_, model_, pool_, options,
+                               [this](const std::string& line) { lines_.push_back(line); });
         });
         return report;
     }
@@ -136,7 +167,8 @@ TEST_F(Ingesting, SecondRunDoesOnlyWhatChanged) {
 }
 
 TEST_F(Ingesting, SameFolderGivesTheSameIds) {
-    for (int i = 0; i < 9; ++i) write(fmt::format("{}.txt", i), std::string(static_cast<std::size_t>(9 - i) * 2000, 'x') + fmt::format(" n{}", i));
+    for (int i = 0; i < 9; ++i)
+        write(fmt::format("{}.txt", i), std::string(static_cast<std::size_t>(9 - i) * 2000, 'x') + fmt::format(" n{}", i));
     IngestOptions options;
     options.concurrent_batches = 4;
     ASSERT_TRUE(ingest(options));
@@ -192,6 +224,14 @@ TEST_F(Ingesting, StopsWhenTheModelIsGone) {
     EXPECT_EQ(*collection_->chunk_count(), 1);
 }
 
+TEST_F(Ingesting, CanBeCancelledWhileEmbedding) {
+    for (int i = 0; i < 5; ++i) write(fmt::format("{}.txt", i), "Text.");
+    auto session = event::Session::make({}, {}, system_clock(), 1);
+    pool_.run([&] { return ingest_until_asked(session->root(), docs_, *collection_, pool_); });
+    EXPECT_EQ(*collection_->chunk_count(), 0);
+    EXPECT_EQ(ingest()->updated, 5);
+}
+
 TEST_F(Ingesting, SaysWhatItCannotStart) {
     EXPECT_EQ(ingest_from(docs_ / "none").error().code, ErrorCode::not_found);
     write("a.txt", "x");
@@ -222,10 +262,10 @@ TEST_F(Ingesting, ExampleCorpusAnswersItsQuestions) {
     EXPECT_EQ(report->failed, 0);
     EXPECT_GT(report->chunks, 150);
     const std::map<std::string, std::string> sources = {
-        {"replicas", "capacity-planning.md"},    {"littles-law", "queueing-basics.md"},
-        {"kv-cache", "kv-cache-memory.pdf"},     {"coordinated-omission", "load-testing.md"},
+        {"replicas", "capacity-planning.md"},        {"littles-law", "queueing-basics.md"},
+        {"kv-cache", "kv-cache-memory.pdf"},         {"coordinated-omission", "load-testing.md"},
         {"throttling", "kubernetes-cpu-limits.txt"}, {"hybrid-search", "embeddings-and-hybrid-search.html"},
-        {"session-cost", "token-costs.txt"},     {"incident", "incident-review.pdf"}};
+        {"session-cost", "token-costs.txt"},         {"incident", "incident-review.pdf"}};
     const auto rows = parse_json(*load_file(example / "example_inputs.json"));
     ASSERT_TRUE(rows);
     ASSERT_EQ(rows->as_array().size(), sources.size());

@@ -2,6 +2,7 @@
 // matter. Line by line, so that any input costs linear time.
 #include <algorithm>
 #include <cctype>
+#include <utility>
 #include <vector>
 
 #include "retrieval/extract.h"
@@ -10,7 +11,7 @@ namespace plimsoll::retrieval {
 namespace {
 
 constexpr std::size_t kMaxHeadingLevel = 6;
-constexpr std::size_t kMaxLinkBytes = 2048;  // how far the end of a link or tag is looked for
+constexpr std::size_t kMaxLinkBytes = 2048;  // of a link's text, a link's target or a tag; a longer one is text
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || static_cast<unsigned char>(c) >= 0x80; }
@@ -27,8 +28,7 @@ bool holds_only(std::string_view text, std::string_view characters) {
 
 // Position of `wanted` after `from`, close enough to belong to what started there.
 std::size_t find_near(std::string_view text, char wanted, std::size_t from) {
-    const std::size_t at = text.substr(0, std::min(text.size(), from + kMaxLinkBytes)).find(wanted, from);
-    return at;
+    return text.substr(0, std::min(text.size(), from + kMaxLinkBytes)).find(wanted, from);
 }
 
 // One past a link's target, which starts at `at`: "(url)" or "[ref]"; `at` itself when there is none.
@@ -51,6 +51,18 @@ std::size_t strip_tag(std::string_view text, std::size_t at, std::string& out) {
     return end + 1;
 }
 
+// "*" and "_" of emphasis, and the "!" of an image, which leaves its description. "a * b" and snake_case stay.
+bool is_unseen_mark(char c, char next, std::string_view before) {
+    if (c == '!') return next == '[';
+    if (c == '*') return !is_space(next) || (!before.empty() && !is_space(before.back()));
+    return c == '_' && (before.empty() || !is_word(before.back()) || !is_word(next));
+}
+
+// The line under a table's head, and where a reference link goes to.
+bool is_unseen_line(std::string_view body) {
+    return (body.contains('|') && holds_only(body, "|-: \t")) || (body.starts_with('[') && body.contains("]: "));
+}
+
 // Emphasis, code marks, links and tags of one line.
 std::string strip_inline(std::string_view text) {
     std::string out;
@@ -66,15 +78,15 @@ std::string strip_inline(std::string_view text) {
             const std::size_t end = find_near(text, '`', i + 1);
             if (end != std::string_view::npos) out += text.substr(i + 1, end - i - 1);
             i = end == std::string_view::npos ? i + 1 : end + 1;
-        } else if (c == '!' && next == '[') {
-            ++i;  // an image leaves its description
+        } else if (is_unseen_mark(c, next, out)) {
+            ++i;
         } else if (c == '[') {
             labels.push_back(out.size());
             out += c;
             ++i;
         } else if (c == ']' && !labels.empty()) {
             const std::size_t after = skip_target(text, i + 1);
-            if (after == i + 1)
+            if (after == i + 1 || out.size() - labels.back() > kMaxLinkBytes)
                 out += c;
             else
                 out.erase(labels.back(), 1);
@@ -82,10 +94,6 @@ std::string strip_inline(std::string_view text) {
             i = after;
         } else if (c == '<') {
             i = strip_tag(text, i, out);
-        } else if (c == '*' && (next == '*' || !is_space(next) || (!out.empty() && !is_space(out.back())))) {
-            ++i;  // "a * b" stays
-        } else if (c == '_' && !(!out.empty() && is_word(out.back()) && is_word(next))) {
-            ++i;  // snake_case stays
         } else {
             out += c;
             ++i;
@@ -105,6 +113,7 @@ class Reader {
         ++lines_;
         if (line.ends_with('\r')) line.remove_suffix(1);
         const std::string_view body = trim(line);
+        const bool after_paragraph = std::exchange(is_paragraph_line_, false);
         if (in_front_matter_ || (lines_ == 1 && body == "---")) {
             in_front_matter_ = lines_ == 1 || body != "---";
         } else if (!fence_.empty()) {
@@ -119,7 +128,7 @@ class Reader {
         } else if (line.starts_with("    ") && !in_list_) {
             text_.append(line) += '\n';
         } else {
-            take_prose(line, body);
+            take_prose(line, body, after_paragraph);
         }
     }
 
@@ -131,29 +140,23 @@ class Reader {
     }
 
   private:
-    void take_prose(std::string_view line, std::string_view body) {
+    void take_prose(std::string_view line, std::string_view body, bool after_paragraph) {
         while (body.starts_with('>')) body = trim(body.substr(1));
         if (const std::size_t level = heading_level(body)) {
             std::string_view words = trim(body.substr(level));
             while (words.ends_with('#')) words.remove_suffix(1);
             add_heading(level, strip_inline(trim(words)));
-        } else if (is_paragraph_line_ && (holds_only(body, "=") || holds_only(body, "-"))) {
+        } else if (after_paragraph && (holds_only(body, "=") || holds_only(body, "-"))) {
             // Setext: the line above was a heading.
             const std::string words = text_.substr(last_line_, text_.size() - last_line_ - 1);
             text_.resize(last_line_);
             add_heading(body[0] == '=' ? 1 : 2, words);
         } else if (holds_only(body, "-*_ \t") && body.size() >= 3) {
             add_line("");  // a rule ends the paragraph
-        } else if (body.contains('|') && holds_only(body, "|-: \t")) {
-            return;  // the line under a table's head
-        } else if (body.starts_with('[') && body.contains("]: ")) {
-            return;  // a link's target
-        } else {
+        } else if (!is_unseen_line(body)) {
             add_line(marker_of(line, body));
             is_paragraph_line_ = !body.empty() && !in_list_;
-            return;
         }
-        is_paragraph_line_ = false;
     }
 
     // A list item keeps its bullet as "- ".
@@ -164,7 +167,7 @@ class Reader {
             return "- " + strip_inline(trim(body.substr(1)));
         }
         const std::size_t digits = body.find_first_not_of("0123456789");
-        const bool numbered = digits != 0 && digits != std::string_view::npos && digits + 1 < body.size() && body[digits] == '.';
+        const bool numbered = digits != 0 && digits != std::string_view::npos && body.substr(digits).starts_with(". ");
         if (numbered)
             in_list_ = true;
         else if (!body.empty() && !line.starts_with(' '))

@@ -15,8 +15,10 @@ constexpr int kBusyWaitMs = 10'000;
 ErrorCode code_of(int sqlite_code) {
     switch (sqlite_code & 0xFF) {
         case SQLITE_FULL: return ErrorCode::no_space;
-        case SQLITE_NOTADB: case SQLITE_CORRUPT: return ErrorCode::parse;
-        case SQLITE_BUSY: case SQLITE_LOCKED: return ErrorCode::in_use;
+        case SQLITE_NOTADB:
+        case SQLITE_CORRUPT: return ErrorCode::parse;
+        case SQLITE_BUSY:
+        case SQLITE_LOCKED: return ErrorCode::in_use;
         case SQLITE_TOOBIG: return ErrorCode::limit;
         default: return ErrorCode::io;
     }

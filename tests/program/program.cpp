@@ -83,10 +83,12 @@ void Program::send_signal(int signal) { ::kill(pid_, signal); }
 
 std::string Program::wait_for_line(const std::string& text) {
     const auto until = std::chrono::steady_clock::now() + kPatience;
-    std::size_t searched = 0;
     for (;;) {
-        for (std::size_t newline; (newline = out_.find('\n', searched)) != std::string::npos; searched = newline + 1)
-            if (const std::string line = out_.substr(searched, newline - searched); line.find(text) != std::string::npos) return line;
+        for (std::size_t newline; (newline = out_.find('\n', searched_)) != std::string::npos;) {
+            const std::string line = out_.substr(searched_, newline - searched_);
+            searched_ = newline + 1;
+            if (line.find(text) != std::string::npos) return line;
+        }
         if (!wait_readable(out_fd_, until)) return "";
         char buffer[4096];
         const ssize_t got = ::read(out_fd_, buffer, sizeof buffer);
@@ -124,7 +126,7 @@ Finished run_program(const std::vector<std::string>& arguments, const std::files
 namespace {
 
 std::vector<std::string> sim_arguments(std::vector<std::string> flags) {
-    std::vector<std::string> out = {"sim", "serve", "--port", "0"};
+    std::vector<std::string> out = {"sim", "serve", "--port", "0", "--ttft", "0.005", "--tokens", "16"};
     out.insert(out.end(), flags.begin(), flags.end());
     return out;
 }

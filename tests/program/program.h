@@ -28,7 +28,7 @@ class Program {
     Program(const Program&) = delete;
     Program& operator=(const Program&) = delete;
 
-    // Reads standard output until a line contains `text` and returns that line; empty when the output ended without it.
+    // Reads on in standard output until a line contains `text` and returns that line; empty when the output ended without it.
     std::string wait_for_line(const std::string& text);
     void send_signal(int signal);
     // Waits for the end; a program that takes longer than a minute is killed.
@@ -39,6 +39,7 @@ class Program {
     pid_t pid_ = -1;
     int out_fd_ = -1;
     std::string out_;
+    std::size_t searched_ = 0;  // so much of out_ wait_for_line() has passed
     std::filesystem::path err_file_;
 };
 

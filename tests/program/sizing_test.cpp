@@ -32,7 +32,7 @@ class Sizing : public testing::Test {
 
   private:
     TemporaryFolder folder_;
-    SimulatedModel model_{folder_.path(), {"--ttft", "0.01"}};
+    SimulatedModel model_{folder_.path()};
 };
 
 TEST_F(Sizing, OnlineThenOffline) {
