@@ -12,7 +12,7 @@ setup:
 	@tools/setup.sh
 
 build: setup     ## build/plimsoll and the tests
-	@cmake --preset release --log-level=WARNING
+	@cmake --preset release >/dev/null
 	@cmake --build build -j $(JOBS)
 
 models: setup    ## the local model server and its two models, into .models/ (163 MB)
@@ -33,18 +33,18 @@ tidy: build
 	@git ls-files 'src/*.cpp' | xargs -n 4 -P $(JOBS) clang-tidy-19 -p build --quiet --warnings-as-errors='*'
 
 asan tsan: setup
-	@cmake --preset $@ --log-level=WARNING
+	@cmake --preset $@ >/dev/null
 	@cmake --build build-$@ -j $(JOBS)
 	@cd build-$@ && ctest --output-on-failure --no-tests=error -j $(JOBS)
 
 FUZZ_SECONDS ?= 60
 fuzz: setup      ## every fuzz target for FUZZ_SECONDS
-	@cmake --preset fuzz --log-level=WARNING
+	@cmake --preset fuzz >/dev/null
 	@cmake --build build-fuzz -j $(JOBS)
 	@for f in build-fuzz/*_fuzz; do echo "$$f"; $$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -verbosity=0 || exit 1; done
 
 bench: setup     ## benchmarks; results belong into docs/benchmarks.md
-	@cmake --preset release --log-level=WARNING -DPLIMSOLL_BENCH=ON
+	@cmake --preset release -DPLIMSOLL_BENCH=ON >/dev/null
 	@cmake --build build -j $(JOBS)
 	@bench/run.sh
 

@@ -20,6 +20,8 @@ function(plimsoll_add_test_program module sources)
   target_link_libraries(${module}_test PRIVATE plimsoll_${module} GTest::gmock_main)
   target_compile_definitions(${module}_test PRIVATE PLIMSOLL_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
     PLIMSOLL_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  # Tests are compiled more often than they run: optimising them costs half of the build.
+  target_compile_options(${module}_test PRIVATE -O0)
   gtest_discover_tests(${module}_test TEST_PREFIX ${module}. DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 120)
 endfunction()
 

@@ -99,17 +99,25 @@ std::string sizing_answer(const forecast::SizingResult& result) {
     if (estimate.capacity_not_reached)
         return fmt::format("{} users need at most {} model servers ({}): capacity was not reached at {} at once.", result.targets.users,
                            gpus_text(estimate.gpus), target, report::format_short(estimate.sessions_at_target));
-    return fmt::format("{} users at once need {} model servers like the tested one ({}); one carries {}.", result.targets.users,
-                       gpus_text(estimate.gpus), target, report::format_short(std::floor(estimate.sessions_at_target / result.gpus)));
+    int highest = 0;
+    for (const auto& leg : result.legs) highest = std::max(highest, leg.leg.concurrency);
+    return fmt::format("{} users at once need {} model servers like the tested one ({}); one carries {}. Measured up to {} at once.",
+                       result.targets.users, gpus_text(estimate.gpus), target,
+                       report::format_short(std::floor(estimate.sessions_at_target / result.gpus)), highest);
 }
 
 Result<void> add_sizing(const ReportFlags& flags, report::ReportView& view) {
-    auto legs = load_online_legs(flags.sizing_dir);
-    if (!legs) return fail(legs.error());
-    const forecast::SizingResult result = compute(flags.targets, std::move(*legs));
+    auto online = load_online_legs(flags.sizing_dir);
+    if (!online) return fail(online.error());
+    // Without targets of its own the report is about what the run was asked for.
+    TargetFlags targets = flags.targets;
+    if (targets.targets.users == 0 && online->asked) {
+        targets.targets = online->asked->targets;
+        targets.gpus = online->asked->gpus;
+    }
+    const forecast::SizingResult result = compute(targets, std::move(online->legs));
     report::SizingView sizing;
     sizing.metrics = make_metric_views(result);
-    sizing.answer = sizing_answer(result);
     if (!result.extrapolation.empty()) sizing.statements.push_back(result.extrapolation);
     for (const auto* metric : {&result.workflow_runtime, &result.llm_latency})
         if (metric->held_out)
@@ -129,7 +137,7 @@ Result<void> add_sizing(const ReportFlags& flags, report::ReportView& view) {
         if (highest->leg.total_runtime > 0)
             view.facts.push_back({report::format_short(60 * highest->leg.sessions / highest->leg.total_runtime), "sessions a minute at that load"});
     }
-    view.headline = sizing.answer;
+    view.headline = sizing_answer(result);
     view.sizing = std::move(sizing);
     view.about.push_back({flags.sizing_dir, "sizing run"});
     return {};

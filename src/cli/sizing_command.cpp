@@ -141,9 +141,9 @@ Result<bool> measure(const SizingFlags& flags, const std::vector<int>& concurren
 }
 
 Result<bool> recompute(const SizingFlags& flags) {
-    auto legs = load_online_legs(flags.output_dir, flags.append);
-    if (!legs) return fail(legs.error());
-    const forecast::SizingResult result = compute(flags.targets, std::move(*legs));
+    auto online = load_online_legs(flags.output_dir, flags.append);
+    if (!online) return fail(online.error());
+    const forecast::SizingResult result = compute(flags.targets, std::move(online->legs));
     PLIMSOLL_TRY(save_sizing(make_job(flags, "offline"), result));
     print_answer(result);
     return true;

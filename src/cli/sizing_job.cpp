@@ -5,7 +5,6 @@
 
 #include "base/files.h"
 #include "base/log.h"
-#include "forecast/calc_output.h"
 
 namespace plimsoll::cli {
 namespace {
@@ -35,7 +34,7 @@ void add_target_flags(CLI::App& command, TargetFlags& flags) {
     command.add_flag("--nat_compat,--nat-compat", flags.nat_compat, "NAT's outlier and fit rules instead of the repaired ones");
 }
 
-Result<std::vector<forecast::LegResult>> load_online_legs(const fs::path& dir, bool join) {
+Result<OnlineLegs> load_online_legs(const fs::path& dir, bool join) {
     std::vector<std::pair<fs::file_time_type, fs::path>> jobs;
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(dir / "online", error)) {
@@ -43,6 +42,7 @@ Result<std::vector<forecast::LegResult>> load_online_legs(const fs::path& dir, b
         if (fs::exists(file)) jobs.emplace_back(fs::last_write_time(file), file);
     }
     std::ranges::sort(jobs, std::greater<>());
+    OnlineLegs out;
     std::map<int, forecast::LegResult> legs;
     for (const auto& [time, file] : jobs) {
         const auto text = load_file(file);
@@ -52,12 +52,12 @@ Result<std::vector<forecast::LegResult>> load_online_legs(const fs::path& dir, b
             log_warning("{}: {}", file.string(), read.error().message);
             continue;
         }
+        if (legs.empty()) out.asked = forecast::parse_asked_for(*parsed);
         for (auto& leg : *read) legs.try_emplace(leg.concurrency, std::move(leg));
         if (!join && !legs.empty()) break;
     }
     if (legs.empty()) return fail(ErrorCode::not_found, (dir / "online").string() + " holds no measurements");
-    std::vector<forecast::LegResult> out;
-    for (auto& [concurrency, leg] : legs) out.push_back(std::move(leg));
+    for (auto& [concurrency, leg] : legs) out.legs.push_back(std::move(leg));
     return out;
 }
 

@@ -4,10 +4,11 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "forecast/sizing.h"
+#include "forecast/calc_output.h"
 #include "report/sizing_plots.h"
 
 namespace plimsoll::cli {
@@ -21,7 +22,11 @@ void add_target_flags(CLI::App& command, TargetFlags& flags);
 
 // The measurements of the newest job under <dir>/online, or, with `join`, of all jobs, of each concurrency the newest.
 // Unreadable jobs are warned about and passed over. Errors: not_found when there is none.
-Result<std::vector<forecast::LegResult>> load_online_legs(const std::filesystem::path& dir, bool join = false);
+struct OnlineLegs {
+    std::vector<forecast::LegResult> legs;
+    std::optional<forecast::AskedFor> asked;  // of the newest job
+};
+Result<OnlineLegs> load_online_legs(const std::filesystem::path& dir, bool join = false);
 
 forecast::SizingResult compute(const TargetFlags& flags, std::vector<forecast::LegResult> legs);
 

@@ -10,8 +10,8 @@ namespace plimsoll::config {
 namespace {
 
 // Settings that NAT gives to every component and that change nothing here: labels, and what only its optimizer reads.
-constexpr std::array<std::string_view, 8> kSharedKeys = {
-    "name", "description", "verbose", "workflow_alias", "log_response_max_chars", "optimizable_params", "search_space", "_type"};
+constexpr std::array<std::string_view, 7> kSharedKeys = {
+    "name", "description", "verbose", "workflow_alias", "log_response_max_chars", "optimizable_params", "search_space"};
 
 bool is_shared_key(std::string_view key) { return std::ranges::find(kSharedKeys, key) != kSharedKeys.end(); }
 
@@ -107,9 +107,11 @@ void check_unknown_keys(const Checking& checking, const ComponentInfo& info, con
         known.push_back(field.name);
         known.insert(known.end(), field.aliases.begin(), field.aliases.end());
     }
+    const bool typed = !info.type.empty();  // eval.general and the profiler are described alike but are no components
     const auto* type_key = find_type_key(node);
     for (const auto& member : node.members) {
-        if (&member == type_key || is_shared_key(member.key) || std::ranges::find(known, member.key) != known.end()) continue;
+        if (typed && (&member == type_key || is_shared_key(member.key))) continue;
+        if (std::ranges::find(known, member.key) != known.end()) continue;
         checking.unknown_key(member, path, known);
     }
 }

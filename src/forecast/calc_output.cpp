@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <optional>
 
 namespace plimsoll::forecast {
 namespace {
@@ -64,7 +65,12 @@ json::value own_to_json(const SizingResult& result) {
     json::object sessions;
     for (const auto& sizing : result.legs)
         sessions[std::to_string(sizing.leg.concurrency)] = {{"sessions", sizing.leg.sessions}, {"failed", sizing.leg.failed}};
-    return {{"llm_latency", metric_to_own_json(result.llm_latency)},
+    return {{"targets",
+             {{"llm_latency", result.targets.llm_latency},
+              {"workflow_runtime", result.targets.workflow_runtime},
+              {"users", result.targets.users},
+              {"gpus", result.gpus}}},
+            {"llm_latency", metric_to_own_json(result.llm_latency)},
             {"workflow_runtime", metric_to_own_json(result.workflow_runtime)},
             {"extrapolation", result.extrapolation},
             {"warnings", json::array(result.warnings.begin(), result.warnings.end())},
@@ -142,6 +148,18 @@ json::value to_json(const SizingResult& result) {
              {{"llm_latency_fit", fit_to_json(result.llm_latency.fit)}, {"wf_runtime_fit", fit_to_json(result.workflow_runtime.fit)}}},
             {"calc_data", std::move(legs)},
             {"plimsoll", own_to_json(result)}};
+}
+
+std::optional<AskedFor> parse_asked_for(const json::value& output) {
+    const auto* own = find(output, "plimsoll");
+    const auto* targets = own ? find(*own, "targets") : nullptr;
+    if (!targets) return std::nullopt;
+    AskedFor asked;
+    asked.targets.llm_latency = get_number(*targets, "llm_latency").value_or(0);
+    asked.targets.workflow_runtime = get_number(*targets, "workflow_runtime").value_or(0);
+    asked.targets.users = static_cast<int>(get_int(*targets, "users").value_or(0));
+    asked.gpus = static_cast<int>(get_int(*targets, "gpus").value_or(0));
+    return asked;
 }
 
 Result<std::vector<LegResult>> parse_calc_output(const json::value& output) {

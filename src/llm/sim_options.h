@@ -22,7 +22,7 @@ struct SimOptions {
     int tokens = 128;                         // of an answer that nothing else sets the length of
     int max_concurrency = 0;                  // requests worked on at once, others queue; 0 = no limit
     int embedding_dim = 384;
-    std::string api_key;                      // bearer token that requests must carry, else 401; empty = any
+    std::string api_key;           // bearer token that requests must carry, else 401; empty = any
     std::filesystem::path script;  // see SimRule; empty = none
     SimFaultRates fault_rates{};
     std::chrono::milliseconds slow_start{5000};

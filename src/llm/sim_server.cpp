@@ -73,10 +73,9 @@ void SimServer::Impl::add_model_routes() {
     server.route("POST", "/v1/completions", [this](ServerRequest request, ServerResponse& response) {
         return is_allowed(request.headers) ? generate(SimRoute::completion, std::move(request), response) : refuse(response);
     });
-    server.route("POST", "/v1/embeddings",
-                 [this](ServerRequest request, ServerResponse& response) {
-                     return is_allowed(request.headers) ? embed(std::move(request), response) : refuse(response);
-                 });
+    server.route("POST", "/v1/embeddings", [this](ServerRequest request, ServerResponse& response) {
+        return is_allowed(request.headers) ? embed(std::move(request), response) : refuse(response);
+    });
 }
 
 void SimServer::Impl::add_status_routes() {

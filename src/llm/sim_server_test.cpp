@@ -69,7 +69,7 @@ void take_event(Answer& answer, std::string_view value, steady_clock::time_point
     }
 }
 
-asio::awaitable<Answer> post(std::string url, std::string body, std::string fault, steady_clock::duration patience) {
+asio::awaitable<Answer> post(std::string url, std::string body, std::string fault, steady_clock::duration patience, std::string key) {
     Answer answer;
     const auto begin = steady_clock::now();
     net::SseParser parser([&](std::string_view field, std::string_view value) {
@@ -77,6 +77,7 @@ asio::awaitable<Answer> post(std::string url, std::string body, std::string faul
     });
     net::HttpRequest request{.method = "POST", .url = url, .headers = {{"Content-Type", "application/json"}}, .body = std::move(body)};
     if (!fault.empty()) request.headers.emplace_back("x-sim-fault", fault);
+    if (!key.empty()) request.headers.emplace_back("Authorization", "Bearer " + key);
     request.deadline = Deadline::after(patience);
     auto& client = net::HttpClient::of(co_await asio::this_coro::executor);
     std::string whole;
@@ -113,12 +114,14 @@ class Sim {
         ended_.get();
     }
 
-    std::future<Answer> begin(std::string path, std::string body, std::string fault = {}, steady_clock::duration patience = kPatience) {
+    std::future<Answer> begin(std::string path, std::string body, std::string fault = {}, steady_clock::duration patience = kPatience,
+                              std::string key = {}) {
         auto url = net::join_url(server_.base_url(), path);
-        return asio::co_spawn(pool_.at(1), post(std::move(url), std::move(body), std::move(fault), patience), asio::use_future);
+        return asio::co_spawn(pool_.at(1), post(std::move(url), std::move(body), std::move(fault), patience, std::move(key)),
+                              asio::use_future);
     }
-    Answer chat(std::string_view fields = "", std::string fault = {}, steady_clock::duration patience = kPatience) {
-        return begin("chat/completions", body(fields), std::move(fault), patience).get();
+    Answer chat(std::string_view fields = "", std::string fault = {}, steady_clock::duration patience = kPatience, std::string key = {}) {
+        return begin("chat/completions", body(fields), std::move(fault), patience, std::move(key)).get();
     }
     static std::string body(std::string_view fields) {
         return fmt::format(R"({{"model":"m","messages":[{{"role":"user","content":"Hello"}}]{}{}}})", fields.empty() ? "" : ",", fields);
@@ -386,6 +389,17 @@ TEST(SimServer, RefusesWhatIsWrongAndGoesOn) {
     EXPECT_EQ(sim.begin("chat/completions", std::string(9 << 20, ' ')).get().http.status, 413);
     EXPECT_EQ(sim.begin("nothing", "{}").get().http.status, 404);
     EXPECT_EQ(sim.chat().http.status, 200);
+}
+
+TEST(SimServer, AsksForItsKey) {
+    auto options = quick();
+    options.api_key = "secret";
+    Sim sim(options);
+    EXPECT_EQ(sim.chat().http.status, 401);
+    EXPECT_EQ(sim.begin("embeddings", R"({"input":"x"})").get().http.status, 401);
+    EXPECT_EQ(sim.chat("", {}, kPatience, "wrong").http.status, 401);
+    EXPECT_EQ(sim.chat("", {}, kPatience, "secret").http.status, 200);
+    EXPECT_EQ(sim.get("/health").status, 200);
 }
 
 TEST(SimServer, SaysHowItIs) {

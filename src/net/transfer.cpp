@@ -55,11 +55,11 @@ CurlEnvironment CurlEnvironment::read() {
     return out;
 }
 
-Transfer::Transfer(asio::any_io_executor executor, HttpRequest request, OnData on_data)
+Transfer::Transfer(const asio::any_io_executor& executor, HttpRequest request, OnData on_data)
     : request_(std::move(request)),
       on_data_(std::move(on_data)),
       easy_(curl_easy_init()),
-      ended_(std::move(executor), asio::steady_timer::time_point::max()) {
+      ended_(executor, asio::steady_timer::time_point::max()) {
     PLIMSOLL_CHECK(easy_ != nullptr, "out of memory");
 }
 
@@ -119,6 +119,11 @@ Result<void> Transfer::prepare(const CurlEnvironment& environment) {
     return {};
 }
 
+bool Transfer::has_body() const {
+    // These carry a Content-Length even when there is nothing to send.
+    return !request_.body.empty() || request_.method == "POST" || request_.method == "PUT" || request_.method == "PATCH";
+}
+
 void Transfer::set_method() {
     CURL* const easy = easy_.get();
     const std::string& method = request_.method;
@@ -126,9 +131,7 @@ void Transfer::set_method() {
         curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
         return;
     }
-    // These carry a Content-Length even when there is nothing to send.
-    const bool announces_body = method == "POST" || method == "PUT" || method == "PATCH";
-    if (announces_body || !request_.body.empty()) {
+    if (has_body()) {
         curl_easy_setopt(easy, CURLOPT_POST, 1L);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request_.body.c_str());  // not copied; request_ stays
@@ -145,8 +148,16 @@ void Transfer::set_headers() {
         std::ignore = header_list_.release();  // `longer` is the same list or the first of a new one
         header_list_.reset(longer);
     };
-    for (const auto& [name, value] : request_.headers) append(value.empty() ? name + ";" : name + ": " + value);  // ';' = sent empty
-    if (!request_.body.empty() || request_.method == "POST") {
+    for (const auto& [name, value] : request_.headers) {
+        std::string line = name;
+        if (value.empty()) {
+            line += ';';  // curl's way to send an empty value; with a colon it would leave the header out
+        } else {
+            line.append(": ").append(value);
+        }
+        append(line);
+    }
+    if (has_body()) {
         append("Expect:");  // waiting for "100 Continue" costs a round trip or a second
         if (find_header(request_.headers, "Content-Type") == nullptr) append("Content-Type:");  // curl would claim it is a form
     }

@@ -29,7 +29,7 @@ class Transfer {
     using OnData = std::function<bool(std::string_view)>;
 
     // `on_data` may be empty: the body is then kept.
-    Transfer(asio::any_io_executor executor, HttpRequest request, OnData on_data);
+    Transfer(const asio::any_io_executor& executor, HttpRequest request, OnData on_data);
     Transfer(const Transfer&) = delete;
     Transfer& operator=(const Transfer&) = delete;
 
@@ -59,6 +59,7 @@ class Transfer {
     static std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* self);
 
     Result<void> check_request() const;
+    bool has_body() const;
     void set_method();
     void set_headers();
     void take_header_line(std::string_view line);

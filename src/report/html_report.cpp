@@ -23,7 +23,6 @@ header h1{margin:0;font-size:1.15rem;color:var(--muted);font-weight:600}
 section{background:#fff;border:1px solid var(--rule);border-radius:8px;padding:20px 24px;margin:0 0 20px}
 h2{margin:0 0 .6rem;font-size:1.15rem}
 p{margin:.4rem 0;max-width:80ch}
-.answer{font-weight:600;font-size:1.08rem}
 svg{display:block;width:100%;height:auto}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(420px,1fr));gap:16px}
 .scroll{overflow-x:auto}
@@ -76,7 +75,6 @@ std::string plot_svg(const Plot& plot) {
 
 std::string sizing_html(const SizingView& sizing) {
     std::string out = "<section id=\"sizing\"><h2>How many users?</h2>\n";
-    out += fmt::format("<p class=\"answer\">{}</p>\n", escape_html(sizing.answer));
     for (const std::string& statement : sizing.statements) out += fmt::format("<p>{}</p>\n", escape_html(statement));
     out += "<div class=\"pair\">";
     constexpr Color kColors[] = {kBlue, kGreen};

@@ -37,7 +37,6 @@ struct StepLatencyView {
 struct SizingView {
     std::vector<MetricView> metrics;
     TableView legs;
-    std::string answer;                   // the headline: what the target users need
     std::vector<std::string> statements;  // how far that extrapolates, held-out error, sample sizes
 };
 

@@ -55,6 +55,7 @@ std::string format_short(double value) {
 }
 
 std::string format_duration(double seconds) {
+    if (seconds == 0) return "0 s";
     if (seconds >= 120) return fmt::format("{:.0f} min {:.0f} s", std::floor(seconds / 60), std::fmod(seconds, 60));
     if (seconds >= 1) return format_short(seconds) + " s";
     if (seconds >= 1e-3) return format_short(seconds * 1e3) + " ms";
@@ -68,7 +69,11 @@ void Plot::draw(Canvas& canvas, Point corner, double width, double height) const
 
     constexpr int kTicks = 6;
     const Range x_data = data_range(series, &Point::x, x_from_zero);
-    const Range y_data = data_range(series, &Point::y, true);
+    Range y_data = data_range(series, &Point::y, true);
+    // Room for the legend above the data.
+    constexpr double kLegendShare = 0.08;
+    const auto labelled = std::ranges::count_if(series, [](const Series& one) { return !one.label.empty(); });
+    y_data.high += kLegendShare * static_cast<double>(labelled) * (y_data.high - y_data.low);
     const std::vector<double> x_ticks = nice_ticks(x_data.low, x_data.high, kTicks);
     const std::vector<double> y_ticks = nice_ticks(y_data.low, y_data.high, kTicks);
     const auto place = [&](Point p) {
