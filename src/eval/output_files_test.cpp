@@ -145,10 +145,11 @@ TEST(OutputFiles, TheOutputIsADatasetAgain) {
                   make_step(event::Category::llm, event::Phase::end, 3, "a", 5)};
     const auto rows = parse_rows("json", to_pretty_json(make_workflow_output(std::vector{item}, {}, {})));
     ASSERT_TRUE(rows);
-    const ItemResult again = completed_item(make_dataset(*rows, {})->items.at(0), "intermediate_steps");
-    EXPECT_EQ(again.output, json::value("hi"));
-    EXPECT_EQ(again.steps.size(), 2u);
-    EXPECT_EQ(again.usage.runtime, 2);
+    const DatasetItem again = make_dataset(*rows, {})->items.at(0);
+    EXPECT_EQ(again.generated_answer, json::value("hi"));
+    std::vector<event::Step> steps;
+    for (const auto& step : again.row.at("intermediate_steps").as_array()) steps.push_back(*event::parse_step(step));
+    EXPECT_EQ(compute_usage(steps).runtime, 2);
 }
 
 TEST(OutputFiles, UnstructuredOutputsAreBare) {

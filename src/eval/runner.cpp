@@ -302,18 +302,6 @@ std::size_t RunResult::failed() const {
     return static_cast<std::size_t>(std::ranges::count_if(items, [](const ItemResult& item) { return item.error.has_value(); }));
 }
 
-ItemResult completed_item(DatasetItem item, const std::string& trajectory_key) {
-    ItemResult result;
-    result.output = item.generated_answer;
-    if (const auto* steps = item.row.if_contains(trajectory_key); steps && steps->is_array())
-        for (const auto& value : steps->get_array())
-            if (auto step = event::parse_step(value)) result.steps.push_back(std::move(*step));
-    result.usage = compute_usage(result.steps);
-    result.resumed = true;
-    result.item = std::move(item);
-    return result;
-}
-
 std::string text_hash(std::string_view text) {
     std::uint64_t hash = 0xcbf29ce484222325;
     for (const unsigned char byte : text) hash = (hash ^ byte) * 0x100000001b3;

@@ -90,9 +90,6 @@ struct RunResult {
 // the log of another dataset or config; unsupported for a log of a newer version.
 Result<RunResult> run_sessions(net::IoPool& pool, SessionRunner runner, RunOptions options);
 
-// An item as its row has it: the generated answer, and the steps under `trajectory_key`, for evaluating without running.
-ItemResult completed_item(DatasetItem item, const std::string& trajectory_key);
-
 // Identifies a dataset: ids, questions and their order. 16 hex digits.
 std::string dataset_hash(const std::vector<DatasetItem>& items);
 // The same hash (FNV-1a, 64 bits) over any text, for config_hash.

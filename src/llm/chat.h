@@ -33,7 +33,7 @@ struct ChatRequest {
     // Answer must be JSON of this JSON schema (response_format json_schema).
     std::optional<json::value> json_schema;
     std::string json_schema_name = "answer";
-    json::object extra;  // further body fields, e.g. repeat_penalty
+    json::object extra;  // further body fields, e.g. frequency_penalty
 };
 
 struct ChatResult {

@@ -57,6 +57,7 @@ Result<ChildProcess> ChildProcess::spawn(const std::vector<std::string>& argumen
     ::fcntl(read_end.get(), F_SETFL, O_NONBLOCK);
 
     std::vector<char*> pointers;
+    pointers.reserve(arguments.size() + 1);
     for (const auto& argument : arguments) pointers.push_back(const_cast<char*>(argument.c_str()));  // execv's signature
     pointers.push_back(nullptr);
 

@@ -357,7 +357,7 @@ TEST(FindModelsFolder, LooksInTheUsersCacheLast) {
 // The real server and models, when they are set up.
 std::optional<fs::path> real_models() {
     if (auto found = find_models_folder()) return *found;
-    const fs::path checkout = fs::path(PLIMSOLL_SOURCE_DIR) / ".models";
+    fs::path checkout = fs::path(PLIMSOLL_SOURCE_DIR) / ".models";
     if (fs::exists(checkout / "bin" / "llama-server")) return checkout;
     return std::nullopt;
 }

@@ -71,7 +71,8 @@ json::object make_chat_body(const ChatDefaults& defaults, const ChatRequest& req
     body["stream"] = request.stream;
     if (request.stream) body["stream_options"] = {{"include_usage", true}};
     if (request.json_schema) {
-        const json::object schema = {{"name", request.json_schema_name}, {"strict", true}, {"schema", *request.json_schema}};
+        // Not strict: OpenAI then takes keywords such as maxLength; servers with guided decoding enforce the schema either way.
+        const json::object schema = {{"name", request.json_schema_name}, {"strict", false}, {"schema", *request.json_schema}};
         body["response_format"] = {{"type", "json_schema"}, {"json_schema", schema}};
     }
     return body;

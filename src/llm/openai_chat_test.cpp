@@ -149,7 +149,7 @@ TEST_F(OpenAiChatTest, SendsWhatWasConfiguredAndAsked) {
     EXPECT_EQ(to_compact_json(*find(body, "stop")), R"(["END"])");
     EXPECT_EQ(to_compact_json(*find(body, "stream_options")), R"({"include_usage":true})");
     EXPECT_EQ(to_compact_json(*find(body, "response_format")),
-              R"({"type":"json_schema","json_schema":{"name":"answer","strict":true,"schema":{"type":"object"}}})");
+              R"({"type":"json_schema","json_schema":{"name":"answer","strict":false,"schema":{"type":"object"}}})");
     EXPECT_EQ(*net::find_header(server_->requests()[0].headers, "Authorization"), "Bearer " + kKey);
 }
 

@@ -333,6 +333,7 @@ TEST(SimServer, QueuesBeyondItsConcurrency) {
     options.ttft = 20ms;
     Sim sim(options);
     std::vector<std::future<Answer>> answers;
+    answers.reserve(8);
     for (int i = 0; i < 8; ++i) answers.push_back(sim.begin("chat/completions", Sim::body(kStream)));
     const auto begin = steady_clock::now();
     for (auto& answer : answers) EXPECT_TRUE(answer.get().done);
@@ -374,6 +375,7 @@ TEST(SimServer, ServesManyStreamsAtOnce) {
     Sim sim(options);
     constexpr int kStreams = 200;
     std::vector<std::future<Answer>> answers;
+    answers.reserve(kStreams);
     for (int i = 0; i < kStreams; ++i) answers.push_back(sim.begin("chat/completions", Sim::body(kStream)));
     for (auto& answer : answers) EXPECT_EQ(answer.get().arrivals.size(), 20u);
     const auto stats = sim.stats();

@@ -13,7 +13,8 @@ namespace {
 constexpr std::size_t kMinQuote = 30;
 constexpr std::size_t kMaxQuote = 320;
 constexpr double kSameSentence = 0.6;
-constexpr double kSupported = 0.5;
+constexpr double kSupported = 0.6;
+constexpr std::size_t kMinWords = 5;  // fewer say nothing that can be checked
 constexpr double kRankDiscount = 0.25;
 constexpr double kWorthQuoting = 0.5;  // of the best quote's score
 
@@ -191,20 +192,16 @@ std::vector<Sentence> pick_quotes(const Query& query, const std::vector<retrieva
 
 std::vector<Sentence> keep_supported(const std::vector<std::string>& written, const std::vector<retrieval::Hit>& hits,
                                      std::vector<std::string>& seen) {
-    std::set<std::string> evidence;
     std::vector<std::set<std::string>> chunk_words;
-    for (const retrieval::Hit& hit : hits) {
-        chunk_words.push_back(word_set(hit.chunk.text));
-        evidence.insert(chunk_words.back().begin(), chunk_words.back().end());
-    }
+    for (const retrieval::Hit& hit : hits) chunk_words.push_back(word_set(hit.chunk.text));
     std::vector<Sentence> kept;
     for (const std::string& text : written) {
         const std::set<std::string> words = word_set(text);
-        if (words.size() < 3 || !ends_like_a_sentence(text)) continue;
+        if (hits.empty() || words.size() < kMinWords || !ends_like_a_sentence(text)) continue;
         if (std::ranges::any_of(seen, [&](const std::string& other) { return jaccard(word_set(other), words) > kSameSentence; })) continue;
-        if (std::ranges::any_of(words, [&](const std::string& word) { return is_number(word) && !evidence.contains(word); })) continue;
-        if (static_cast<double>(shared(words, evidence)) < kSupported * static_cast<double>(words.size())) continue;
         const auto best = std::ranges::max_element(chunk_words, {}, [&](const auto& chunk) { return shared(words, chunk); });
+        if (static_cast<double>(shared(words, *best)) < kSupported * static_cast<double>(words.size())) continue;
+        if (std::ranges::any_of(words, [&](const std::string& word) { return is_number(word) && !best->contains(word); })) continue;
         kept.push_back({text, hits[static_cast<std::size_t>(best - chunk_words.begin())].chunk.id, false});
         seen.push_back(text);
     }

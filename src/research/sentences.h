@@ -22,10 +22,9 @@ std::vector<std::string> content_words(std::string_view text);
 // half of the best one's score. Sentences shorter than 30 or longer than 320 characters are no quotes.
 std::vector<Sentence> pick_quotes(const Query& query, const std::vector<retrieval::Hit>& hits, int count, int per_chunk);
 
-// The written sentences worth keeping: none that (nearly) repeats an earlier one of the section or of `seen` (Jaccard
-// similarity of content words > 0.6), none cut off without an end, none with a number that its evidence lacks, and none about
-// something the evidence does not mention (fewer than half of its content words there). Each keeps the chunk that supports it
-// best. Kept sentences are added to `seen`.
+// The written sentences worth keeping: each has five content words or more, is not cut off, does not (nearly) repeat an earlier
+// one of the section or of `seen` (Jaccard similarity of content words > 0.6), and shares six of ten content words and all its
+// numbers with one chunk, which it cites. Kept sentences are added to `seen`.
 std::vector<Sentence> keep_supported(const std::vector<std::string>& written, const std::vector<retrieval::Hit>& hits,
                                      std::vector<std::string>& seen);
 

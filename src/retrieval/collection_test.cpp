@@ -20,8 +20,8 @@ namespace {
 using Vectors = std::vector<std::vector<float>>;
 
 std::vector<Chunk> chunks_of(const std::vector<std::string>& texts) {
-    std::vector<Chunk> chunks;
-    for (const std::string& text : texts) chunks.push_back({.page = 1, .text = text});
+    std::vector<Chunk> chunks(texts.size());
+    for (std::size_t i = 0; i < texts.size(); ++i) chunks[i].text = texts[i];
     return chunks;
 }
 
@@ -175,17 +175,16 @@ TEST_F(CollectionTest, SeesWhatAnotherConnectionWrote) {
 
 TEST_F(CollectionTest, IsSafeFromManyThreads) {
     auto collection = open();
-    std::vector<std::jthread> threads;
-    for (int t = 0; t < 4; ++t)
-        threads.emplace_back([&collection, t] {
-            for (int i = 0; i < 25; ++i) {
-                if (t == 0)
-                    EXPECT_TRUE(collection->replace_document(named("a"), "h", chunks_of({fmt::format("word {}", i)}), {{1, 0}}));
-                else
-                    EXPECT_TRUE(collection->search("word", {1, 0}, 3));
-            }
-        });
-    threads.clear();
+    const auto write = [&] {
+        for (int i = 0; i < 25; ++i)
+            EXPECT_TRUE(collection->replace_document(named("a"), "h", chunks_of({fmt::format("word {}", i)}), {{1, 0}}));
+    };
+    const auto search = [&] {
+        for (int i = 0; i < 25; ++i) EXPECT_TRUE(collection->search("word", {1, 0}, 3));
+    };
+    {
+        const std::jthread writer(write), first(search), second(search), third(search);
+    }
     EXPECT_EQ(*collection->chunk_count(), 1);
 }
 

@@ -98,8 +98,8 @@ TEST_F(Extract, TextIsSplitAtFormFeeds) {
 
 TEST_F(Extract, HeadingsOfPlainTextAreTheShortLinesBeforeProse) {
     const std::string prose = "A sentence of prose that is long enough to be one.\n";
-    EXPECT_EQ(parse_plain_text("Title\n\n" + prose + "\nDirect heading\n" + prose).pages[0].text,
-              "## Title\n\n" + prose + "\n## Direct heading\n" + prose);
+    EXPECT_EQ(parse_plain_text(fmt::format("Title\n\n{0}\nDirect heading\n{0}", prose)).pages[0].text,
+              fmt::format("## Title\n\n{0}\n## Direct heading\n{0}", prose));
     for (const std::string& text :
          {"Ends with a stop.\n\n" + prose, "lower case\n\n" + prose, std::string("Cell\n\nCell\n\nCell\n"),
           "First line of a paragraph that wraps at some width\n" + prose, prose + "Short line within a paragraph\n" + prose})
