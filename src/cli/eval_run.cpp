@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "cli/catalogue.h"
+#include "eval/folder_lock.h"
 #include "report/waterfall.h"
 
 namespace plimsoll::cli {
@@ -18,6 +19,8 @@ namespace fs = std::filesystem;
 constexpr const char* kDefaultOutput = "./.tmp/nat/examples/default/";
 // A folder with one of these holds a run of ours or NAT's, so cleaning it is what the user expects.
 constexpr std::string_view kRunMarkers[] = {"events.jsonl", "config_metadata.json", "workflow_output.json", "all_requests_profiler_traces.json"};
+
+constexpr std::string_view kLogFolder = "logs";
 
 std::atomic<eval::Stop> stop_requested = eval::Stop::no;
 
@@ -152,13 +155,19 @@ Result<EvalSetup> prepare_eval(const config::Config& config, EvalRequest request
 }
 
 Result<void> prepare_folder(const EvalSetup& setup) {
+    PLIMSOLL_TRY(make_folder(setup.folder));
     const bool holds_a_run = std::ranges::any_of(kRunMarkers, [&](std::string_view name) { return fs::exists(setup.folder / name); });
-    if (holds_a_run && !setup.resume) {
-        std::error_code error;
-        fs::remove_all(setup.folder, error);
+    if (!holds_a_run || setup.resume) return {};
+    // The lock that a run in progress holds; its files are not ours to remove.
+    const auto lock = eval::FolderLock::take(setup.folder);
+    if (!lock) return fail(lock.error());
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(setup.folder, error)) {
+        // Our own model server already logs there.
+        if (entry.path().filename() != kLogFolder) fs::remove_all(entry.path(), error);
         if (error) return fail(errno_error("cleaning " + setup.folder.string(), error.value()));
     }
-    return make_folder(setup.folder);
+    return {};
 }
 
 Result<EvalOutcome> run_eval(const EvalSetup& setup, std::vector<eval::DatasetItem> items, const eval::SessionRunner& runner, net::IoPool& pool,

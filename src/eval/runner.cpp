@@ -1,9 +1,6 @@
 #include "eval/runner.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -17,6 +14,7 @@
 #include <mutex>
 
 #include "base/log.h"
+#include "eval/folder_lock.h"
 #include "record/event_log_writer.h"
 
 namespace plimsoll::eval {
@@ -25,28 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::chrono::milliseconds kProgressInterval{100};
-
-// One run a folder at a time; the kernel gives the lock back when the process dies.
-class FolderLock {
-  public:
-    static Result<FolderLock> take(const fs::path& folder) {
-        FolderLock lock;
-        lock.fd_ = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (lock.fd_ < 0) return fail(errno_error(fmt::format("opening {}", folder.string()), errno));
-        if (::flock(lock.fd_, LOCK_EX | LOCK_NB) != 0)
-            return fail(ErrorCode::in_use, fmt::format("another run writes to {}", folder.string()));
-        return lock;
-    }
-    FolderLock(FolderLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    FolderLock& operator=(FolderLock&&) = delete;
-    ~FolderLock() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-
-  private:
-    FolderLock() = default;
-    int fd_ = -1;
-};
 
 // Sessions of neighbouring numbers must not share random words, so the number goes through a generator of its own.
 std::uint64_t session_seed(std::uint64_t run_seed, std::size_t index) {
