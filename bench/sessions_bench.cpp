@@ -66,7 +66,8 @@ class FiveSteps : public functions::Function {
     std::optional<graph::CompiledGraph<State>> graph_;
 };
 
-asio::awaitable<eval::SessionOutcome> run_item(std::shared_ptr<event::Session> session, functions::Function& workflow, json::value question) {
+asio::awaitable<eval::SessionOutcome> run_item(std::shared_ptr<event::Session> session, functions::Function& workflow,
+                                               json::value question) {
     auto output = co_await functions::run_session(std::move(session), "five_steps", workflow, std::move(question), {});
     if (!output) co_return eval::SessionOutcome{nullptr, output.error()};
     co_return eval::SessionOutcome{std::move(*output), std::nullopt};
@@ -100,11 +101,12 @@ int run(const std::string& url, int sessions) {
     for (const auto& item : result->items) seconds.push_back(item.end - item.intended_start);
     rusage usage{};
     ::getrusage(RUSAGE_SELF, &usage);
-    const double cpu = static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + 1e-6 * static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+    const double cpu = static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                       1e-6 * static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
     const double p95 = percentile(seconds, 95);
-    fmt::print("sessions {} failed {} p50 {:.2f} s p95 {:.2f} s = {:.3f} x ideal, peak memory {:.0f} MB, CPU {:.2f} ms a session\n", sessions,
-               result->failed(), percentile(seconds, 50), p95, p95 / (kSteps * kModelSeconds), static_cast<double>(usage.ru_maxrss) / 1024,
-               1e3 * cpu / sessions);
+    fmt::print("sessions {} failed {} p50 {:.2f} s p95 {:.2f} s = {:.3f} x ideal, peak memory {:.0f} MB, CPU {:.2f} ms a session\n",
+               sessions, result->failed(), percentile(seconds, 50), p95, p95 / (kSteps * kModelSeconds),
+               static_cast<double>(usage.ru_maxrss) / 1024, 1e3 * cpu / sessions);
     return result->failed() == 0 ? 0 : 1;
 }
 

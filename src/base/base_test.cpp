@@ -81,7 +81,8 @@ TEST(Files, FullDiskIsNoSpace) {
 }
 
 TEST(Log, KnowsSecretNames) {
-    for (const char* name : {"Authorization", "X-API-Key", "nat-session-cookie", "api_key", "access_token"}) EXPECT_TRUE(is_secret_name(name)) << name;
+    for (const char* name : {"Authorization", "X-API-Key", "nat-session-cookie", "api_key", "access_token"})
+        EXPECT_TRUE(is_secret_name(name)) << name;
     for (const char* name : {"max_tokens", "model", "completion_tokens"}) EXPECT_FALSE(is_secret_name(name)) << name;
 }
 

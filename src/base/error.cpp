@@ -43,8 +43,8 @@ Error errno_error(std::string_view doing, int error_number) {
 }
 
 void check_failed(std::string_view condition, std::string_view detail, std::source_location where) {
-    std::fprintf(stderr, "%s:%u: check failed: %.*s (%.*s)\n", where.file_name(), where.line(), int(condition.size()),
-                 condition.data(), int(detail.size()), detail.data());
+    std::fprintf(stderr, "%s:%u: check failed: %.*s (%.*s)\n", where.file_name(), where.line(), int(condition.size()), condition.data(),
+                 int(detail.size()), detail.data());
     std::abort();
 }
 

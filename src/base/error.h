@@ -43,9 +43,7 @@ struct Error {
 template <class T>
 using Result = std::expected<T, Error>;
 
-inline std::unexpected<Error> fail(ErrorCode code, std::string message) {
-    return std::unexpected(Error{code, std::move(message)});
-}
+inline std::unexpected<Error> fail(ErrorCode code, std::string message) { return std::unexpected(Error{code, std::move(message)}); }
 inline std::unexpected<Error> fail(Error error) { return std::unexpected(std::move(error)); }
 
 // The error of a failed system call: no_space for a full disk or quota, not_found, in_use, else io.
@@ -55,15 +53,14 @@ Error errno_error(std::string_view doing, int error_number);
 
 }  // namespace plimsoll
 
-#define PLIMSOLL_CHECK(condition, detail)                                                    \
-    do {                                                                                     \
-        if (!(condition)) [[unlikely]]                                                       \
-            ::plimsoll::check_failed(#condition, detail, std::source_location::current());   \
+#define PLIMSOLL_CHECK(condition, detail)                                                  \
+    do {                                                                                   \
+        if (!(condition)) [[unlikely]]                                                     \
+            ::plimsoll::check_failed(#condition, detail, std::source_location::current()); \
     } while (false)
 
 // Result<void>-returning early exit: TRY(save(path));
-#define PLIMSOLL_TRY(expression)                                           \
-    do {                                                                   \
-        if (auto plimsoll_result = (expression); !plimsoll_result)         \
-            return std::unexpected(std::move(plimsoll_result).error());    \
+#define PLIMSOLL_TRY(expression)                                                                                               \
+    do {                                                                                                                       \
+        if (auto plimsoll_result = (expression); !plimsoll_result) return std::unexpected(std::move(plimsoll_result).error()); \
     } while (false)

@@ -34,12 +34,11 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
 
 void set_log_level(LogLevel level) { logger().set_level(to_spdlog(level)); }
 
-void write_log(LogLevel level, std::string_view text) {
-    logger().log(to_spdlog(level), spdlog::string_view_t(text.data(), text.size()));
-}
+void write_log(LogLevel level, std::string_view text) { logger().log(to_spdlog(level), spdlog::string_view_t(text.data(), text.size())); }
 
 bool is_secret_name(std::string_view name) {
-    constexpr std::array<std::string_view, 8> kParts = {"authorization", "cookie", "api_key", "api-key", "apikey", "secret", "password", "token"};
+    constexpr std::array<std::string_view, 8> kParts = {"authorization", "cookie", "api_key",  "api-key",
+                                                        "apikey",        "secret", "password", "token"};
     std::string lower(name);
     std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     // max_tokens and its like count tokens; they hold no secret.

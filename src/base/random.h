@@ -19,10 +19,10 @@ class Random {
     static constexpr result_type max() { return ~result_type{0}; }
     result_type operator()();
 
-    double uniform();                          // [0, 1)
-    double uniform(double low, double high);   // [low, high)
-    std::string uuid();                        // RFC 4122 version 4, lower case with dashes
-    std::string hex(int digits);               // lower case
+    double uniform();                         // [0, 1)
+    double uniform(double low, double high);  // [low, high)
+    std::string uuid();                       // RFC 4122 version 4, lower case with dashes
+    std::string hex(int digits);              // lower case
 
   private:
     std::uint64_t state_[4];

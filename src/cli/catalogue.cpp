@@ -28,7 +28,8 @@ Catalogue full_catalogue() {
 
 Result<config::Config> load_config(const ConfigFlags& flags, config::LoadOptions options) {
     options.strict = flags.strict;
-    for (std::size_t i = 0; i + 1 < flags.overrides.size(); i += 2) options.overrides.push_back({flags.overrides[i], flags.overrides[i + 1]});
+    for (std::size_t i = 0; i + 1 < flags.overrides.size(); i += 2)
+        options.overrides.push_back({flags.overrides[i], flags.overrides[i + 1]});
     config::Loaded loaded = config::load(flags.file, full_catalogue(), options);
     for (const config::Problem& problem : loaded.problems) {
         const bool is_error = problem.severity == config::Problem::Severity::error;

@@ -59,9 +59,10 @@ Result<EvalOutcome> evaluate(const EvalFlags& flags, const config::Config& confi
     auto host = WorkflowHost::make(config, default_io_threads(), setup->folder / "logs", flags.endpoint.empty());
     if (!host) return fail(host.error());
     PLIMSOLL_TRY(prepare_folder(*setup));
-    const auto runner = flags.endpoint.empty()
-                            ? (*host)->local_runner()
-                            : eval::make_remote_runner({.endpoint = flags.endpoint, .timeout = std::chrono::seconds(flags.metadata.endpoint_timeout)});
+    const auto runner =
+        flags.endpoint.empty()
+            ? (*host)->local_runner()
+            : eval::make_remote_runner({.endpoint = flags.endpoint, .timeout = std::chrono::seconds(flags.metadata.endpoint_timeout)});
     return run_eval(*setup, std::move(dataset->items), runner, (*host)->pool(), (*host)->sinks());
 }
 
@@ -88,9 +89,10 @@ void add_eval_command(CLI::App& app, Run& run) {
     auto* reps = command->add_option("--reps", metadata.reps, "the whole dataset that often")->check(CLI::PositiveNumber);
     auto* endpoint = command->add_option("--endpoint", flags->endpoint, "base URL of a NAT or Plimsoll server that runs the workflow");
     command->add_option("--endpoint_timeout,--endpoint-timeout", metadata.endpoint_timeout, "seconds a request")->capture_default_str();
-    auto* skip_workflow = command->add_flag("--skip_workflow,--skip-workflow", metadata.skip_workflow, "score the answers that the dataset has");
-    auto* skip_completed =
-        command->add_flag("--skip_completed_entries,--skip-completed-entries", metadata.skip_completed_entries, "run only rows without an answer");
+    auto* skip_workflow =
+        command->add_flag("--skip_workflow,--skip-workflow", metadata.skip_workflow, "score the answers that the dataset has");
+    auto* skip_completed = command->add_flag("--skip_completed_entries,--skip-completed-entries", metadata.skip_completed_entries,
+                                             "run only rows without an answer");
     command->add_option("--user_id,--user-id", metadata.user_id, "recorded with the run");
     auto* resume = command->add_option("--resume", flags->resume, "folder of a run that was cut off: runs only what is missing");
     command->add_flag("--allow_failures,--allow-failures", flags->allow_failures, "exit with 0 when sessions failed");

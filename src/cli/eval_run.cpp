@@ -18,7 +18,8 @@ namespace fs = std::filesystem;
 
 constexpr const char* kDefaultOutput = "./.tmp/nat/examples/default/";
 // A folder with one of these holds a run of ours or NAT's, so cleaning it is what the user expects.
-constexpr std::string_view kRunMarkers[] = {"events.jsonl", "config_metadata.json", "workflow_output.json", "all_requests_profiler_traces.json"};
+constexpr std::string_view kRunMarkers[] = {"events.jsonl", "config_metadata.json", "workflow_output.json",
+                                            "all_requests_profiler_traces.json"};
 
 constexpr std::string_view kLogFolder = "logs";
 
@@ -75,7 +76,8 @@ void save_profile(const EvalSetup& setup, EvalOutcome& outcome) {
     for (std::size_t i = 0; i < outcome.run.items.size(); ++i)
         input.sessions.push_back({static_cast<std::int64_t>(i), outcome.run.items[i].steps});
     outcome.profile = profile::profile(input, *setup.profiler);
-    for (const profile::Artefact& artefact : outcome.profile.artefacts) warn(save_file(setup.folder / artefact.file_name, artefact.content));
+    for (const profile::Artefact& artefact : outcome.profile.artefacts)
+        warn(save_file(setup.folder / artefact.file_name, artefact.content));
     for (const auto& [analysis, error] : outcome.profile.failures) log_warning("{}: {}", analysis, error.message);
     if (!setup.profiler->bottleneck_analysis.enable_nested_stack || outcome.profile.bars.empty()) return;
     std::vector<report::Bar> bars;
@@ -170,8 +172,8 @@ Result<void> prepare_folder(const EvalSetup& setup) {
     return {};
 }
 
-Result<EvalOutcome> run_eval(const EvalSetup& setup, std::vector<eval::DatasetItem> items, const eval::SessionRunner& runner, net::IoPool& pool,
-                             const std::vector<event::StepSink*>& sinks) {
+Result<EvalOutcome> run_eval(const EvalSetup& setup, std::vector<eval::DatasetItem> items, const eval::SessionRunner& runner,
+                             net::IoPool& pool, const std::vector<event::StepSink*>& sinks) {
     const InterruptScope interrupts;
     eval::ProgressPrinter progress(stdout, eval::ProgressPrinter::style_of(stdout));
     eval::RunOptions options;

@@ -53,8 +53,8 @@ struct EvalOutcome {
 // Runs the items and writes every file of the run folder, raw ones first. An analysis, picture or evaluator that fails is a warning.
 // SIGINT lets running sessions finish and starts no more; a second one aborts them. Errors: those of eval::run_sessions(), and io or
 // no_space when the raw output cannot be written.
-Result<EvalOutcome> run_eval(const EvalSetup& setup, std::vector<eval::DatasetItem> items, const eval::SessionRunner& runner, net::IoPool& pool,
-                             const std::vector<event::StepSink*>& sinks);
+Result<EvalOutcome> run_eval(const EvalSetup& setup, std::vector<eval::DatasetItem> items, const eval::SessionRunner& runner,
+                             net::IoPool& pool, const std::vector<event::StepSink*>& sinks);
 
 // --skip_workflow: scores and profiles what the dataset's rows already hold.
 Result<EvalOutcome> score_dataset(const EvalSetup& setup, std::vector<eval::DatasetItem> items);

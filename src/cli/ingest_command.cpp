@@ -36,7 +36,8 @@ Result<void> ingest(const IngestFlags& flags) {
     if (!report) return fail(report.error());
     for (const auto& [name, error] : report->failures) log_warning("{}: {}", name, error.message);
     std::printf("%d documents in %s: %d new or changed (%d pages, %d chunks), %d unchanged, %d removed, %d failed\n", report->documents,
-                flags.collection.c_str(), report->updated, report->pages, report->chunks, report->unchanged, report->removed, report->failed);
+                flags.collection.c_str(), report->updated, report->pages, report->chunks, report->unchanged, report->removed,
+                report->failed);
     return {};
 }
 

@@ -51,16 +51,18 @@ void add_step_latencies(const profile::ProfileResult& profile, report::ReportVie
         const std::string name = fmt::format("{} {}", event::to_string(step.category), step.name);
         view.step_latencies.push_back({name, step.category, step.p50, step.p95});
         view.step_table.rows.push_back({name, fmt::format("{}", step.n), fmt::format("{}", step.errors), format_duration(step.p50),
-                                        format_duration(step.p95), format_duration(step.p99), step.ttft_p50 ? format_duration(*step.ttft_p50) : "",
+                                        format_duration(step.p95), format_duration(step.p99),
+                                        step.ttft_p50 ? format_duration(*step.ttft_p50) : "",
                                         step.tokens_per_s ? report::format_short(*step.tokens_per_s) : "", percent(step.self_time_share)});
     }
     if (profile.step_latencies.empty()) return;
     const profile::StepLatency& top = profile.step_latencies.front();
     view.findings.push_back(fmt::format("{} of the time goes into {} {}: {} calls, median {}, p95 {}.", percent(top.self_time_share),
-                                        event::to_string(top.category), top.name, top.n, format_duration(top.p50), format_duration(top.p95)));
+                                        event::to_string(top.category), top.name, top.n, format_duration(top.p50),
+                                        format_duration(top.p95)));
     if (top.ttft_p50 && top.p50 > 0)
-        view.findings.push_back(fmt::format("A call waits {} of its median for the first token, {} in all.", percent(*top.ttft_p50 / top.p50),
-                                            format_duration(*top.ttft_p50)));
+        view.findings.push_back(fmt::format("A call waits {} of its median for the first token, {} in all.",
+                                            percent(*top.ttft_p50 / top.p50), format_duration(*top.ttft_p50)));
     for (const auto& [analysis, error] : profile.failures) view.findings.push_back(fmt::format("{} failed: {}", analysis, error.message));
 }
 
@@ -80,7 +82,8 @@ Result<void> add_eval(const ReportFlags& flags, report::ReportView& view) {
     const profile::ProfileResult profile = profile::profile({std::move(traces->sessions)}, config);
     if (profile.workflow_runtime)
         view.facts.push_back({format_duration(profile.workflow_runtime->p95), fmt::format("p95 session, {} profiled", sessions)});
-    view.facts.push_back({format_duration(profile.llm_latency_ci.percentiles.p95), fmt::format("p95 model call, {} calls", profile.llm_latency_ci.n)});
+    view.facts.push_back(
+        {format_duration(profile.llm_latency_ci.percentiles.p95), fmt::format("p95 model call, {} calls", profile.llm_latency_ci.n)});
     add_step_latencies(profile, view);
     view.about.push_back({dir.string(), "profiled run"});
     return {};
@@ -94,7 +97,9 @@ std::string sizing_answer(const forecast::SizingResult& result) {
     const std::string target = result.targets.workflow_runtime > 0
                                    ? fmt::format("p95 session ≤ {}", format_duration(result.targets.workflow_runtime))
                                    : fmt::format("p95 model call ≤ {}", format_duration(result.targets.llm_latency));
-    if (!sizing.estimate) return fmt::format("No answer for {} users: {}.", result.targets.users, sizing.reason.empty() ? "no target was set" : sizing.reason);
+    if (!sizing.estimate)
+        return fmt::format("No answer for {} users: {}.", result.targets.users,
+                           sizing.reason.empty() ? "no target was set" : sizing.reason);
     const forecast::GpuEstimate& estimate = *sizing.estimate;
     if (estimate.capacity_not_reached)
         return fmt::format("{} users need at most {} model servers ({}): capacity was not reached at {} at once.", result.targets.users,
@@ -121,21 +126,23 @@ Result<void> add_sizing(const ReportFlags& flags, report::ReportView& view) {
     if (!result.extrapolation.empty()) sizing.statements.push_back(result.extrapolation);
     for (const auto* metric : {&result.workflow_runtime, &result.llm_latency})
         if (metric->held_out)
-            sizing.statements.push_back(fmt::format("Held-out check of the {}: the line through the lower loads says {} at {} at once, measured {} ({:+.0f} %).",
-                                                    metric == &result.workflow_runtime ? "session" : "model call",
-                                                    format_duration(metric->held_out->predicted), metric->held_out->concurrency,
-                                                    format_duration(metric->held_out->measured), 100 * metric->held_out->relative_error()));
+            sizing.statements.push_back(fmt::format(
+                "Held-out check of the {}: the line through the lower loads says {} at {} at once, measured {} ({:+.0f} %).",
+                metric == &result.workflow_runtime ? "session" : "model call", format_duration(metric->held_out->predicted),
+                metric->held_out->concurrency, format_duration(metric->held_out->measured), 100 * metric->held_out->relative_error()));
     sizing.statements.insert(sizing.statements.end(), result.warnings.begin(), result.warnings.end());
     sizing.legs.head = {"Concurrency", "p95 session", "p95 model call", "Sessions", "Failed", "Duration"};
     for (const forecast::LegSizing& leg : result.legs)
         sizing.legs.rows.push_back({fmt::format("{}", leg.leg.concurrency), format_duration(leg.leg.workflow_runtime_p95),
-                                    format_duration(leg.leg.llm_latency_p95), fmt::format("{}", leg.leg.sessions), fmt::format("{}", leg.leg.failed),
-                                    format_duration(leg.leg.total_runtime)});
+                                    format_duration(leg.leg.llm_latency_p95), fmt::format("{}", leg.leg.sessions),
+                                    fmt::format("{}", leg.leg.failed), format_duration(leg.leg.total_runtime)});
     if (!result.legs.empty()) {
         const auto highest = std::ranges::max_element(result.legs, {}, [](const auto& leg) { return leg.leg.concurrency; });
-        view.facts.push_back({format_duration(highest->leg.workflow_runtime_p95), fmt::format("p95 session at {} at once", highest->leg.concurrency)});
+        view.facts.push_back(
+            {format_duration(highest->leg.workflow_runtime_p95), fmt::format("p95 session at {} at once", highest->leg.concurrency)});
         if (highest->leg.total_runtime > 0)
-            view.facts.push_back({report::format_short(60 * highest->leg.sessions / highest->leg.total_runtime), "sessions a minute at that load"});
+            view.facts.push_back(
+                {report::format_short(60 * highest->leg.sessions / highest->leg.total_runtime), "sessions a minute at that load"});
     }
     view.headline = sizing_answer(result);
     view.sizing = std::move(sizing);
@@ -176,7 +183,8 @@ void add_report_command(CLI::App& app, Run& run) {
     command->add_option("-o,--output", flags->output, "file to write")->capture_default_str();
     add_target_flags(*command, flags->targets);
     command->callback([&run, flags] {
-        if (flags->eval_dir.empty() && flags->sizing_dir.empty()) throw CLI::ValidationError("report", "give --eval_dir, --sizing_dir or both");
+        if (flags->eval_dir.empty() && flags->sizing_dir.empty())
+            throw CLI::ValidationError("report", "give --eval_dir, --sizing_dir or both");
         run = [flags] { return write_report(*flags); };
     });
 }

@@ -42,7 +42,8 @@ void add_serve_command(CLI::App& app, Run& run) {
     add_config_flags(*command, flags->config, true);
     command->add_option("--host", flags->server.http.host, "address to listen on")->capture_default_str();
     command->add_option("--port", flags->server.http.port, "0 = any free one")->capture_default_str();
-    command->add_option("--max_sessions,--max-sessions", flags->server.max_sessions, "in flight at once; more are answered 503")->capture_default_str();
+    command->add_option("--max_sessions,--max-sessions", flags->server.max_sessions, "in flight at once; more are answered 503")
+        ->capture_default_str();
     command->add_option("--log_dir,--log-dir", flags->log_dir, "logs of local model servers")->capture_default_str();
     command->callback([&run, flags] {
         run = [flags] {

@@ -56,7 +56,8 @@ void add_sim_command(CLI::App& app, Run& run) {
     command->add_option("--itl", flags->itl, "seconds between tokens")->capture_default_str()->check(CLI::NonNegativeNumber);
     command->add_option("--jitter", options.jitter, "both vary by this share")->capture_default_str()->check(CLI::Range(0.0, 1.0));
     command->add_option("--tokens", options.tokens, "length of an answer that nothing else sets")->capture_default_str();
-    command->add_option("--max_concurrency,--max-concurrency", options.max_concurrency, "requests worked on at once, others queue; 0 = no limit");
+    command->add_option("--max_concurrency,--max-concurrency", options.max_concurrency,
+                        "requests worked on at once, others queue; 0 = no limit");
     command->add_option("--api_key,--api-key", options.api_key, "answer 401 to requests without this bearer token");
     command->add_option("--seed", options.seed, "of jitter and faults")->capture_default_str();
     command->add_option("--script", flags->script, "JSON file of scripted answers");

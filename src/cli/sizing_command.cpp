@@ -50,7 +50,8 @@ Result<std::vector<int>> parse_concurrencies(const std::string& text) {
         at = comma + 1;
     }
     if (out.size() < 2) return fail(ErrorCode::invalid_argument, "--concurrencies: a line needs at least two");
-    if (std::set(out.begin(), out.end()).size() < out.size()) return fail(ErrorCode::invalid_argument, "--concurrencies: one stands there twice");
+    if (std::set(out.begin(), out.end()).size() < out.size())
+        return fail(ErrorCode::invalid_argument, "--concurrencies: one stands there twice");
     return out;
 }
 
@@ -61,7 +62,8 @@ Result<void> check_flags(const SizingFlags& flags) {
     if (flags.output_dir.empty()) return fail(ErrorCode::invalid_argument, "--offline_mode needs --calc_output_dir");
     if (targets.llm_latency <= 0 && targets.workflow_runtime <= 0)
         return fail(ErrorCode::invalid_argument, "--offline_mode needs --target_llm_latency or --target_workflow_runtime");
-    if (targets.users <= 0 || gpus <= 0) return fail(ErrorCode::invalid_argument, "--offline_mode needs --target_users and --test_gpu_count");
+    if (targets.users <= 0 || gpus <= 0)
+        return fail(ErrorCode::invalid_argument, "--offline_mode needs --target_users and --test_gpu_count");
     return {};
 }
 
@@ -90,7 +92,8 @@ forecast::LegResult make_leg(int concurrency, const EvalOutcome& outcome) {
     return leg;
 }
 
-Result<EvalOutcome> run_leg(const SizingFlags& flags, const config::Config& config, WorkflowHost& host, const fs::path& folder, int concurrency) {
+Result<EvalOutcome> run_leg(const SizingFlags& flags, const config::Config& config, WorkflowHost& host, const fs::path& folder,
+                            int concurrency) {
     EvalRequest request;
     request.folder = folder;
     request.metadata.config_file = flags.config.file;
@@ -106,9 +109,10 @@ Result<EvalOutcome> run_leg(const SizingFlags& flags, const config::Config& conf
                                       {.adjust = eval::SizeAdjustment{.concurrency = concurrency, .num_passes = flags.num_passes}});
     if (!dataset) return fail(dataset.error());
     PLIMSOLL_TRY(prepare_folder(*setup));
-    const auto runner = flags.endpoint.empty()
-                            ? host.local_runner()
-                            : eval::make_remote_runner({.endpoint = flags.endpoint, .timeout = std::chrono::seconds(flags.endpoint_timeout)});
+    const auto runner =
+        flags.endpoint.empty()
+            ? host.local_runner()
+            : eval::make_remote_runner({.endpoint = flags.endpoint, .timeout = std::chrono::seconds(flags.endpoint_timeout)});
     return run_eval(*setup, std::move(dataset->items), runner, host.pool(), host.sinks());
 }
 
@@ -183,12 +187,17 @@ void add_sizing_command(CLI::App& app, Run& run) {
     const auto flags = std::make_shared<SizingFlags>();
     add_config_flags(*command, flags->config, false);
     add_target_flags(*command, flags->targets);
-    command->add_option("--calc_output_dir,--calc-output-dir", flags->output_dir, "where measurements and answers go; .plimsoll/sizing when not given");
-    command->add_option("--concurrencies", flags->concurrencies, "comma-separated sessions at once, measured in this order")->capture_default_str();
-    command->add_option("--num_passes,--num-passes", flags->num_passes, "sessions at each concurrency as a multiple of it; 0 = what the dataset fills")
+    command->add_option("--calc_output_dir,--calc-output-dir", flags->output_dir,
+                        "where measurements and answers go; .plimsoll/sizing when not given");
+    command->add_option("--concurrencies", flags->concurrencies, "comma-separated sessions at once, measured in this order")
+        ->capture_default_str();
+    command
+        ->add_option("--num_passes,--num-passes", flags->num_passes,
+                     "sessions at each concurrency as a multiple of it; 0 = what the dataset fills")
         ->check(CLI::NonNegativeNumber);
     auto* offline = command->add_flag("--offline_mode,--offline-mode", flags->offline, "answer again from what was measured");
-    command->add_flag("--append_calc_outputs,--append-calc-outputs", flags->append, "offline: join all earlier measurements, not only the newest run's");
+    command->add_flag("--append_calc_outputs,--append-calc-outputs", flags->append,
+                      "offline: join all earlier measurements, not only the newest run's");
     command->add_option("--endpoint", flags->endpoint, "base URL of a NAT or Plimsoll server that runs the workflow")->excludes(offline);
     command->add_option("--endpoint_timeout,--endpoint-timeout", flags->endpoint_timeout, "seconds a request")->capture_default_str();
     command->add_flag("--allow_failures,--allow-failures", flags->allow_failures, "exit with 0 when sessions failed");

@@ -26,7 +26,8 @@ void save_plot(const fs::path& file, const Result<std::string>& picture) {
 }  // namespace
 
 void add_target_flags(CLI::App& command, TargetFlags& flags) {
-    command.add_option("--target_llm_latency,--target-llm-latency", flags.targets.llm_latency, "wished p95 of a model call, seconds; 0 = none");
+    command.add_option("--target_llm_latency,--target-llm-latency", flags.targets.llm_latency,
+                       "wished p95 of a model call, seconds; 0 = none");
     command.add_option("--target_workflow_runtime,--target-workflow-runtime", flags.targets.workflow_runtime,
                        "wished p95 of a session, seconds; 0 = none");
     command.add_option("--target_users,--target-users", flags.targets.users, "users at once to size for");
@@ -67,7 +68,8 @@ forecast::SizingResult compute(const TargetFlags& flags, std::vector<forecast::L
 }
 
 std::vector<report::MetricView> make_metric_views(const forecast::SizingResult& result) {
-    report::MetricView latency{.name = "p95 LLM Latency (s)", .fit = make_fit_view(result.llm_latency.fit), .target = result.targets.llm_latency};
+    report::MetricView latency{
+        .name = "p95 LLM Latency (s)", .fit = make_fit_view(result.llm_latency.fit), .target = result.targets.llm_latency};
     report::MetricView runtime{
         .name = "p95 Workflow Runtime (s)", .fit = make_fit_view(result.workflow_runtime.fit), .target = result.targets.workflow_runtime};
     for (const forecast::LegSizing& leg : result.legs) {

@@ -9,8 +9,8 @@
 namespace plimsoll::cli {
 namespace {
 
-asio::awaitable<eval::SessionOutcome> run_item(std::shared_ptr<event::Session> session, const std::string& type, functions::Function& workflow,
-                                               json::value question) {
+asio::awaitable<eval::SessionOutcome> run_item(std::shared_ptr<event::Session> session, const std::string& type,
+                                               functions::Function& workflow, json::value question) {
     auto output = co_await functions::run_session(std::move(session), type, workflow, std::move(question), {});
     if (!output) co_return eval::SessionOutcome{nullptr, std::move(output).error()};
     co_return eval::SessionOutcome{std::move(*output), std::nullopt};

@@ -14,7 +14,8 @@ void Context::write_stream(const json::value& event) const {
     if (session) session->write_stream(event);
 }
 
-std::shared_ptr<Session> Session::make(SessionInfo info, std::vector<StepSink*> sinks, WallClock clock, std::uint64_t seed, bool keep_steps) {
+std::shared_ptr<Session> Session::make(SessionInfo info, std::vector<StepSink*> sinks, WallClock clock, std::uint64_t seed,
+                                       bool keep_steps) {
     return std::shared_ptr<Session>(new Session(std::move(info), std::move(sinks), std::move(clock), seed, keep_steps));
 }
 
@@ -47,8 +48,13 @@ std::int64_t Session::note_llm_start(double now) {
 }
 
 ScopedSpan::ScopedSpan(const Context& parent, Category category, std::string name, json::value input, Options options)
-    : inner_(parent), ancestry_(parent.function), parent_id_(parent.span_id), category_(category), name_(std::move(name)),
-      input_(std::move(input)), options_(std::move(options)) {
+    : inner_(parent),
+      ancestry_(parent.function),
+      parent_id_(parent.span_id),
+      category_(category),
+      name_(std::move(name)),
+      input_(std::move(input)),
+      options_(std::move(options)) {
     if (!inner_.session) return;
     inner_.span_id = inner_.session->new_id();
     start_ = inner_.session->now();

@@ -101,7 +101,7 @@ class Session : public std::enable_shared_from_this<Session> {
 class ScopedSpan {
   public:
     struct Options {
-        json::value metadata;                 // on START and END
+        json::value metadata;                  // on START and END
         std::optional<UsageInfo> start_usage;  // on START (LLM calls)
         std::optional<std::string> framework;
     };

@@ -82,11 +82,16 @@ UsageInfo parse_usage(const json::value& value) {
 StepData parse_data(const json::object& object) {
     StepData data;
     for (const auto& [key, value] : object) {
-        if (key == "input") data.input = value;
-        else if (key == "output") data.output = value;
-        else if (key == "chunk") data.chunk = value;
-        else if (key == "payload") data.payload = value;
-        else data.extra.emplace(key, value);
+        if (key == "input")
+            data.input = value;
+        else if (key == "output")
+            data.output = value;
+        else if (key == "chunk")
+            data.chunk = value;
+        else if (key == "payload")
+            data.payload = value;
+        else
+            data.extra.emplace(key, value);
     }
     return data;
 }
@@ -166,14 +171,16 @@ Result<Payload> parse_payload(const json::value& value) {
     payload.framework = optional_text(value, "framework");
     payload.name = optional_text(value, "name");
     for (const auto& [key, member] : *object) {
-        if (key == "tags") payload.tags = member;
-        else if (key == "metadata") payload.metadata = member;
+        if (key == "tags")
+            payload.tags = member;
+        else if (key == "metadata")
+            payload.metadata = member;
         else if (key == "data") {
             if (const auto* data = member.if_object()) payload.data = parse_data(*data);
         } else if (key == "usage_info") {
             if (member.is_object()) payload.usage_info = parse_usage(member);
-        } else if (key != "event_type" && key != "event_timestamp" && key != "UUID" && key != "span_event_timestamp" && key != "framework" &&
-                   key != "name") {
+        } else if (key != "event_type" && key != "event_timestamp" && key != "UUID" && key != "span_event_timestamp" &&
+                   key != "framework" && key != "name") {
             payload.extra.emplace(key, member);
         }
     }

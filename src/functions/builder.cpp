@@ -9,9 +9,7 @@
 
 namespace plimsoll::functions {
 
-FunctionTypes function_types() {
-    return {chat_completion_type(), current_datetime_type()};
-}
+FunctionTypes function_types() { return {chat_completion_type(), current_datetime_type()}; }
 
 struct Builder::Impl {
     FunctionTypes types;
@@ -21,7 +19,8 @@ struct Builder::Impl {
     std::map<std::string, std::unique_ptr<Function>> functions;
     std::vector<std::string> being_built;  // to see a cycle
 
-    Impl(FunctionTypes function_types, std::filesystem::path log_folder) : types(std::move(function_types)), locals(std::move(log_folder)) {}
+    Impl(FunctionTypes function_types, std::filesystem::path log_folder)
+        : types(std::move(function_types)), locals(std::move(log_folder)) {}
 };
 
 Builder::Builder(const config::Config& config, FunctionTypes types, net::IoPool& pool, std::filesystem::path log_folder)
@@ -66,7 +65,8 @@ Result<Function*> Builder::function(const std::string& name) {
     const auto make = [&](const config::Component& component) -> Result<std::unique_ptr<Function>> {
         auto& stack = impl_->being_built;
         if (std::ranges::find(stack, name) != stack.end())
-            return fail(ErrorCode::config, fmt::format("functions refer to each other in a circle: {} -> {}", fmt::join(stack, " -> "), name));
+            return fail(ErrorCode::config,
+                        fmt::format("functions refer to each other in a circle: {} -> {}", fmt::join(stack, " -> "), name));
         const auto type = std::ranges::find(impl_->types, component.type, [](const FunctionType& t) { return t.info.type; });
         if (type == impl_->types.end()) return fail(ErrorCode::config, fmt::format("unknown _type \"{}\"", component.type));
         stack.push_back(name);

@@ -12,13 +12,14 @@ struct ChatCompletionConfig {
 };
 
 const Schema<ChatCompletionConfig>& schema() {
-    static const auto instance = Schema<ChatCompletionConfig>("functions", "chat_completion", "asks a language model once")
-                                     .required("llm_name", &ChatCompletionConfig::llm_name, "model that answers")
-                                     .refers_to("llms")
-                                     .field("system_prompt", &ChatCompletionConfig::system_prompt, "instruction in front of the question")
-                                     .field("description", &ChatCompletionConfig::description, "what the function is for, told to agents")
-                                     .field("workflow_alias", &ChatCompletionConfig::workflow_alias, "name for exporters")
-                                     .field("verbose", &ChatCompletionConfig::verbose, "accepted for NAT's files; steps are always recorded");
+    static const auto instance =
+        Schema<ChatCompletionConfig>("functions", "chat_completion", "asks a language model once")
+            .required("llm_name", &ChatCompletionConfig::llm_name, "model that answers")
+            .refers_to("llms")
+            .field("system_prompt", &ChatCompletionConfig::system_prompt, "instruction in front of the question")
+            .field("description", &ChatCompletionConfig::description, "what the function is for, told to agents")
+            .field("workflow_alias", &ChatCompletionConfig::workflow_alias, "name for exporters")
+            .field("verbose", &ChatCompletionConfig::verbose, "accepted for NAT's files; steps are always recorded");
     return instance;
 }
 

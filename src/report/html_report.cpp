@@ -62,7 +62,8 @@ std::string table_html(const TableView& table) {
 
 std::string facts_html(const std::vector<Fact>& facts) {
     std::string out = "<ul class=\"facts\">";
-    for (const Fact& fact : facts) out += fmt::format("<li><b>{}</b><span>{}</span></li>", escape_html(fact.value), escape_html(fact.label));
+    for (const Fact& fact : facts)
+        out += fmt::format("<li><b>{}</b><span>{}</span></li>", escape_html(fact.value), escape_html(fact.label));
     return out + "</ul>\n";
 }
 
@@ -98,7 +99,8 @@ std::string latency_svg(const std::vector<StepLatencyView>& steps) {
         light.alpha = 0.35;
         canvas->text({kLeft - 10, y + 16}, shorten(step.name, 36), {.anchor = Anchor::end});
         canvas->rectangle({kLeft, y + 4}, width_of(step.p95), kRow - 9, light, fmt::format("p95 {}", format_duration(step.p95)));
-        canvas->rectangle({kLeft, y + 4}, width_of(step.p50), kRow - 9, color_of(step.category), fmt::format("median {}", format_duration(step.p50)));
+        canvas->rectangle({kLeft, y + 4}, width_of(step.p50), kRow - 9, color_of(step.category),
+                          fmt::format("median {}", format_duration(step.p50)));
         canvas->text({kLeft + width_of(step.p95) + 8, y + 16},
                      fmt::format("{} · p95 {}", format_duration(step.p50), format_duration(step.p95)), {.size = 11, .color = kMuted});
     }
@@ -107,11 +109,14 @@ std::string latency_svg(const std::vector<StepLatencyView>& steps) {
 
 std::string session_html(const SessionView& session) {
     std::string out = fmt::format("<section id=\"session\"><h2>One session</h2>\n<p>{}</p>\n", escape_html(session.title));
-    out += "<p class=\"legend\"><i style=\"background:#2b6cb0\"></i>LLM (pale: before the first token)<i style=\"background:#2f855a\"></i>tool"
-           "<i style=\"background:#dd8b20\"></i>function<i style=\"background:#6b7280\"></i>workflow<i style=\"background:#c53030\"></i>failed</p>\n";
+    out +=
+        "<p class=\"legend\"><i style=\"background:#2b6cb0\"></i>LLM (pale: before the first token)<i style=\"background:#2f855a\"></i>tool"
+        "<i style=\"background:#dd8b20\"></i>function<i style=\"background:#6b7280\"></i>workflow<i "
+        "style=\"background:#c53030\"></i>failed</p>\n";
     out += draw_waterfall_svg(session.bars).value_or("");
     if (!session.answer.empty())
-        out += fmt::format("<details><summary>The report it wrote</summary><div class=\"document\">{}</div></details>\n", markdown_to_html(session.answer));
+        out += fmt::format("<details><summary>The report it wrote</summary><div class=\"document\">{}</div></details>\n",
+                           markdown_to_html(session.answer));
     return out + "</section>\n";
 }
 

@@ -23,7 +23,7 @@ struct Fact {
 };
 
 struct SessionView {
-    std::string title;   // the question
+    std::string title;  // the question
     std::vector<Bar> bars;
     std::string answer;  // Markdown as the session returned it
 };

@@ -13,7 +13,7 @@ struct Range {
     double low = 0, high = 1;
 };
 
-Range data_range(const std::vector<Series>& all, double Point::*axis, bool from_zero) {
+Range data_range(const std::vector<Series>& all, double Point::* axis, bool from_zero) {
     bool any = false;
     Range range;
     for (const Series& series : all)
@@ -112,8 +112,7 @@ void Plot::draw(Canvas& canvas, Point corner, double width, double height) const
         }
         if (one.label.empty()) continue;
         const std::array sample = {Point{left + 12, legend_y - 4}, Point{left + 36, legend_y - 4}};
-        if (one.draw_line)
-            canvas.line(sample, one.color, 2, one.dashed);
+        if (one.draw_line) canvas.line(sample, one.color, 2, one.dashed);
         if (one.draw_markers) canvas.marker({left + 24, legend_y - 4}, one.marker, one.color);
         canvas.text({left + 42, legend_y}, one.label, {.size = 11.5});
         legend_y += 17;

@@ -79,11 +79,14 @@ class PngCanvas : public Canvas {
     void text(Point baseline, std::string_view text, const TextStyle& style) override {
         const std::string terminated(text);
         set(style.color);
-        cairo_select_font_face(context_.get(), "DejaVu Sans", CAIRO_FONT_SLANT_NORMAL, style.bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL);
+        cairo_select_font_face(context_.get(), "DejaVu Sans", CAIRO_FONT_SLANT_NORMAL,
+                               style.bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL);
         cairo_set_font_size(context_.get(), style.size);
         cairo_text_extents_t extents;
         cairo_text_extents(context_.get(), terminated.c_str(), &extents);
-        const double shift = style.anchor == Anchor::start ? 0 : style.anchor == Anchor::middle ? -extents.x_advance / 2 : -extents.x_advance;
+        const double shift = style.anchor == Anchor::start    ? 0
+                             : style.anchor == Anchor::middle ? -extents.x_advance / 2
+                                                              : -extents.x_advance;
         cairo_save(context_.get());
         cairo_translate(context_.get(), baseline.x, baseline.y);
         if (style.upright) cairo_rotate(context_.get(), -std::numbers::pi / 2);
@@ -102,7 +105,9 @@ class PngCanvas : public Canvas {
     }
 
   private:
-    void set(Color color) { cairo_set_source_rgba(context_.get(), color.red / 255.0, color.green / 255.0, color.blue / 255.0, color.alpha); }
+    void set(Color color) {
+        cairo_set_source_rgba(context_.get(), color.red / 255.0, color.green / 255.0, color.blue / 255.0, color.alpha);
+    }
 
     std::unique_ptr<cairo_surface_t, SurfaceDeleter> surface_;
     std::unique_ptr<cairo_t, ContextDeleter> context_;

@@ -22,9 +22,9 @@ event::Span make_span(std::string id, std::string parent, event::Category catego
 }
 
 TEST(Waterfall, NestsParallelCallsByParent) {
-    const std::vector<event::Span> spans = {make_span("w", "root", event::Category::workflow, 0, 10),
-                                            make_span("a", "w", event::Category::tool, 1, 5), make_span("b", "w", event::Category::tool, 2, 6),
-                                            make_span("c", "a", event::Category::llm, 3, 4)};
+    const std::vector<event::Span> spans = {
+        make_span("w", "root", event::Category::workflow, 0, 10), make_span("a", "w", event::Category::tool, 1, 5),
+        make_span("b", "w", event::Category::tool, 2, 6), make_span("c", "a", event::Category::llm, 3, 4)};
     const auto bars = make_bars(spans);
     std::vector<std::pair<std::string, int>> seen;
     for (const Bar& bar : bars) seen.emplace_back(bar.name, bar.depth);
@@ -32,7 +32,8 @@ TEST(Waterfall, NestsParallelCallsByParent) {
 }
 
 TEST(Waterfall, OrphansAndSelfParentsAreTops) {
-    const std::vector<event::Span> spans = {make_span("a", "gone", event::Category::tool, 0, 1), make_span("b", "b", event::Category::tool, 0, 1)};
+    const std::vector<event::Span> spans = {make_span("a", "gone", event::Category::tool, 0, 1),
+                                            make_span("b", "b", event::Category::tool, 0, 1)};
     EXPECT_EQ(make_bars(spans).size(), 2u);
 }
 

@@ -69,7 +69,8 @@ Result<std::string> draw_analysis_png(const std::vector<MetricView>& metrics) {
     constexpr double kPanel = 700, kHeight = 520;
     auto canvas = make_png_canvas(kPanel * static_cast<double>(fitted.size()), kHeight, 2);
     for (std::size_t i = 0; i < fitted.size(); ++i)
-        make_analysis_plot(*fitted[i], kMetricColors[i % std::size(kMetricColors)]).draw(*canvas, {kPanel * static_cast<double>(i), 0}, kPanel, kHeight);
+        make_analysis_plot(*fitted[i], kMetricColors[i % std::size(kMetricColors)])
+            .draw(*canvas, {kPanel * static_cast<double>(i), 0}, kPanel, kHeight);
     return canvas->finish();
 }
 

@@ -15,10 +15,10 @@ struct FitView {
 };
 
 struct MetricView {
-    std::string name;                  // "p95 workflow runtime (s)"
-    std::vector<Point> points;         // concurrency, seconds
+    std::string name;           // "p95 workflow runtime (s)"
+    std::vector<Point> points;  // concurrency, seconds
     std::optional<FitView> fit;
-    double target = 0;                 // seconds; 0 = none
+    double target = 0;  // seconds; 0 = none
 };
 
 Plot make_simple_plot(const std::vector<MetricView>& metrics);

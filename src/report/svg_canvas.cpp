@@ -20,14 +20,14 @@ class SvgCanvas : public Canvas {
     }
 
     void rectangle(Point corner, double width, double height, Color fill, std::string_view tooltip) override {
-        out_ += fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" fill=\"{}\"", corner.x, corner.y, width, height,
-                            css(fill));
+        out_ += fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" fill=\"{}\"", corner.x, corner.y, width,
+                            height, css(fill));
         close("rect", tooltip);
     }
 
     void frame(Point corner, double width, double height, Color stroke) override {
-        out_ += fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" fill=\"none\" stroke=\"{}\"/>\n", corner.x, corner.y,
-                            width, height, css(stroke));
+        out_ += fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" fill=\"none\" stroke=\"{}\"/>\n", corner.x,
+                            corner.y, width, height, css(stroke));
     }
 
     void line(std::span<const Point> points, Color color, double width, bool dashed) override {
@@ -43,18 +43,18 @@ class SvgCanvas : public Canvas {
                 return close("circle", tooltip);
             case Marker::square: return rectangle({at.x - 4, at.y - 4}, 8, 8, color, tooltip);
             case Marker::cross:
-                out_ += fmt::format("<path d=\"M{0:.1f} {1:.1f}l8 8m0 -8l-8 8\" stroke=\"{2}\" stroke-width=\"2\"", at.x - 4, at.y - 4, css(color));
+                out_ += fmt::format("<path d=\"M{0:.1f} {1:.1f}l8 8m0 -8l-8 8\" stroke=\"{2}\" stroke-width=\"2\"", at.x - 4, at.y - 4,
+                                    css(color));
                 return close("path", tooltip);
         }
     }
 
     void text(Point baseline, std::string_view text, const TextStyle& style) override {
         constexpr std::string_view kAnchors[] = {"start", "middle", "end"};
-        out_ += fmt::format("<text x=\"{0:.1f}\" y=\"{1:.1f}\" font-size=\"{2:.1f}\" fill=\"{3}\" text-anchor=\"{4}\"{5}{6}>{7}</text>\n", baseline.x,
-                            baseline.y, style.size, css(style.color), kAnchors[static_cast<int>(style.anchor)],
-                            style.bold ? " font-weight=\"600\"" : "",
-                            style.upright ? fmt::format(" transform=\"rotate(-90 {:.1f} {:.1f})\"", baseline.x, baseline.y) : "",
-                            escape_html(text));
+        out_ += fmt::format(
+            "<text x=\"{0:.1f}\" y=\"{1:.1f}\" font-size=\"{2:.1f}\" fill=\"{3}\" text-anchor=\"{4}\"{5}{6}>{7}</text>\n", baseline.x,
+            baseline.y, style.size, css(style.color), kAnchors[static_cast<int>(style.anchor)], style.bold ? " font-weight=\"600\"" : "",
+            style.upright ? fmt::format(" transform=\"rotate(-90 {:.1f} {:.1f})\"", baseline.x, baseline.y) : "", escape_html(text));
     }
 
     Result<std::string> finish() override { return std::move(out_) + "</svg>\n"; }

@@ -135,11 +135,13 @@ Result<std::string> draw_waterfall_svg(std::vector<Bar> bars) {
         const double x = x_of(bar.start);
         const double width = std::max(1.5, x_of(bar.end) - x);
         const std::string label = fmt::format("{} {}", event::to_string(bar.category), bar.name);
-        std::string tooltip = fmt::format("{}: {} after {}", label, format_duration(bar.end - bar.start), format_duration(bar.start - range.start));
+        std::string tooltip =
+            fmt::format("{}: {} after {}", label, format_duration(bar.end - bar.start), format_duration(bar.start - range.start));
         if (bar.first_token) tooltip += fmt::format(", first token after {}", format_duration(*bar.first_token - bar.start));
         const Color color = bar.failed ? kRed : color_of(bar.category);
         canvas->rectangle({x, y + 3}, width, kRow - 6, color, tooltip);
-        if (bar.first_token) canvas->rectangle({x, y + 3}, std::max(0.0, x_of(*bar.first_token) - x), kRow - 6, {255, 255, 255, 0.45}, tooltip);
+        if (bar.first_token)
+            canvas->rectangle({x, y + 3}, std::max(0.0, x_of(*bar.first_token) - x), kRow - 6, {255, 255, 255, 0.45}, tooltip);
         const double indent = 10.0 * std::min(bar.depth, 12);
         canvas->text({4 + indent, y + 14}, shorten(label, static_cast<std::size_t>(std::max(12.0, 44 - indent / 7))), {.size = 12});
         canvas->text({x + width + 5, y + 14}, format_duration(bar.end - bar.start), {.size = 10.5, .color = kMuted});

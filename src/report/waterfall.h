@@ -14,8 +14,8 @@ namespace plimsoll::report {
 struct Bar {
     event::Category category = event::Category::function;
     std::string name;
-    double start = 0, end = 0;          // seconds, any origin
-    int depth = 0;                      // in the call tree
+    double start = 0, end = 0;  // seconds, any origin
+    int depth = 0;              // in the call tree
     bool failed = false;
     std::optional<double> first_token;  // time of it, same origin
 };

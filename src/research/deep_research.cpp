@@ -24,7 +24,7 @@ struct State {
     std::vector<Query> queries;         // all so far: the plan's, then one a reflection
     std::vector<Evidence> evidence;
     std::vector<Section> sections;
-    std::vector<std::string> notes;   // what went wrong, for the reader
+    std::vector<std::string> notes;  // what went wrong, for the reader
     int reflections = 0;
     std::string report;
 };
@@ -69,7 +69,12 @@ class DeepResearch : public functions::Function {
   private:
     DeepResearch(DeepResearchConfig config, llm::ChatModel& writer, llm::ChatModel& planner, llm::EmbeddingModel& embedder,
                  std::unique_ptr<retrieval::Collection> collection, net::IoPool& pool)
-        : config_(std::move(config)), writer_(writer), planner_(planner), embedder_(embedder), collection_(std::move(collection)), pool_(pool) {}
+        : config_(std::move(config)),
+          writer_(writer),
+          planner_(planner),
+          embedder_(embedder),
+          collection_(std::move(collection)),
+          pool_(pool) {}
 
     Result<void> build_graph();
 
@@ -263,15 +268,17 @@ asio::awaitable<Result<Update>> DeepResearch::reflect(event::Context context, St
     const int round = state.reflections + 1;
     update.set(&State::reflections, round);
     std::string note;
-    const auto text = co_await ask(context, planner_, reflection_request(state.topic, state.sections, unused_headings(state)), config_.plan_timeout,
-                                   "reflecting", note);
+    const auto text = co_await ask(context, planner_, reflection_request(state.topic, state.sections, unused_headings(state)),
+                                   config_.plan_timeout, "reflecting", note);
     if (!text) {
         context.write_stream({{"warning", note}});
         update.set(&State::notes, {note});
         co_return update;
     }
     auto gap = parse_reflection(*text);
-    const auto is_known = [&](const Query& query) { return content_words(query.text) == content_words(gap->text) || query.section == gap->section; };
+    const auto is_known = [&](const Query& query) {
+        return content_words(query.text) == content_words(gap->text) || query.section == gap->section;
+    };
     if (!gap || std::ranges::any_of(state.queries, is_known)) co_return update;
     gap->round = round;
     gap->order = static_cast<int>(state.queries.size());
@@ -307,19 +314,31 @@ const Schema<DeepResearchConfig>& deep_research_schema() {
     using C = DeepResearchConfig;
     static const auto instance =
         Schema<C>("functions", "deep_research", "answers a question with a cited report from a collection")
-            .required("llm_name", &C::llm_name, "model that writes").refers_to("llms")
-            .field("planner_llm_name", &C::planner_llm_name, "model that plans and reflects; the writer when not set").refers_to("llms")
-            .required("embedder_name", &C::embedder_name, "model that embeds queries and chunks").refers_to("embedders")
+            .required("llm_name", &C::llm_name, "model that writes")
+            .refers_to("llms")
+            .field("planner_llm_name", &C::planner_llm_name, "model that plans and reflects; the writer when not set")
+            .refers_to("llms")
+            .required("embedder_name", &C::embedder_name, "model that embeds queries and chunks")
+            .refers_to("embedders")
             .field("collection", &C::collection, "file of the collection, made when absent")
-            .field("documents", &C::documents, "folder to ingest before the first session (md, txt, html, pdf); unchanged files cost nothing")
-            .field("num_queries", &C::num_queries, "queries of the plan, each a section").range(1, 12)
-            .field("num_reflections", &C::num_reflections, "rounds of looking for a gap").range(0, 5).alias("reflection_count")
-            .field("top_k", &C::top_k, "chunks a search returns").range(1, 50)
-            .field("quotes_per_section", &C::quotes_per_section, "sentences quoted word for word").range(1, 10)
-            .field("section_tokens", &C::section_tokens, "upper bound of a section's written part").range(16, 4096)
+            .field("documents", &C::documents,
+                   "folder to ingest before the first session (md, txt, html, pdf); unchanged files cost nothing")
+            .field("num_queries", &C::num_queries, "queries of the plan, each a section")
+            .range(1, 12)
+            .field("num_reflections", &C::num_reflections, "rounds of looking for a gap")
+            .range(0, 5)
+            .alias("reflection_count")
+            .field("top_k", &C::top_k, "chunks a search returns")
+            .range(1, 50)
+            .field("quotes_per_section", &C::quotes_per_section, "sentences quoted word for word")
+            .range(1, 10)
+            .field("section_tokens", &C::section_tokens, "upper bound of a section's written part")
+            .range(16, 4096)
             .field("report_organization", &C::report_organization, "wished structure, told to the planner")
-            .field("plan_timeout", &C::plan_timeout, "seconds for planning and for each reflection").range(0.001, 3600)
-            .field("write_timeout", &C::write_timeout, "seconds for a section").range(0.001, 3600)
+            .field("plan_timeout", &C::plan_timeout, "seconds for planning and for each reflection")
+            .range(0.001, 3600)
+            .field("write_timeout", &C::write_timeout, "seconds for a section")
+            .range(0.001, 3600)
             .field("description", &C::description, "what the function is for, told to agents");
     return instance;
 }

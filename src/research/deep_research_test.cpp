@@ -66,12 +66,13 @@ class DeepResearchTest : public testing::Test {
     Answered ask(const std::string& chat_url, const std::string& embeddings_url) {
         EXPECT_TRUE(save_file(folder_.path() / "docs/queues.md", kQueues));
         EXPECT_TRUE(save_file(folder_.path() / "docs/batches.md", kBatches));
-        EXPECT_TRUE(save_file(folder_.path() / "eval.yml",
-                              fmt::format("llms:\n  writer: {{_type: openai, model_name: sim, base_url: {}, num_retries: 1}}\n"
-                                          "embedders:\n  small: {{_type: openai, model_name: sim, base_url: {}}}\n"
-                                          "workflow:\n  _type: deep_research\n  llm_name: writer\n  embedder_name: small\n  documents: {}\n"
-                                          "  collection: {}\n  num_queries: 2\n  plan_timeout: 0.3\n  write_timeout: 0.3\n",
-                                          chat_url, embeddings_url, (folder_.path() / "docs").string(), (folder_.path() / "docs.db").string())));
+        EXPECT_TRUE(
+            save_file(folder_.path() / "eval.yml",
+                      fmt::format("llms:\n  writer: {{_type: openai, model_name: sim, base_url: {}, num_retries: 1}}\n"
+                                  "embedders:\n  small: {{_type: openai, model_name: sim, base_url: {}}}\n"
+                                  "workflow:\n  _type: deep_research\n  llm_name: writer\n  embedder_name: small\n  documents: {}\n"
+                                  "  collection: {}\n  num_queries: 2\n  plan_timeout: 0.3\n  write_timeout: 0.3\n",
+                                  chat_url, embeddings_url, (folder_.path() / "docs").string(), (folder_.path() / "docs.db").string())));
         Catalogue catalogue = llm::llm_catalogue();
         for (const auto& type : function_types()) catalogue.push_back(type.info);
         const config::Loaded loaded = config::load(folder_.path() / "eval.yml", catalogue);

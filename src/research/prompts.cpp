@@ -35,7 +35,8 @@ std::string bullet_list(std::string_view title, const std::vector<std::string>& 
 
 bool covers(const std::vector<Query>& queries, const std::string& text) {
     const auto words = content_words(text);
-    return std::ranges::any_of(queries, [&](const Query& q) { return content_words(q.section) == words || content_words(q.text) == words; });
+    return std::ranges::any_of(queries,
+                               [&](const Query& q) { return content_words(q.section) == words || content_words(q.text) == words; });
 }
 
 Result<Query> parse_query(const json::value& value) {
@@ -48,23 +49,25 @@ Result<Query> parse_query(const json::value& value) {
 
 }  // namespace
 
-llm::ChatRequest plan_request(const std::string& topic, const std::string& organization, const std::vector<std::string>& headings, int count) {
+llm::ChatRequest plan_request(const std::string& topic, const std::string& organization, const std::vector<std::string>& headings,
+                              int count) {
     llm::ChatRequest request;
     request.messages = {
         {"system",
          "You plan the research for a short report. Name different parts of the question, and for each part one search query. "
          "Answer in JSON."},
-        {"user", "Question: How do solar panels behave in winter?\nIn the library:\n- Output and temperature\n- Snow on panels\n- Storage\nQueries: 2"},
-        {"assistant",
-         R"({"queries":[{"section":"Output and temperature","query":"solar panel output at low temperature"},)"
-         R"({"section":"Snow on panels","query":"losses from snow cover on solar panels"}]})"},
-        {"user", fmt::format("Question: {}\n{}{}Queries: {}", topic,
-                             organization.empty() ? "" : "Report structure: " + organization + "\n",
+        {"user",
+         "Question: How do solar panels behave in winter?\nIn the library:\n- Output and temperature\n- Snow on panels\n- "
+         "Storage\nQueries: 2"},
+        {"assistant", R"({"queries":[{"section":"Output and temperature","query":"solar panel output at low temperature"},)"
+                      R"({"section":"Snow on panels","query":"losses from snow cover on solar panels"}]})"},
+        {"user", fmt::format("Question: {}\n{}{}Queries: {}", topic, organization.empty() ? "" : "Report structure: " + organization + "\n",
                              bullet_list("In the library", headings), count)}};
-    request.json_schema = json::value{{"type", "object"},
-                                      {"properties", {{"queries", {{"type", "array"}, {"items", query_schema(headings)}, {"minItems", count}, {"maxItems", count}}}}},
-                                      {"required", {"queries"}},
-                                      {"additionalProperties", false}};
+    request.json_schema = json::value{
+        {"type", "object"},
+        {"properties", {{"queries", {{"type", "array"}, {"items", query_schema(headings)}, {"minItems", count}, {"maxItems", count}}}}},
+        {"required", {"queries"}},
+        {"additionalProperties", false}};
     request.json_schema_name = "plan";
     request.max_tokens = kTokensPerQuery * count + 20;
     request.extra = {{"frequency_penalty", kFrequencyPenalty}};
@@ -102,7 +105,9 @@ llm::ChatRequest section_request(const std::string& topic, const Query& query, c
     llm::ChatRequest request;
     request.messages = {
         {"system", "You write one short paragraph of a report. Use only the notes. Two plain sentences. No lists, no headings."},
-        {"user", "Question: How do solar panels behave in winter?\nSection: Snow on panels\nNotes:\n- A closed cover of 3 cm of snow stops all output."},
+        {"user",
+         "Question: How do solar panels behave in winter?\nSection: Snow on panels\nNotes:\n- A closed cover of 3 cm of snow stops all "
+         "output."},
         {"assistant", "Snow on panels stops all output once the cover is closed, which takes 3 cm. Thinner snow lets some light through."},
         {"user", fmt::format("Question: {}\nSection: {}\nNotes:\n{}", topic, query.section, notes)}};
     request.max_tokens = max_tokens;
@@ -111,13 +116,15 @@ llm::ChatRequest section_request(const std::string& topic, const Query& query, c
     return request;
 }
 
-llm::ChatRequest reflection_request(const std::string& topic, const std::vector<Section>& sections, const std::vector<std::string>& headings) {
+llm::ChatRequest reflection_request(const std::string& topic, const std::vector<Section>& sections,
+                                    const std::vector<std::string>& headings) {
     std::vector<std::string> titles;
     for (const Section& section : sections) titles.push_back(section.title);
     llm::ChatRequest request;
     request.messages = {
-        {"system", "You review a report's sections and name the one part of the question that is still missing, with a search query for it. "
-                   "Answer in JSON."},
+        {"system",
+         "You review a report's sections and name the one part of the question that is still missing, with a search query for it. "
+         "Answer in JSON."},
         {"user", "Question: How do solar panels behave in winter?\nSections:\n- Snow on panels\nIn the library:\n- Storage\n- Sun angle\n"},
         {"assistant", R"({"section":"Sun angle","query":"low sun angle and panel tilt in winter"})"},
         {"user", fmt::format("Question: {}\n{}{}", topic, bullet_list("Sections", titles), bullet_list("In the library", headings))}};

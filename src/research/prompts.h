@@ -12,7 +12,8 @@ namespace plimsoll::research {
 
 // Answer: {"queries": [{"section", "query"}, …]} with exactly `count` entries. `headings`: what the
 // collection has on the topic; sections are chosen among them.
-llm::ChatRequest plan_request(const std::string& topic, const std::string& organization, const std::vector<std::string>& headings, int count);
+llm::ChatRequest plan_request(const std::string& topic, const std::string& organization, const std::vector<std::string>& headings,
+                              int count);
 // Errors: bad_response when the text is not the plan asked for. Blank and repeated queries are dropped.
 Result<std::vector<Query>> parse_plan(const std::string& text, int count);
 // Fills a plan that came out short with searches for the headings it does not cover yet.
@@ -22,7 +23,8 @@ void complete_plan(const std::string& topic, const std::vector<std::string>& hea
 llm::ChatRequest section_request(const std::string& topic, const Query& query, const std::vector<Sentence>& quotes, int max_tokens);
 
 // Answer: {"section", "query"}: the one thing that the draft lacks. `headings`: what the collection has and the draft does not.
-llm::ChatRequest reflection_request(const std::string& topic, const std::vector<Section>& sections, const std::vector<std::string>& headings);
+llm::ChatRequest reflection_request(const std::string& topic, const std::vector<Section>& sections,
+                                    const std::vector<std::string>& headings);
 Result<Query> parse_reflection(const std::string& text);
 
 }  // namespace plimsoll::research

@@ -68,8 +68,9 @@ FinishedReport assemble_report(const std::string& topic, std::vector<Section> se
     if (!citations.sources.empty()) {
         text += "## Sources\n\n";
         for (const Source& source : citations.sources)
-            text += fmt::format("[{}] {}, {}, p. {}\n", source.number, source.chunk.title.empty() ? source.chunk.document : source.chunk.title,
-                                source.chunk.document, source.chunk.page);
+            text +=
+                fmt::format("[{}] {}, {}, p. {}\n", source.number, source.chunk.title.empty() ? source.chunk.document : source.chunk.title,
+                            source.chunk.document, source.chunk.page);
     }
     if (!notes.empty()) {
         text += "\n---\n";

@@ -38,10 +38,11 @@ TEST(Sentences, ContentWordsAreLowerCaseWithWholeNumbers) {
 
 TEST(Sentences, QuotesComeFromTheChunkThatAnswers) {
     const Query query{.text = "how long is the queue", .section = "Queue length"};
-    const auto quotes = pick_quotes(query,
-                                    {make_hit(1, "a.md", 1, "Batches share one weight read per step. Memory is what bounds a batch in the end."),
-                                     make_hit(2, "b.md", 1, "The queue length is the arrival rate times the wait. Another sentence that says little.")},
-                                    2, 1);
+    const auto quotes =
+        pick_quotes(query,
+                    {make_hit(1, "a.md", 1, "Batches share one weight read per step. Memory is what bounds a batch in the end."),
+                     make_hit(2, "b.md", 1, "The queue length is the arrival rate times the wait. Another sentence that says little.")},
+                    2, 1);
     ASSERT_THAT(quotes, SizeIs(1)) << "the other chunk has nothing on it";
     EXPECT_EQ(quotes[0].chunk_id, 2);
     EXPECT_EQ(quotes[0].text, "The queue length is the arrival rate times the wait.");
@@ -54,7 +55,8 @@ TEST(Sentences, OverlappingChunksAreQuotedOnce) {
 }
 
 TEST(Sentences, UnsupportedWritingIsDropped) {
-    const std::vector<retrieval::Hit> hits = {make_hit(7, "a.md", 1, "A replica serves 40 users at a p95 of 12 seconds under the measured load.")};
+    const std::vector<retrieval::Hit> hits = {
+        make_hit(7, "a.md", 1, "A replica serves 40 users at a p95 of 12 seconds under the measured load.")};
     std::vector<std::string> seen;
     const auto kept = keep_supported({"A replica serves 40 users under load.",         // kept
                                       "Each replica serves 40 users under the load.",  // says it again
@@ -71,7 +73,8 @@ TEST(Prompts, PlanIsConstrainedAndReadBack) {
     const auto request = plan_request("What is p95?", "", {"Percentiles"}, 2);
     ASSERT_TRUE(request.json_schema);
     EXPECT_EQ(request.messages.size(), 4u) << "system, one example as a pair, the question";
-    const auto plan = parse_plan(R"({"queries":[{"query":"p95 meaning","section":"A"},{"query":"P95, meaning","section":"B"},{"query":"  ","section":"C"}]})", 2);
+    const auto plan = parse_plan(
+        R"({"queries":[{"query":"p95 meaning","section":"A"},{"query":"P95, meaning","section":"B"},{"query":"  ","section":"C"}]})", 2);
     ASSERT_TRUE(plan);
     EXPECT_THAT(*plan, SizeIs(1)) << "repeated and blank queries are dropped";
 }
@@ -85,9 +88,11 @@ TEST(Prompts, AShortPlanIsFilledFromTheCollection) {
 }
 
 TEST(Prompts, GarbageIsABadResponse) {
-    for (const char* text : {"", "no json", "{}", R"({"queries":[]})", R"({"queries":[{"query":"..","section":"x"}]})", R"({"queries":"x"})"})
+    for (const char* text :
+         {"", "no json", "{}", R"({"queries":[]})", R"({"queries":[{"query":"..","section":"x"}]})", R"({"queries":"x"})"})
         EXPECT_EQ(parse_plan(text, 3).error().code, ErrorCode::bad_response) << text;
-    for (const char* text : {"", "[]", R"({"query":"x y z"})"}) EXPECT_EQ(parse_reflection(text).error().code, ErrorCode::bad_response) << text;
+    for (const char* text : {"", "[]", R"({"query":"x y z"})"})
+        EXPECT_EQ(parse_reflection(text).error().code, ErrorCode::bad_response) << text;
 }
 
 TEST(Report, NumbersSourcesInOrderOfUseAndOnlyRetrievedOnes) {

@@ -65,11 +65,11 @@ void append_sentences(std::string_view paragraph, std::vector<std::string>& out)
 
 const std::set<std::string, std::less<>>& stop_words() {
     static const std::set<std::string, std::less<>> words = {
-        "the",  "and",   "for",  "are",   "was",   "were",  "that",  "this",  "with",  "from",  "they", "them", "then",  "than",
-        "have", "has",   "had",  "not",   "but",   "its",   "can",   "will",  "would", "should", "may",  "each", "when",  "what",
-        "which", "who",  "how",  "why",   "does",  "did",   "into",  "over",  "under", "such",  "these", "those", "their", "there",
-        "here", "also",  "one",  "all",   "any",   "more",  "most",  "other", "some",  "only",  "very", "you",  "your",  "our",
-        "use",  "used",  "uses", "using", "about", "between", "because", "many", "much", "while", "where", "being", "been"};
+        "the",   "and",  "for",  "are",   "was",   "were",    "that",    "this",  "with",  "from",   "they",  "them",  "then",  "than",
+        "have",  "has",  "had",  "not",   "but",   "its",     "can",     "will",  "would", "should", "may",   "each",  "when",  "what",
+        "which", "who",  "how",  "why",   "does",  "did",     "into",    "over",  "under", "such",   "these", "those", "their", "there",
+        "here",  "also", "one",  "all",   "any",   "more",    "most",    "other", "some",  "only",   "very",  "you",   "your",  "our",
+        "use",   "used", "uses", "using", "about", "between", "because", "many",  "much",  "while",  "where", "being", "been"};
     return words;
 }
 

@@ -18,8 +18,8 @@ std::vector<std::string> split_sentences(std::string_view text);
 std::vector<std::string> content_words(std::string_view text);
 
 // The `count` sentences of the hits that share most content words with the query (each word weighted by its rarity among
-// the hits' sentences, a sentence by the rank of its hit), at most `per_chunk` from one chunk, in rank order; ties keep the hits' order; none with less than
-// half of the best one's score. Sentences shorter than 30 or longer than 320 characters are no quotes.
+// the hits' sentences, a sentence by the rank of its hit), at most `per_chunk` from one chunk, in rank order; ties keep the hits' order;
+// none with less than half of the best one's score. Sentences shorter than 30 or longer than 320 characters are no quotes.
 std::vector<Sentence> pick_quotes(const Query& query, const std::vector<retrieval::Hit>& hits, int count, int per_chunk);
 
 // The written sentences worth keeping: each has five content words or more, is not cut off, does not (nearly) repeat an earlier

@@ -35,7 +35,8 @@ event::SessionInfo session_info(const net::ServerRequest& request) {
         if (!is_secret_name(name)) info.headers.emplace_back(name, value);
     if (const auto* id = net::find_header(request.headers, "conversation-id")) info.conversation_id = *id;
     // W3C trace context: 00-<32 hex>-<16 hex>-<flags>
-    if (const auto* parent = net::find_header(request.headers, "traceparent"); parent && parent->size() == 55) info.trace_id = parent->substr(3, 32);
+    if (const auto* parent = net::find_header(request.headers, "traceparent"); parent && parent->size() == 55)
+        info.trace_id = parent->substr(3, 32);
     return info;
 }
 
@@ -75,12 +76,16 @@ struct WorkflowServer::Impl {
         : http(std::move(executor), given.http), workflow(function), options(std::move(given)) {
         http.route("GET", "/health", [](net::ServerRequest, net::ServerResponse& response) { return health(response); });
         for (const char* path : {"/generate", "/v1/workflow"})
-            http.route("POST", path, [this](net::ServerRequest request, net::ServerResponse& response) { return generate(std::move(request), response); });
+            http.route("POST", path, [this](net::ServerRequest request, net::ServerResponse& response) {
+                return generate(std::move(request), response);
+            });
         for (const char* path : {"/generate/full", "/v1/workflow/full"})
-            http.route("POST", path,
-                       [this](net::ServerRequest request, net::ServerResponse& response) { return generate_full(std::move(request), response); });
-        http.route("POST", "/v1/chat/completions",
-                   [this](net::ServerRequest request, net::ServerResponse& response) { return chat_completions(std::move(request), response); });
+            http.route("POST", path, [this](net::ServerRequest request, net::ServerResponse& response) {
+                return generate_full(std::move(request), response);
+            });
+        http.route("POST", "/v1/chat/completions", [this](net::ServerRequest request, net::ServerResponse& response) {
+            return chat_completions(std::move(request), response);
+        });
     }
 
     static asio::awaitable<void> health(net::ServerResponse& response) {
@@ -94,11 +99,13 @@ struct WorkflowServer::Impl {
     }
 
     asio::awaitable<Result<json::value>> run_workflow(std::shared_ptr<event::Session> session, json::value input) {
-        return functions::run_session(std::move(session), options.workflow_type, workflow, std::move(input), Deadline::after(options.session_timeout));
+        return functions::run_session(std::move(session), options.workflow_type, workflow, std::move(input),
+                                      Deadline::after(options.session_timeout));
     }
 
     // The request's input, or what was answered instead of one.
-    asio::awaitable<std::optional<json::value>> read_input(const net::ServerRequest& request, net::ServerResponse& response, std::string_view field) {
+    asio::awaitable<std::optional<json::value>> read_input(const net::ServerRequest& request, net::ServerResponse& response,
+                                                           std::string_view field) {
         if (in_flight >= options.max_sessions) {
             (void)co_await response.send(503, "application/json", R"({"detail":"all sessions are taken"})", {{"Retry-After", "1"}});
             co_return std::nullopt;

@@ -26,7 +26,7 @@ struct WorkflowServerOptions {
     std::string workflow_type;
     std::vector<event::StepSink*> sinks;  // outlive the server
     std::chrono::seconds session_timeout{3600};
-    int max_sessions = 1000;              // in flight; more are answered 503 with Retry-After
+    int max_sessions = 1000;  // in flight; more are answered 503 with Retry-After
 };
 
 class WorkflowServer {

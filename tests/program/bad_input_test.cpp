@@ -55,7 +55,9 @@ TEST_F(BadInput, BrokenYamlNamesFileLineAndColumn) {
 }
 
 TEST_F(BadInput, DanglingReferenceNamesItsLineAndEveryOtherProblem) {
-    write("eval.yml", "llms:\n  model:\n    _type: openai\n    model_name: m\n    temperature: hot\nworkflow:\n  _type: chat_completion\n  llm_name: modle\n");
+    write("eval.yml",
+          "llms:\n  model:\n    _type: openai\n    model_name: m\n    temperature: hot\nworkflow:\n  _type: chat_completion\n  llm_name: "
+          "modle\n");
     const auto result = eval();
     EXPECT_EQ(result.exit_code, 1);
     EXPECT_THAT(result.err, ContainsRegex("eval\\.yml:8:[0-9]+.*modle"));
@@ -63,7 +65,9 @@ TEST_F(BadInput, DanglingReferenceNamesItsLineAndEveryOtherProblem) {
 }
 
 TEST_F(BadInput, UnknownKeyWarnsWithASuggestionAndFailsWhenStrict) {
-    write("eval.yml", "llms:\n  model:\n    _type: openai\n    model_name: m\nworkflow:\n  _type: chat_completion\n  llm_name: model\n  sistem_prompt: x\n");
+    write("eval.yml",
+          "llms:\n  model:\n    _type: openai\n    model_name: m\nworkflow:\n  _type: chat_completion\n  llm_name: model\n  sistem_prompt: "
+          "x\n");
     const auto lenient = run_program({"validate", "--config_file", "eval.yml"}, folder());
     EXPECT_EQ(lenient.exit_code, 0);
     EXPECT_THAT(lenient.err, AllOf(HasSubstr("eval.yml:8"), HasSubstr("system_prompt")));
@@ -80,7 +84,8 @@ TEST_F(BadInput, MissingDatasetIsNamed) {
 TEST_F(BadInput, RowWithoutAQuestionIsCountedAndTheRestRuns) {
     const SimulatedModel model(folder());
     write("eval.yml", chat_config(model.url()));
-    write("dataset.json", R"([{"id": 1, "question": "a?"}, {"id": 2, "answer": "no question"}, {"id": 3, "question": "  "}, {"id": 4, "question": "b?"}])");
+    write("dataset.json",
+          R"([{"id": 1, "question": "a?"}, {"id": 2, "answer": "no question"}, {"id": 3, "question": "  "}, {"id": 4, "question": "b?"}])");
     const auto result = eval();
     EXPECT_EQ(result.exit_code, 0) << result.err;
     EXPECT_EQ(output("workflow_output.json").as_array().size(), 2u);
@@ -113,7 +118,8 @@ TEST_P(ModelFault, FailsTheSessionAndNothingElse) {
 INSTANTIATE_TEST_SUITE_P(All, ModelFault,
                          testing::Values(Fault{"500", "http_status"}, Fault{"429", "http_status"}, Fault{"hang", "timeout"},
                                          Fault{"hang_mid", "timeout"}, Fault{"reset", "bad_response"}, Fault{"cut", "bad_response"},
-                                         Fault{"garbage", "bad_response"}, Fault{"bad_json", "bad_response"}, Fault{"html", "bad_response"}),
+                                         Fault{"garbage", "bad_response"}, Fault{"bad_json", "bad_response"},
+                                         Fault{"html", "bad_response"}),
                          [](const auto& fault) { return "fault_" + std::string(fault.param.name); });
 
 TEST_F(BadInput, UnreachableEndpointIsAConnectError) {
@@ -165,8 +171,11 @@ TEST_F(BadInput, PortInUseIsNamed) {
 
 TEST_F(BadInput, AbsentCollectorCostsOneWarning) {
     const SimulatedModel model(folder());
-    write("eval.yml", "general:\n  telemetry:\n    tracing:\n      otel:\n        _type: otelcollector\n        endpoint: http://127.0.0.1:1/v1/traces\n"
-                      "        project: p\n" + chat_config(model.url()));
+    write(
+        "eval.yml",
+        "general:\n  telemetry:\n    tracing:\n      otel:\n        _type: otelcollector\n        endpoint: http://127.0.0.1:1/v1/traces\n"
+        "        project: p\n" +
+            chat_config(model.url()));
     write("dataset.json", many_questions(5));
     const auto result = eval();
     EXPECT_EQ(result.exit_code, 0) << result.err;

@@ -40,9 +40,10 @@ TEST_F(Eval, WritesEveryArtefact) {
     const auto result = run_program({"eval", "--config_file", "eval.yml"}, folder());
     ASSERT_EQ(result.exit_code, 0) << result.err;
     EXPECT_THAT(result.out, AllOf(HasSubstr("=== EVALUATION SUMMARY ==="), HasSubstr("COMPLETED"), HasSubstr("latency_output.json")));
-    for (const char* file : {"workflow_output.json", "all_requests_profiler_traces.json", "standardized_data_all.csv", "inference_optimization.json",
-                             "workflow_profiling_metrics.json", "workflow_profiling_report.txt", "gantt_chart.png", "config_original.yml",
-                             "config_effective.yml", "config_metadata.json", "latency_output.json", "events.jsonl"})
+    for (const char* file :
+         {"workflow_output.json", "all_requests_profiler_traces.json", "standardized_data_all.csv", "inference_optimization.json",
+          "workflow_profiling_metrics.json", "workflow_profiling_report.txt", "gantt_chart.png", "config_original.yml",
+          "config_effective.yml", "config_metadata.json", "latency_output.json", "events.jsonl"})
         EXPECT_TRUE(std::filesystem::exists(folder() / "out" / file)) << file;
     const json::value rows = read_json("out/workflow_output.json");
     ASSERT_EQ(rows.as_array().size(), 8u);
@@ -72,7 +73,8 @@ TEST_F(Eval, TheArticlesConfigRunsAsItStands) {
 json::value essence(const json::value& rows) {
     json::array out;
     for (const json::value& row : rows.as_array())
-        out.push_back({{"id", row.at("id")}, {"answer", row.at("generated_answer")}, {"steps", row.at("intermediate_steps").as_array().size()}});
+        out.push_back(
+            {{"id", row.at("id")}, {"answer", row.at("generated_answer")}, {"steps", row.at("intermediate_steps").as_array().size()}});
     return out;
 }
 
@@ -126,8 +128,7 @@ TEST_F(Eval, DrivesAPlimsollServerOverHttp) {
     Program server({"serve", "--config_file", "eval.yml", "--port", "0"}, folder());
     const std::string line = server.wait_for_line("listening on ");
     ASSERT_THAT(line, HasSubstr("http://"));
-    const auto result =
-        run_program({"eval", "--config_file", "eval.yml", "--endpoint", line.substr(line.find("http://"))}, folder());
+    const auto result = run_program({"eval", "--config_file", "eval.yml", "--endpoint", line.substr(line.find("http://"))}, folder());
     EXPECT_EQ(result.exit_code, 0) << result.err;
     const json::value rows = read_json("out/workflow_output.json");
     EXPECT_FALSE(get_string(rows.as_array()[0], "generated_answer")->empty());

@@ -65,7 +65,8 @@ Program::Program(const std::vector<std::string>& arguments, const std::filesyste
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, pipe_fds[1], 1);
     posix_spawn_file_actions_addopen(&actions, 2, err_file_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    const int error = ::posix_spawn(&pid_, command.front().c_str(), &actions, nullptr, pointers(command).data(), pointers(variables).data());
+    const int error =
+        ::posix_spawn(&pid_, command.front().c_str(), &actions, nullptr, pointers(command).data(), pointers(variables).data());
     posix_spawn_file_actions_destroy(&actions);
     ::close(pipe_fds[1]);
     if (error != 0) throw std::runtime_error("cannot start " PLIMSOLL_PROGRAM);
@@ -119,7 +120,8 @@ Finished Program::finish() {
     return finished;
 }
 
-Finished run_program(const std::vector<std::string>& arguments, const std::filesystem::path& folder, const Program::Environment& environment) {
+Finished run_program(const std::vector<std::string>& arguments, const std::filesystem::path& folder,
+                     const Program::Environment& environment) {
     return Program(arguments, folder, environment).finish();
 }
 

@@ -43,7 +43,8 @@ class Program {
     std::filesystem::path err_file_;
 };
 
-Finished run_program(const std::vector<std::string>& arguments, const std::filesystem::path& folder, const Program::Environment& environment = {});
+Finished run_program(const std::vector<std::string>& arguments, const std::filesystem::path& folder,
+                     const Program::Environment& environment = {});
 
 // The simulated model server as a process of its own.
 class SimulatedModel {

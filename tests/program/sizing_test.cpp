@@ -36,8 +36,8 @@ class Sizing : public testing::Test {
 };
 
 TEST_F(Sizing, OnlineThenOffline) {
-    const auto online = sizing({"--config_file", "eval.yml", "--calc_output_dir", "calc", "--concurrencies", "1,2,4", "--num_passes", "2", "--target_users",
-                                "50", "--target_workflow_runtime", "5", "--test_gpu_count", "2"});
+    const auto online = sizing({"--config_file", "eval.yml", "--calc_output_dir", "calc", "--concurrencies", "1,2,4", "--num_passes", "2",
+                                "--target_users", "50", "--target_workflow_runtime", "5", "--test_gpu_count", "2"});
     ASSERT_EQ(online.exit_code, 0) << online.err;
     EXPECT_THAT(online.out, AllOf(HasSubstr("Per concurrency results:"), HasSubstr("Users = 50")));
     const auto output = parse_json(load_file(job("online") / "calc_runner_output.json").value()).value();
@@ -46,16 +46,16 @@ TEST_F(Sizing, OnlineThenOffline) {
     for (const char* leg : {"concurrency_1", "concurrency_2", "concurrency_4"})
         EXPECT_TRUE(std::filesystem::exists(job("online") / leg / "events.jsonl")) << leg;
 
-    const auto offline = sizing({"--offline_mode", "--calc_output_dir", "calc", "--target_users", "50", "--target_workflow_runtime", "5",
-                                 "--test_gpu_count", "2"});
+    const auto offline = sizing(
+        {"--offline_mode", "--calc_output_dir", "calc", "--target_users", "50", "--target_workflow_runtime", "5", "--test_gpu_count", "2"});
     EXPECT_EQ(offline.exit_code, 0) << offline.err;
     EXPECT_THAT(offline.out, HasSubstr("Per concurrency results:"));
     EXPECT_TRUE(std::filesystem::exists(job("offline") / "calc_runner_output.json"));
 }
 
 TEST_F(Sizing, InfeasibleTargetIsAnAnswer) {
-    const auto result = sizing({"--config_file", "eval.yml", "--calc_output_dir", "calc", "--concurrencies", "1,2,4", "--num_passes", "1", "--target_users",
-                                "50", "--target_workflow_runtime", "0.000001", "--test_gpu_count", "1"});
+    const auto result = sizing({"--config_file", "eval.yml", "--calc_output_dir", "calc", "--concurrencies", "1,2,4", "--num_passes", "1",
+                                "--target_users", "50", "--target_workflow_runtime", "0.000001", "--test_gpu_count", "1"});
     EXPECT_EQ(result.exit_code, 0) << result.err;
     EXPECT_TRUE(std::filesystem::exists(job("online") / "calc_runner_output.json"));
 }
