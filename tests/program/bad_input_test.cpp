@@ -96,6 +96,7 @@ TEST_F(BadInput, RowWithoutAQuestionIsCountedAndTheRestRuns) {
 struct Fault {
     const char* name;
     const char* code;  // of the session's error
+    friend std::ostream& operator<<(std::ostream& out, const Fault& fault) { return out << fault.name; }
 };
 
 class ModelFault : public BadInput, public testing::WithParamInterface<Fault> {};
