@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace plimsoll::research {
 namespace {
@@ -38,6 +39,13 @@ class Citations {
     std::map<std::pair<std::string, int>, int> numbers_;
 };
 
+// Sections are written side by side and may pick the same sentence; the first one keeps it.
+void drop_repeated_quotes(std::vector<Section>& sections) {
+    std::set<std::string> seen;
+    for (Section& section : sections)
+        std::erase_if(section.sentences, [&](const Sentence& sentence) { return sentence.quoted && !seen.insert(sentence.text).second; });
+}
+
 std::string section_text(const Section& section, Citations& citations) {
     std::string out = fmt::format("## {}\n\n", section.title);
     std::string paragraph;
@@ -56,6 +64,7 @@ std::string section_text(const Section& section, Citations& citations) {
 FinishedReport assemble_report(const std::string& topic, std::vector<Section> sections, const std::vector<Evidence>& evidence,
                                const std::vector<std::string>& notes) {
     std::ranges::stable_sort(sections, {}, &Section::order);
+    drop_repeated_quotes(sections);
     Citations citations(evidence);
     std::string text = fmt::format("# {}\n\n", topic);
     bool any = false;

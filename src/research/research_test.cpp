@@ -107,6 +107,14 @@ TEST(Report, NumbersSourcesInOrderOfUseAndOnlyRetrievedOnes) {
     EXPECT_EQ(report.dropped_citations, 1);
 }
 
+TEST(Report, AQuoteStandsOnce) {
+    const std::vector<Evidence> evidence = {{{}, {make_hit(1, "a.md", 1, "")}}};
+    const Sentence quote{"Same.", 1, true};
+    const std::string text = assemble_report("Topic", {{"First", 0, {quote}}, {"Second", 1, {quote}}}, evidence, {}).markdown;
+    EXPECT_EQ(text.find("Same."), text.rfind("Same."));
+    EXPECT_THAT(text, Not(HasSubstr("Second")));
+}
+
 TEST(Report, NothingFoundIsSaid) {
     EXPECT_THAT(assemble_report("Topic", {}, {}, {}).markdown, HasSubstr("holds nothing"));
     EXPECT_THAT(assemble_report("Topic", {}, {}, {}).markdown, Not(HasSubstr("Sources")));

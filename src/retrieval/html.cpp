@@ -81,7 +81,6 @@ bool is_hidden(const GumboNode& node) {
         case GUMBO_TAG_TEMPLATE:
         case GUMBO_TAG_IFRAME:
         case GUMBO_TAG_SVG:
-        case GUMBO_TAG_FORM:
         case GUMBO_TAG_BUTTON:
         case GUMBO_TAG_SELECT:
         case GUMBO_TAG_TEXTAREA:
