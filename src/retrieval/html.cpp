@@ -6,6 +6,7 @@
 #include <gumbo.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <csetjmp>
 #include <cstddef>
@@ -72,23 +73,14 @@ const GumboNode* parse_in(Arena& arena, const char* text, std::size_t size) {
 
 bool is_element(const GumboNode& node) { return node.type == GUMBO_NODE_ELEMENT || node.type == GUMBO_NODE_TEMPLATE; }
 
+// Without what a reader of the page does not see, or does not read: menus, controls, the foot of the page.
+constexpr std::array kHiddenTags = {GUMBO_TAG_HEAD,   GUMBO_TAG_SCRIPT, GUMBO_TAG_STYLE,   GUMBO_TAG_NOSCRIPT, GUMBO_TAG_TEMPLATE,
+                                    GUMBO_TAG_NAV,    GUMBO_TAG_FOOTER, GUMBO_TAG_IFRAME,  GUMBO_TAG_OBJECT,   GUMBO_TAG_SVG,
+                                    GUMBO_TAG_BUTTON, GUMBO_TAG_SELECT, GUMBO_TAG_TEXTAREA};
+
 bool is_hidden(const GumboNode& node) {
-    switch (node.v.element.tag) {
-        case GUMBO_TAG_SCRIPT:
-        case GUMBO_TAG_STYLE:
-        case GUMBO_TAG_NAV:
-        case GUMBO_TAG_NOSCRIPT:
-        case GUMBO_TAG_TEMPLATE:
-        case GUMBO_TAG_IFRAME:
-        case GUMBO_TAG_SVG:
-        case GUMBO_TAG_BUTTON:
-        case GUMBO_TAG_SELECT:
-        case GUMBO_TAG_TEXTAREA:
-        case GUMBO_TAG_OBJECT:
-        case GUMBO_TAG_HEAD:
-        case GUMBO_TAG_FOOTER: return true;
-        default: return gumbo_get_attribute(&node.v.element.attributes, "hidden") != nullptr;
-    }
+    return std::ranges::find(kHiddenTags, node.v.element.tag) != kHiddenTags.end() ||
+           gumbo_get_attribute(&node.v.element.attributes, "hidden") != nullptr;
 }
 
 int heading_level(const GumboNode& node) {
@@ -96,45 +88,15 @@ int heading_level(const GumboNode& node) {
     return tag >= GUMBO_TAG_H1 && tag <= GUMBO_TAG_H6 ? tag - GUMBO_TAG_H1 + 1 : 0;
 }
 
-bool is_block(const GumboNode& node) {
-    switch (node.v.element.tag) {
-        case GUMBO_TAG_A:
-        case GUMBO_TAG_ABBR:
-        case GUMBO_TAG_B:
-        case GUMBO_TAG_CITE:
-        case GUMBO_TAG_CODE:
-        case GUMBO_TAG_DFN:
-        case GUMBO_TAG_EM:
-        case GUMBO_TAG_FONT:
-        case GUMBO_TAG_I:
-        case GUMBO_TAG_KBD:
-        case GUMBO_TAG_MARK:
-        case GUMBO_TAG_Q:
-        case GUMBO_TAG_S:
-        case GUMBO_TAG_SAMP:
-        case GUMBO_TAG_SMALL:
-        case GUMBO_TAG_SPAN:
-        case GUMBO_TAG_STRONG:
-        case GUMBO_TAG_SUB:
-        case GUMBO_TAG_SUP:
-        case GUMBO_TAG_TIME:
-        case GUMBO_TAG_TT:
-        case GUMBO_TAG_U:
-        case GUMBO_TAG_VAR:
-        case GUMBO_TAG_WBR:
-        case GUMBO_TAG_LI:
-        case GUMBO_TAG_BR:
-        case GUMBO_TAG_TD:
-        case GUMBO_TAG_TH:
-        case GUMBO_TAG_TR:
-        case GUMBO_TAG_IMG:
-        case GUMBO_TAG_THEAD:
-        case GUMBO_TAG_TBODY:
-        case GUMBO_TAG_DT:
-        case GUMBO_TAG_DD: return false;
-        default: return true;
-    }
-}
+// Everything else stands in a paragraph of its own. Parts of lists and tables are here because they only start a line.
+constexpr std::array kInlineTags = {GUMBO_TAG_A,     GUMBO_TAG_ABBR, GUMBO_TAG_B,    GUMBO_TAG_CITE,  GUMBO_TAG_CODE, GUMBO_TAG_DFN,
+                                    GUMBO_TAG_EM,    GUMBO_TAG_FONT, GUMBO_TAG_I,    GUMBO_TAG_IMG,   GUMBO_TAG_KBD,  GUMBO_TAG_MARK,
+                                    GUMBO_TAG_Q,     GUMBO_TAG_S,    GUMBO_TAG_SAMP, GUMBO_TAG_SMALL, GUMBO_TAG_SPAN, GUMBO_TAG_STRONG,
+                                    GUMBO_TAG_SUB,   GUMBO_TAG_SUP,  GUMBO_TAG_TIME, GUMBO_TAG_TT,    GUMBO_TAG_U,    GUMBO_TAG_VAR,
+                                    GUMBO_TAG_WBR,   GUMBO_TAG_BR,   GUMBO_TAG_LI,   GUMBO_TAG_DT,    GUMBO_TAG_DD,   GUMBO_TAG_THEAD,
+                                    GUMBO_TAG_TBODY, GUMBO_TAG_TR,   GUMBO_TAG_TH,   GUMBO_TAG_TD};
+
+bool is_block(const GumboNode& node) { return std::ranges::find(kInlineTags, node.v.element.tag) == kInlineTags.end(); }
 
 // Text as a reader sees it, in the conventions of extract.h.
 class Writer {
