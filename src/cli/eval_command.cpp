@@ -40,15 +40,12 @@ EvalRequest make_request(const EvalFlags& flags) {
     return request;
 }
 
-bool is_completed(const eval::DatasetItem& item) { return !item.generated_answer.is_null() && !to_text(item.generated_answer).empty(); }
-
 Result<EvalOutcome> evaluate(const EvalFlags& flags, const config::Config& config) {
     const auto setup = prepare_eval(config, make_request(flags));
     if (!setup) return fail(setup.error());
     auto dataset = eval::load_dataset(setup->dataset, setup->dataset_file, {.reps = flags.metadata.reps});
     if (!dataset) return fail(dataset.error());
     for (const std::string& warning : dataset->warnings) log_warning("{}", warning);
-    if (flags.metadata.skip_completed_entries) std::erase_if(dataset->items, is_completed);
     if (dataset->items.empty()) return fail(ErrorCode::invalid_argument, setup->dataset_file.string() + " leaves no row to run");
 
     if (flags.metadata.skip_workflow) {

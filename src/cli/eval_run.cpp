@@ -182,6 +182,7 @@ Result<EvalOutcome> run_eval(const EvalSetup& setup, std::vector<eval::DatasetIt
     options.folder = setup.folder;
     options.sinks = sinks;
     options.resume = setup.resume;
+    options.skip_completed = setup.metadata.skip_completed_entries;
     options.config_hash = eval::text_hash(to_compact_json(setup.config->root));
     options.seed = Random::from_entropy()();
     options.on_progress = [&progress](const eval::Progress& now) { progress.update(now); };

@@ -98,6 +98,18 @@ TEST_F(Eval, KilledHalfWayResumesToTheSameResult) {
     EXPECT_EQ(read_json("out/all_requests_profiler_traces.json").as_array().size(), 24u);
 }
 
+TEST_F(Eval, CompletedEntriesAreKeptAndNotRunAgain) {
+    const SimulatedModel model(folder());
+    write("eval.yml", chat_config(model.url()));
+    write("dataset.json", R"([{"id": 1, "question": "a?", "generated_answer": "known"}, {"id": 2, "question": "b?"}])");
+    const auto result = run_program({"eval", "--config_file", "eval.yml", "--skip_completed_entries"}, folder());
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    const json::value rows = read_json("out/workflow_output.json");
+    ASSERT_EQ(rows.as_array().size(), 2u);
+    EXPECT_EQ(get_string(rows.as_array()[0], "generated_answer"), "known");
+    EXPECT_NE(get_string(rows.as_array()[1], "generated_answer"), "");
+}
+
 TEST_F(Eval, ResumeWithAnotherDatasetIsRefused) {
     const SimulatedModel model(folder());
     write("eval.yml", chat_config(model.url()));
