@@ -90,7 +90,7 @@ struct Writer {
     void newline(int depth) {
         if (!pretty) return;
         out += '\n';
-        out.append(2 * depth, ' ');
+        out.append(2 * static_cast<std::size_t>(depth), ' ');
     }
 
     void write(const json::value& value, int depth) {

@@ -81,6 +81,7 @@ void save_profile(const EvalSetup& setup, EvalOutcome& outcome) {
     for (const auto& [analysis, error] : outcome.profile.failures) log_warning("{}: {}", analysis, error.message);
     if (!setup.profiler->bottleneck_analysis.enable_nested_stack || outcome.profile.bars.empty()) return;
     std::vector<report::Bar> bars;
+    bars.reserve(outcome.profile.bars.size());
     for (const profile::GanttBar& bar : outcome.profile.bars)
         bars.push_back({bar.category, bar.name, bar.start, bar.end, bar.depth, bar.failed, std::nullopt});
     const auto picture = report::draw_gantt_png(std::move(bars));

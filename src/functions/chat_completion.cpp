@@ -50,9 +50,8 @@ class ChatCompletion : public Function {
         if (!messages) co_return fail(messages.error());
         llm::ChatRequest request;
         request.messages = std::move(*messages);
-        const event::Context stream = context;
-        auto answer = co_await model_.chat(context, std::move(request), [stream](std::string_view piece, bool reasoning) {
-            if (!reasoning) stream.write_stream({{"answer", piece}});
+        auto answer = co_await model_.chat(context, std::move(request), [context](std::string_view piece, bool reasoning) {
+            if (!reasoning) context.write_stream({{"answer", piece}});
         });
         if (!answer) co_return fail(answer.error());
         co_return json::value(answer->content);
