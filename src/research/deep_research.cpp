@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -214,8 +216,9 @@ asio::awaitable<Hits> DeepResearch::find_hits(event::Context context, Query quer
     // Without a vector the keywords still find something.
     std::vector<float> vector;
     if (vectors) vector = std::move(vectors->front());
+    // A cancellation stays on this side: Boost 1.81 would hand it to the other thread, where the search may be over already.
     Hits hits = co_await asio::co_spawn(pool_.compute(), search_collection(*collection_, query.text, std::move(vector), config_.top_k),
-                                        asio::use_awaitable);
+                                        asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable));
     if (!hits) {
         span.fail(hits.error());
         co_return fail(hits.error());
@@ -264,7 +267,9 @@ asio::awaitable<Result<Update>> DeepResearch::write(event::Context context, std:
 
 asio::awaitable<Result<Update>> DeepResearch::reflect(event::Context context, State state) {
     Update update;
-    if (state.reflections >= config_.num_reflections) co_return update;
+    // A gap is worth a search only when the collection has something left on the topic.
+    const std::vector<std::string> unused = unused_headings(state);
+    if (state.reflections >= config_.num_reflections || unused.empty()) co_return update;
     const int round = state.reflections + 1;
     update.set(&State::reflections, round);
     std::string note;
