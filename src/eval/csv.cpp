@@ -33,7 +33,7 @@ class CsvReader {
   private:
     bool take_line_end() {
         if (at_ >= text_.size() || (text_[at_] != '\r' && text_[at_] != '\n')) return false;
-        if (text_[at_++] == '\r' && at_ < text_.size() && text_[at_] == '\n') ++at_;
+        at_ += text_.substr(at_, 2) == "\r\n" ? 2 : 1;
         ++line_;
         return true;
     }

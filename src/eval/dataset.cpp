@@ -70,8 +70,8 @@ Result<std::string> drop_blank_questions(std::vector<json::object>& rows, const 
                        dropped > kNamedRows ? ", …" : "");
 }
 
-void set_id(json::object& row, const std::string& id_key, std::string id) {
-    if (row.contains(id_key)) row[id_key] = std::move(id);
+void set_id(json::object& row, const std::string& id_key, const std::string& id) {
+    if (row.contains(id_key)) row[id_key] = id;
 }
 
 std::string id_text(const json::object& row, const std::string& id_key) {

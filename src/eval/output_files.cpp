@@ -35,7 +35,8 @@ json::value make_bare_output(const ItemResult& result) {
     const auto* text = result.output.if_string();
     if (!text) return result.output;
     auto value = parse_json(*text);
-    return value ? std::move(*value) : result.output;
+    if (!value) return result.output;
+    return *std::move(value);
 }
 
 json::value text_or_null(const std::optional<std::string>& text) { return text ? json::value(*text) : json::value(nullptr); }

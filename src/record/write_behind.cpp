@@ -18,7 +18,9 @@ constexpr std::size_t kBatchBytes = 256u << 10;
 WriteBehind::WriteBehind(Write write, Limits limits, OnError on_error)
     : write_(std::move(write)), limits_(limits), on_error_(std::move(on_error)), thread_([this] { run(); }) {}
 
-WriteBehind::~WriteBehind() { close(); }
+WriteBehind::~WriteBehind() {
+    [[maybe_unused]] const auto closed = close();  // an error has gone to on_error already
+}
 
 bool WriteBehind::take(std::string_view text, Kind kind) {
     if (!error_ && kind == Kind::required && queue_.size() + text.size() > limits_.hard_bytes)
