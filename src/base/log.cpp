@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -13,7 +14,8 @@ spdlog::logger& logger() {
     static const auto instance = [] {
         auto made = spdlog::stderr_color_mt("plimsoll");
         made->set_pattern("%^%l%$: %v");
-        made->set_level(spdlog::level::info);
+        made->set_level(spdlog::level::trace);  // each sink has its own
+        made->sinks().front()->set_level(spdlog::level::info);
         return made;
     }();
     return *instance;
@@ -32,7 +34,20 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
 
 }  // namespace
 
-void set_log_level(LogLevel level) { logger().set_level(to_spdlog(level)); }
+void set_log_level(LogLevel level) { logger().sinks().front()->set_level(to_spdlog(level)); }
+
+Result<void> add_log_file(const std::filesystem::path& path, LogLevel level, bool truncate) {
+    try {
+        auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path.string(), truncate);
+        sink->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
+        sink->set_level(to_spdlog(level));
+        logger().sinks().push_back(std::move(sink));
+    } catch (const spdlog::spdlog_ex& error) {
+        return fail(ErrorCode::io, error.what());
+    }
+    logger().flush_on(spdlog::level::trace);
+    return {};
+}
 
 void write_log(LogLevel level, std::string_view text) { logger().log(to_spdlog(level), spdlog::string_view_t(text.data(), text.size())); }
 

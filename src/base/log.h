@@ -4,8 +4,11 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <string>
 #include <string_view>
+
+#include "base/error.h"
 
 namespace plimsoll {
 
@@ -13,6 +16,10 @@ enum class LogLevel : unsigned char { debug, info, warning, error, off };
 
 void set_log_level(LogLevel level);
 void write_log(LogLevel level, std::string_view text);
+
+// From now on everything from `level` up goes to this file besides, with time and level, a line each.
+// Errors: io, no_space, not_found when it cannot be opened.
+Result<void> add_log_file(const std::filesystem::path& path, LogLevel level, bool truncate);
 
 template <class... Args>
 void log_info(fmt::format_string<Args...> format, Args&&... args) {

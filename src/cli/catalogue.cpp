@@ -6,6 +6,7 @@
 #include "eval/evaluators.h"
 #include "llm/providers.h"
 #include "profile/profiler_config.h"
+#include "record/logging.h"
 #include "record/telemetry.h"
 #include "research/deep_research.h"
 
@@ -20,7 +21,7 @@ functions::FunctionTypes all_function_types() {
 Catalogue full_catalogue() {
     Catalogue all = llm::llm_catalogue();
     for (const auto& type : all_function_types()) all.push_back(type.info);
-    for (auto& part : {record::telemetry_catalogue(), eval::dataset_catalogue(), eval::evaluator_catalogue()})
+    for (auto& part : {record::telemetry_catalogue(), record::logging_catalogue(), eval::dataset_catalogue(), eval::evaluator_catalogue()})
         all.insert(all.end(), part.begin(), part.end());
     all.push_back(profile::profiler_info());
     return all;

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "cli/catalogue.h"
+#include "record/logging.h"
 
 namespace plimsoll::cli {
 namespace {
@@ -27,6 +28,10 @@ WorkflowHost::~WorkflowHost() {
 Result<std::unique_ptr<WorkflowHost>> WorkflowHost::make(const config::Config& config, int io_threads, std::filesystem::path log_folder,
                                                          bool build_workflow) {
     auto host = std::unique_ptr<WorkflowHost>(new WorkflowHost(config, io_threads));
+    for (const auto& [name, component] : config.logging) {
+        const auto started = record::start_logging(component.type, component.settings);
+        if (!started) return fail(started.error().with_context("general.telemetry.logging." + name));
+    }
     for (const auto& [name, component] : config.tracing) {
         auto exporter = record::make_exporter(component.type, component.settings, host->pool_);
         if (!exporter) return fail(exporter.error().with_context("general.telemetry.tracing." + name));

@@ -11,7 +11,7 @@ void check_telemetry(const Checking& checking, const Node& general, Config& out)
     const auto* telemetry = check_mapping(checking, find(general, "telemetry"), "general.telemetry", {"logging", "tracing"});
     if (!telemetry) return;
     out.tracing = check_components(checking, find(*telemetry, "tracing"), "general.telemetry.tracing", "telemetry.tracing");
-    check_components(checking, find(*telemetry, "logging"), "general.telemetry.logging", "telemetry.logging");
+    out.logging = check_components(checking, find(*telemetry, "logging"), "general.telemetry.logging", "telemetry.logging");
 }
 
 void check_general(const Checking& checking, Config& out) {

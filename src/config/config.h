@@ -40,7 +40,7 @@ struct Config {
     std::filesystem::path file;
     json::object root;     // the whole effective tree: merged, overridden, expanded; `_type` kept as written
     std::string original;  // bytes of the main file
-    std::map<std::string, Component> llms, embedders, functions, tracing, evaluators;
+    std::map<std::string, Component> llms, embedders, functions, tracing, logging, evaluators;
     Component workflow;         // type empty when the file has none
     json::object eval_general;  // with dataset/profiler also taken from directly under `eval` (as published articles show it)
 

@@ -8,7 +8,7 @@ namespace fs = std::filesystem;
 
 std::vector<const Component*> Config::components() const {
     std::vector<const Component*> all;
-    for (const auto* section : {&llms, &embedders, &functions, &tracing, &evaluators})
+    for (const auto* section : {&llms, &embedders, &functions, &tracing, &logging, &evaluators})
         for (const auto& [name, component] : *section) all.push_back(&component);
     if (!workflow.type.empty()) all.push_back(&workflow);
     return all;

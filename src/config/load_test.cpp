@@ -122,7 +122,7 @@ TEST(Load, FillsTheTypedParts) {
     EXPECT_EQ(config.eval_general.at("output_dir"), json::value("out"));
     EXPECT_EQ(config.eval_general.at("dataset").at("_type"), json::value("json"));
     EXPECT_EQ(config.eval_general.at("profiler").at("base_metrics"), json::value(true));
-    EXPECT_EQ(config.components().size(), 8u);
+    EXPECT_EQ(config.components().size(), 9u);
 }
 
 TEST(Load, PublishedEvalSectionLoadsAsItStands) {
