@@ -1,6 +1,7 @@
 // SQLite with Result instead of codes. One Database is one connection; neither class is thread-safe.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -14,18 +15,25 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
-namespace plimsoll::retrieval {
+namespace plimsoll::sqlite {
 
 class Statement;
 
 class Database {
   public:
-    // Opens or makes the file. Waits up to 10 s for another process's write. Errors: io, no_space, parse (no SQLite file).
-    static Result<Database> open(const std::filesystem::path& file);
+    // Opens or makes the file. Later calls wait up to `busy_wait` for another connection's write, then fail with in_use.
+    // Errors: io, no_space, parse (no SQLite file).
+    static Result<Database> open(const std::filesystem::path& file, std::chrono::milliseconds busy_wait = std::chrono::seconds(10));
 
     Result<void> run(const char* sql);  // any number of statements, results dropped
     Result<Statement> prepare(std::string_view sql) const;
+    Result<std::int64_t> integer(const char* sql) const;  // the first column of the first row; `internal` without one
+    // Brings a file whose user_version is 0 to `version` by running `schema` in one transaction; a file that has it is left alone.
+    // Errors besides the file's: unsupported when a newer version made it.
+    Result<void> prepare_schema(std::int64_t version, const char* schema);
     std::int64_t last_insert_id() const;
+    // False once SQLite itself rolled the transaction back, as it does when the disk is full.
+    bool in_transaction() const;
 
   private:
     struct Close {
@@ -41,7 +49,8 @@ class Statement {
   public:
     Statement& bind(std::int64_t value);
     Statement& bind(std::string_view value);
-    Statement& bind(std::span<const float> value);  // as a blob, in the machine's byte order
+    Statement& bind(std::span<const std::byte> value);  // as a blob
+    Statement& bind(std::span<const float> value);      // as a blob, in the machine's byte order
 
     Result<bool> step();  // true: a row is there
     Result<void> run();   // for statements without rows
@@ -77,4 +86,4 @@ class Transaction {
     Database* database_;
 };
 
-}  // namespace plimsoll::retrieval
+}  // namespace plimsoll::sqlite
