@@ -8,7 +8,9 @@
 //   Result<std::optional<StoredCheckpoint>> latest = co_await saver->get({"thread-1", ""});
 //
 // Savers are shared by all runs of a process and safe to call from any thread; the awaitables complete on the caller's
-// executor and are not cancelled half-way. Errors are those of the storage: io, no_space, and parse for a damaged file.
+// executor, which must outlive the call, and are not cancelled half-way: a call that has begun is carried out and answered.
+// A read sees every write whose awaitable has completed. Errors are those of the storage: io, no_space, in_use (another
+// process holds the file too long), and parse for a damaged file.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -97,7 +99,7 @@ class CheckpointSaver {
                                               std::vector<std::string> changed) = 0;
 
     // Stores what a task wrote against the checkpoint `key`. A second call for the same task is ignored, except for the reserved
-    // channels (error, interrupt, resume), whose value it replaces.
+    // channels (error, interrupt, resume), whose value it replaces. Errors besides: not_found without that checkpoint.
     virtual asio::awaitable<Result<void>> put_writes(CheckpointKey key, std::string task, std::vector<PendingWrite> writes) = 0;
 
     // nullopt: there is none.
@@ -120,7 +122,8 @@ inline constexpr std::string_view kResumeChannel = "__resume__";
 inline constexpr std::string_view kSendChannel = "__sends__";   // one Send: {"node", "argument"}
 inline constexpr std::string_view kNoWrites = "__no_writes__";  // the task ended well and wrote nothing
 
-// A new checkpoint id, higher than every one made before in this process.
-std::string make_checkpoint_id();
+// A new checkpoint id, higher than every one made before in this process and than `after`: the parent's id keeps a thread's
+// checkpoints in order when the clock was set back between two processes.
+std::string make_checkpoint_id(std::string_view after = {});
 
 }  // namespace plimsoll::graph

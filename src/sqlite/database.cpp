@@ -34,6 +34,11 @@ std::unexpected<Error> sqlite_error(sqlite3* handle, int code) {
 
 void Database::Close::operator()(sqlite3* handle) const { sqlite3_close_v2(handle); }
 
+Database::Database(sqlite3* handle) : handle_(handle) {}
+Database::Database(Database&& other) noexcept = default;
+Database& Database::operator=(Database&& other) noexcept = default;
+Database::~Database() = default;
+
 Result<Database> Database::open(const std::filesystem::path& file, std::chrono::milliseconds busy_wait) {
     sqlite3* handle = nullptr;
     const int code = sqlite3_open_v2(file.c_str(), &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
@@ -54,6 +59,16 @@ Result<Statement> Database::prepare(std::string_view sql) const {
     const int code = sqlite3_prepare_v2(handle_.get(), sql.data(), static_cast<int>(sql.size()), &handle, nullptr);
     if (code != SQLITE_OK) return sqlite_error(handle_.get(), code);
     return Statement(handle);
+}
+
+Result<Query> Database::query(const char* sql) {
+    std::unique_ptr<Statement>& kept = statements_[sql];
+    if (!kept) {
+        auto statement = prepare(sql);
+        if (!statement) return fail(std::move(statement).error());
+        kept = std::make_unique<Statement>(std::move(*statement));
+    }
+    return Query(*kept);
 }
 
 Result<std::int64_t> Database::integer(const char* sql) const {
@@ -146,9 +161,14 @@ std::span<const std::byte> Statement::bytes(int column) const {
     return {data, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column))};
 }
 
-Result<Transaction> Transaction::begin(Database& database) {
-    // A writer from the start: turning a reader into one can fail when another process wrote in between.
-    PLIMSOLL_TRY(database.run("BEGIN IMMEDIATE"));
+Query::Query(Query&& other) noexcept : statement_(std::exchange(other.statement_, nullptr)) {}
+
+Query::~Query() {
+    if (statement_) statement_->reset();
+}
+
+Result<Transaction> Transaction::begin(Database& database, Kind kind) {
+    PLIMSOLL_TRY(database.run(kind == Kind::write ? "BEGIN IMMEDIATE" : "BEGIN"));
     return Transaction(database);
 }
 

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include "base/error.h"
 
@@ -18,6 +19,7 @@ struct sqlite3_stmt;
 namespace plimsoll::sqlite {
 
 class Statement;
+class Query;
 
 class Database {
   public:
@@ -27,6 +29,8 @@ class Database {
 
     Result<void> run(const char* sql);  // any number of statements, results dropped
     Result<Statement> prepare(std::string_view sql) const;
+    // `sql` is a literal: its statement is prepared once and kept. One Query of a literal at a time.
+    Result<Query> query(const char* sql);
     Result<std::int64_t> integer(const char* sql) const;  // the first column of the first row; `internal` without one
     // Brings a file whose user_version is 0 to `version` by running `schema` in one transaction; a file that has it is left alone.
     // Errors besides the file's: unsupported when a newer version made it.
@@ -35,12 +39,17 @@ class Database {
     // False once SQLite itself rolled the transaction back, as it does when the disk is full.
     bool in_transaction() const;
 
+    Database(Database&& other) noexcept;
+    Database& operator=(Database&& other) noexcept;
+    ~Database();
+
   private:
     struct Close {
         void operator()(sqlite3* handle) const;
     };
-    explicit Database(sqlite3* handle) : handle_(handle) {}
+    explicit Database(sqlite3* handle);
     std::unique_ptr<sqlite3, Close> handle_;
+    std::unordered_map<const char*, std::unique_ptr<Statement>> statements_;
 };
 
 // bind() in order, step() until it says false, columns by index from 0. reset() starts over with new values.
@@ -72,10 +81,33 @@ class Statement {
     int bind_error_ = 0;  // the first one, reported by step()
 };
 
+// A kept statement in use: reset, and so without a lock on the file, when it goes out of scope.
+class Query {
+  public:
+    Query(Query&& other) noexcept;
+    Query& operator=(Query&&) = delete;
+    ~Query();
+
+    template <class... Values>
+    Query& bind(const Values&... values) {
+        (statement_->bind(values), ...);
+        return *this;
+    }
+    Statement* operator->() const { return statement_; }
+
+  private:
+    friend class Database;
+    explicit Query(Statement& statement) : statement_(&statement) {}
+    Statement* statement_;
+};
+
 // Rolls back unless commit() was reached.
 class Transaction {
   public:
-    static Result<Transaction> begin(Database& database);
+    // A reader sees the file as it was at its first statement; a writer is the only one at a time, from the start: turning a
+    // reader into a writer can fail when another process wrote in between.
+    enum class Kind : std::uint8_t { read, write };
+    static Result<Transaction> begin(Database& database, Kind kind = Kind::write);
     Transaction(Transaction&& other) noexcept;
     Transaction& operator=(Transaction&&) = delete;
     ~Transaction();
