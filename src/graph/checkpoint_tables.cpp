@@ -15,15 +15,16 @@ namespace {
 
 constexpr std::int64_t kSchemaVersion = 1;
 
-// `origins` names, value by value, the put that stored it. `number` keeps the order of pending writes.
+// `origins` names, value by value, the put that stored it. `number` grows, and so keeps the order of pending writes.
 constexpr const char* kSchema = R"(
     CREATE TABLE checkpoints (thread TEXT NOT NULL, space TEXT NOT NULL, id TEXT NOT NULL, run TEXT NOT NULL, packed BLOB NOT NULL,
                               origins BLOB NOT NULL, PRIMARY KEY (thread, space, id)) WITHOUT ROWID;
     CREATE INDEX checkpoints_of_run ON checkpoints (run) WHERE run <> '';
     CREATE TABLE channel_values (thread TEXT NOT NULL, space TEXT NOT NULL, channel TEXT NOT NULL, origin TEXT NOT NULL,
                                  value TEXT NOT NULL, PRIMARY KEY (thread, space, channel, origin)) WITHOUT ROWID;
-    CREATE TABLE writes (thread TEXT NOT NULL, space TEXT NOT NULL, checkpoint TEXT NOT NULL, number INTEGER NOT NULL, task TEXT NOT NULL,
-                         channel TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (thread, space, checkpoint, number)) WITHOUT ROWID;
+    CREATE TABLE writes (number INTEGER PRIMARY KEY, thread TEXT NOT NULL, space TEXT NOT NULL, checkpoint TEXT NOT NULL,
+                         task TEXT NOT NULL, channel TEXT NOT NULL, value TEXT NOT NULL);
+    CREATE INDEX writes_of_task ON writes (thread, space, checkpoint, task);
 )";
 
 std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
@@ -95,12 +96,10 @@ Result<void> CheckpointTables::put_writes(const CheckpointKey& key, const std::s
     auto row = find_row(key);
     if (!row) return fail(std::move(row).error());
     if (!*row) return fail(ErrorCode::not_found, fmt::format("no checkpoint {} of thread {}", key.id, key.thread));
-    StoredCheckpoint& stored = (*row)->stored;
-    PLIMSOLL_TRY(load_writes(stored));
-    const std::string& checkpoint = stored.key.id;
+    const std::string& checkpoint = (*row)->stored.key.id;
+    const auto has_result = has_task_result(key, checkpoint, task);
+    if (!has_result) return fail(has_result.error());
 
-    const bool written =
-        std::ranges::any_of(stored.writes, [&](const PendingWrite& old) { return old.task == task && !replaces_earlier(old.channel); });
     for (const PendingWrite& write : writes) {
         if (!replaces_earlier(write.channel)) continue;
         auto remove = database_.query("DELETE FROM writes WHERE thread = ? AND space = ? AND checkpoint = ? AND task = ? AND channel = ?");
@@ -108,15 +107,25 @@ Result<void> CheckpointTables::put_writes(const CheckpointKey& key, const std::s
         PLIMSOLL_TRY(remove->bind(key.thread, key.space, checkpoint, task, write.channel)->run());
     }
     for (const PendingWrite& write : writes) {
-        if (written && !replaces_earlier(write.channel)) continue;
+        if (*has_result && !replaces_earlier(write.channel)) continue;
         PLIMSOLL_CHECK(write.value != nullptr, "a write's value is null: " + write.channel);
-        auto insert = database_.query(
-            "INSERT INTO writes SELECT ?1, ?2, ?3, coalesce(max(number), 0) + 1, ?4, ?5, ?6 FROM writes "
-            "WHERE thread = ?1 AND space = ?2 AND checkpoint = ?3");
+        auto insert = database_.query("INSERT INTO writes (thread, space, checkpoint, task, channel, value) VALUES (?, ?, ?, ?, ?, ?)");
         if (!insert) return fail(std::move(insert).error());
         PLIMSOLL_TRY(insert->bind(key.thread, key.space, checkpoint, task, write.channel, *write.value)->run());
     }
     return {};
+}
+
+// True when the task's own writes, not only records about it, are stored.
+Result<bool> CheckpointTables::has_task_result(const CheckpointKey& key, const std::string& checkpoint, const std::string& task) {
+    auto select = database_.query("SELECT channel FROM writes WHERE thread = ? AND space = ? AND checkpoint = ? AND task = ?");
+    if (!select) return fail(std::move(select).error());
+    select->bind(key.thread, key.space, checkpoint, task);
+    for (;;) {
+        const auto more = (*select)->step();
+        if (!more) return more;
+        if (!*more || !replaces_earlier((*select)->text(0))) return *more;
+    }
 }
 
 Result<void> CheckpointTables::load_values(Row& row, Loaded& loaded) {
@@ -210,7 +219,8 @@ Result<void> CheckpointTables::copy_thread(const std::string& from, const std::s
     if (*has_target) return fail(ErrorCode::in_use, fmt::format("thread {} has checkpoints already", to));
     for (const char* sql : {"INSERT INTO checkpoints SELECT ?, space, id, run, packed, origins FROM checkpoints WHERE thread = ?",
                             "INSERT INTO channel_values SELECT ?, space, channel, origin, value FROM channel_values WHERE thread = ?",
-                            "INSERT INTO writes SELECT ?, space, checkpoint, number, task, channel, value FROM writes WHERE thread = ?"}) {
+                            "INSERT INTO writes (thread, space, checkpoint, task, channel, value) "
+                            "SELECT ?, space, checkpoint, task, channel, value FROM writes WHERE thread = ? ORDER BY number"}) {
         auto copy = database_.query(sql);
         if (!copy) return fail(std::move(copy).error());
         PLIMSOLL_TRY(copy->bind(to, from)->run());

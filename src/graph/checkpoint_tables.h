@@ -45,6 +45,7 @@ class CheckpointTables {
     static Result<Row> read_row(const std::string& thread, const sqlite::Query& row);
     Result<void> load_values(Row& row, Loaded& loaded);
     Result<void> load_writes(StoredCheckpoint& stored);
+    Result<bool> has_task_result(const CheckpointKey& key, const std::string& checkpoint, const std::string& task);
     Result<bool> has_thread(const std::string& thread);
     Result<void> run_for_thread(const char* sql, const std::string& thread);
     Result<void> drop_orphans(const std::string& thread);

@@ -22,10 +22,20 @@ ErrorCode code_of(int sqlite_code) {
     }
 }
 
+// Why the last write to the file or its log failed. SQLite tells a full disk apart, but not a quota or a limit on file sizes.
+int write_errno(sqlite3* handle) {
+    int database_errno = 0;
+    sqlite3_file_control(handle, "main", SQLITE_FCNTL_LAST_ERRNO, &database_errno);
+    int log_errno = 0;
+    sqlite3_file* log = nullptr;
+    sqlite3_file_control(handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, static_cast<void*>(&log));
+    if (log != nullptr && log->pMethods != nullptr) log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &log_errno);
+    return log_errno != 0 ? log_errno : database_errno;
+}
+
 std::unexpected<Error> sqlite_error(sqlite3* handle, int code) {
-    // A quota or a file-size limit reaches SQLite as a failed write.
     if (handle && (code & 0xFF) == SQLITE_IOERR)
-        if (Error error = errno_error("SQLite: writing", sqlite3_system_errno(handle)); error.code == ErrorCode::no_space)
+        if (Error error = errno_error("SQLite: writing", write_errno(handle)); error.code == ErrorCode::no_space)
             return fail(std::move(error));
     return fail(code_of(code), fmt::format("SQLite: {}", handle ? sqlite3_errmsg(handle) : sqlite3_errstr(code)));
 }
