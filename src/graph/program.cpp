@@ -41,6 +41,16 @@ void add_barrier_edges(Program& program, std::vector<std::string> from, const st
     for (std::size_t i = 0; i < from.size(); ++i) add_write(source_node(program, from[i]).edges, {trigger, i});
 }
 
+// One flag for each of `all`; empty when `names` is.
+template <class All, class NameOf>
+std::vector<bool> flags_of(const std::vector<std::string>& names, const All& all, NameOf name_of) {
+    std::vector<bool> flags;
+    if (names.empty()) return flags;
+    const auto has = [&](std::string_view name) { return std::ranges::find(names, name) != names.end(); };
+    for (const auto& one : all) flags.push_back(has(name_of(one)) || has("*"));
+    return flags;
+}
+
 }  // namespace
 
 std::optional<std::size_t> Program::find_node(std::string_view name) const {
@@ -49,49 +59,77 @@ std::optional<std::size_t> Program::find_node(std::string_view name) const {
     return static_cast<std::size_t>(found - nodes.begin());
 }
 
+std::optional<std::size_t> Program::find_channel(std::string_view name) const {
+    for (std::size_t i = 0; i < channels.size(); ++i)
+        if (channels[i]->name() == name) return i;
+    return std::nullopt;
+}
+
+std::optional<std::size_t> Program::find_trigger(std::string_view name) const {
+    for (std::size_t i = 0; i < triggers.size(); ++i)
+        if (triggers[i].name == name) return i;
+    return std::nullopt;
+}
+
+const Node* Program::find_source(std::string_view name) const {
+    if (name == kStart) return &entry;
+    const auto index = find_node(name);
+    return index ? &nodes[*index] : nullptr;
+}
+
 std::optional<std::size_t> Program::find_channel(MemberKey member) const {
     for (std::size_t i = 0; i < channels.size(); ++i)
         if (channels[i]->member() == member) return i;
     return std::nullopt;
 }
 
-ProgramBuilder::ProgramBuilder(std::type_index state_type, std::function<std::shared_ptr<void>(const void*)> copy_state)
-    : state_type_(state_type), copy_state_(std::move(copy_state)) {}
-
-void ProgramBuilder::add_channel(std::shared_ptr<const Channel> channel) { channels_.push_back(std::move(channel)); }
-
-void ProgramBuilder::add_node(Node node) { nodes_.push_back(std::move(node)); }
-
-void ProgramBuilder::add_edge(std::string from, std::string to) { edges_.push_back({{std::move(from)}, std::move(to), false}); }
-
-void ProgramBuilder::add_barrier(std::vector<std::string> from, std::string to) {
-    edges_.push_back({std::move(from), std::move(to), true});
-}
-
-void ProgramBuilder::add_router(std::string from, Router router) { routers_.push_back({std::move(from), std::move(router)}); }
-
-std::vector<std::string> ProgramBuilder::find_problems() const {
-    std::vector<std::string> problems;
-    std::unordered_set<std::string_view> channel_names;
+void ProgramBuilder::find_channel_problems(const CompileOptions& options, std::vector<std::string>& problems) const {
+    std::unordered_set<std::string_view> names;
     std::unordered_set<MemberKey> members;
     for (const auto& channel : channels_) {
-        if (channel->name().empty()) problems.push_back("a channel has no name");
-        if (!channel_names.insert(channel->name()).second) problems.push_back(fmt::format("channel {}: defined twice", channel->name()));
+        const std::string& name = channel->name();
+        if (name.empty()) problems.push_back("a channel has no name");
+        if (is_reserved(name) || name.starts_with("__")) problems.push_back(fmt::format("channel {}: the name is reserved", name));
+        if (!names.insert(name).second) problems.push_back(fmt::format("channel {}: defined twice", name));
         if (!members.insert(channel->member()).second)
-            problems.push_back(fmt::format("channel {}: its member has a channel already", channel->name()));
+            problems.push_back(fmt::format("channel {}: its member has a channel already", name));
+        if (options.saver && !channel->is_untracked() && !channel->has_json())
+            problems.push_back(fmt::format("channel {}: its type has no JSON conversion, which a saver needs", name));
     }
+    for (const auto* wanted : {&options.input_channels, &options.output_channels})
+        for (const std::string& name : *wanted)
+            if (!names.contains(name)) problems.push_back(fmt::format("input or output channel {}: no such channel", name));
+}
 
+void ProgramBuilder::find_node_problems(const CompileOptions& options, std::vector<std::string>& problems) const {
     std::unordered_set<std::string_view> names;
-    std::unordered_set<std::string_view> send_only;
     for (const Node& node : nodes_) {
         if (node.name.empty()) problems.push_back("a node has no name");
         if (is_reserved(node.name))
             problems.push_back(fmt::format("node {}: the name is reserved", node.name));
         else if (!names.insert(node.name).second)
             problems.push_back(fmt::format("node {}: defined twice", node.name));
-        if (node.input_type != state_type_) send_only.insert(node.name);
+        if (options.saver && node.input_type != state_.type && !node.argument_to_json)
+            problems.push_back(fmt::format("node {}: its argument has no JSON conversion, which a saver needs", node.name));
+        if (node.call && (node.timeouts.run || node.timeouts.idle))
+            problems.push_back(fmt::format("node {}: only a coroutine can be timed out", node.name));
+        if (node.cache && !options.cache) problems.push_back(fmt::format("node {}: is cached, but there is no cache", node.name));
     }
+    for (const auto* wanted : {&options.interrupt_before, &options.interrupt_after})
+        for (const std::string& name : *wanted)
+            if (name != "*" && !names.contains(name)) problems.push_back(fmt::format("interrupt at {}: no such node", name));
+    for (const auto& [name, handler] : error_handlers_)
+        if (!names.contains(name)) problems.push_back(fmt::format("error handler of {}: no such node", name));
+    if (options.saver && !state_.make) problems.push_back("the state has no default value, which a saver needs");
+}
 
+void ProgramBuilder::find_edge_problems(std::vector<std::string>& problems) const {
+    std::unordered_set<std::string_view> names;
+    std::unordered_set<std::string_view> send_only;
+    for (const Node& node : nodes_) {
+        if (!is_reserved(node.name)) names.insert(node.name);
+        if (node.input_type != state_.type) send_only.insert(node.name);
+    }
     bool has_entry = false;
     const auto check_source = [&](const std::string& from, bool may_be_start) {
         if (from == kStart && may_be_start)
@@ -111,15 +149,17 @@ std::vector<std::string> ProgramBuilder::find_problems() const {
     }
     for (const NamedRouter& router : routers_) check_source(router.from, true);
     if (!has_entry) problems.push_back(fmt::format("no entry: no edge leaves {}", kStart));
-    return problems;
 }
 
-Result<std::shared_ptr<const Program>> ProgramBuilder::build() const {
-    if (const auto problems = find_problems(); !problems.empty())
-        return fail(ErrorCode::invalid_argument, fmt::format("{}", fmt::join(problems, "; ")));
+Result<std::shared_ptr<const Program>> ProgramBuilder::build(const CompileOptions& options) const {
+    std::vector<std::string> problems;
+    find_channel_problems(options, problems);
+    find_node_problems(options, problems);
+    find_edge_problems(problems);
+    if (!problems.empty()) return fail(ErrorCode::invalid_argument, fmt::format("{}", fmt::join(problems, "; ")));
+
     auto program = std::make_shared<Program>();
-    program->state_type = state_type_;
-    program->copy_state = copy_state_;
+    program->state = state_;
     program->channels = channels_;
     program->nodes = nodes_;
     program->entry.name = kStart;
@@ -134,6 +174,17 @@ Result<std::shared_ptr<const Program>> ProgramBuilder::build() const {
             add_write(source_node(*program, edge.from.front()).edges, {program->nodes[*program->find_node(edge.to)].branch, 0});
     }
     for (const NamedRouter& router : routers_) source_node(*program, router.from).routers.push_back(router.router);
+    for (const auto& [name, handler] : error_handlers_) source_node(*program, name).handle_error = handler;
+
+    program->saver = options.saver;
+    program->cache = options.cache;
+    program->as_inner = options.as_inner;
+    const auto node_name = [](const Node& node) { return node.name; };
+    program->interrupt_before = flags_of(options.interrupt_before, program->nodes, node_name);
+    program->interrupt_after = flags_of(options.interrupt_after, program->nodes, node_name);
+    const auto channel_name = [](const auto& channel) { return channel->name(); };
+    program->is_input = flags_of(options.input_channels, program->channels, channel_name);
+    program->is_output = flags_of(options.output_channels, program->channels, channel_name);
     return program;
 }
 

@@ -6,10 +6,14 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <iterator>
 
+#include "graph/checkpoint_log.h"
+#include "graph/pending_writes.h"
+#include "graph/progress.h"
+#include "graph/run_events.h"
 #include "graph/step_tasks.h"
-#include "graph/trigger_state.h"
-#include "graph/write_groups.h"
+#include "graph/stored_thread.h"
 
 namespace plimsoll::graph {
 namespace {
@@ -19,158 +23,369 @@ constexpr std::int64_t kStepsBetweenYields = 64;
 
 class Run {
   public:
-    Run(const Program& program, const event::Context& context, const RunOptions& options, void* state, asio::any_io_executor executor)
+    Run(const Program& program, const event::Context& context, const RunScope& scope, void* state, RunInput input,
+        asio::any_io_executor executor)
         : program_(program),
-          options_(options),
-          state_(state),
+          scope_(scope),
+          options_(scope.options),
+          input_(std::move(input)),
           executor_(executor),
-          step_tasks_(program, context, options, state, executor),
-          triggers_(program.triggers.begin(), program.triggers.end()),
-          groups_(program),
-          versions_(program.channels.size(), 0),
-          filled_(program.channels.size(), false) {}
+          progress_(program, state),
+          events_(program, scope.options, scope.space),
+          step_tasks_(program, context, scope, progress_, events_, executor) {}
 
+    // The awaiting coroutine must have throw_if_cancelled off.
     asio::awaitable<Result<Outcome>> execute();
 
   private:
-    Result<void> start();
-    Result<void> finish_step();
-    bool note_written_channels();
-    Result<void> plan();
-    void add_triggered_tasks();
-    void add_task(std::size_t node, std::any argument);
-    void emit_values() const;
+    asio::awaitable<Result<Outcome>> run_steps();
+    asio::awaitable<Result<void>> begin();
+    asio::awaitable<Result<void>> begin_new(const StoredCheckpoint* stored);
+    asio::awaitable<Result<void>> begin_resumed(StoredCheckpoint stored);
+    asio::awaitable<Result<void>> apply_stored_input(const Checkpoint& checkpoint);
+    asio::awaitable<Result<void>> apply_entry(UpdateData update);
+    asio::awaitable<Result<void>> finish_step();
+    asio::awaitable<Result<void>> add_checkpoint(CheckpointSource source, std::int64_t step, const json::value* input);
+    asio::awaitable<Result<void>> match_pending(std::vector<PendingWrite> pending);
+    asio::awaitable<Result<void>> update_before_resuming(std::vector<PendingWrite>& pending);
+    asio::awaitable<Result<void>> store_unfinished_step();
+    Result<Outcome> stop(Ending ending);
+    Result<void> announce_step();
+    bool stops_at(const std::vector<bool>& nodes) const;
+    Outcome outcome(Ending ending) const;
+    void begin_limit(std::int64_t last_step);
 
     const Program& program_;
+    const RunScope& scope_;
     const RunOptions& options_;
-    void* state_;
+    RunInput input_;
     asio::any_io_executor executor_;
+    Progress progress_;
+    RunEvents events_;
     StepTasks step_tasks_;
-
-    std::int64_t step_ = 0;      // 0 = the input
-    std::uint64_t version_ = 0;  // of everything that the last applied step changed
-    std::vector<TriggerState> triggers_;
-    std::vector<PendingSend> sends_;
+    std::optional<CheckpointLog> log_;
+    std::int64_t stop_step_ = 0;
+    bool resumed_ = false;  // until the first step has run
     std::vector<Task> tasks_;
-    WriteGroups groups_;
-    std::vector<std::uint64_t> versions_;  // per channel: when it changed last
-    std::vector<bool> filled_;             // per channel: holds a value that a transient one has to drop
 };
 
 asio::awaitable<Result<Outcome>> Run::execute() {
-    if (options_.recursion_limit < 1) co_return fail(ErrorCode::invalid_argument, "recursion_limit: must be at least 1");
-    auto applied = caught([this] { return start(); });
-    while (applied) {
+    Result<Outcome> out = co_await run_steps();
+    if (!log_) co_return out;
+    const auto stored = co_await log_->finish();
+    if (out && !stored) co_return fail(stored.error());
+    co_return out;
+}
+
+asio::awaitable<Result<Outcome>> Run::run_steps() {
+    const auto begun = co_await begin();
+    if (!begun) co_return fail(begun.error());
+    for (;;) {
         // The step after the last one counts too, as LangGraph counts: k steps need a limit of k + 1.
-        ++step_;
-        if (step_ > options_.recursion_limit)
+        const std::int64_t step = progress_.step + 1;
+        if (step > stop_step_)
             co_return fail(ErrorCode::limit, fmt::format("recursion_limit: {} reached before the graph ended", options_.recursion_limit));
-        if (tasks_.empty()) co_return Outcome{};
-        if (step_ % kStepsBetweenYields == 0) co_await asio::post(executor_, asio::use_awaitable);
+        if (tasks_.empty()) co_return outcome(Ending::finished);
+        if (step % kStepsBetweenYields == 0) co_await asio::post(executor_, asio::use_awaitable);
+        if (scope_.stream) co_await scope_.stream->wait_room();
         const auto cancellation = co_await asio::this_coro::cancellation_state;
         if (cancellation.cancelled() != asio::cancellation_type::none) co_return fail(ErrorCode::cancelled, "cancelled");
+        if (options_.should_drain && options_.should_drain()) co_return outcome(Ending::drained);
+        if (!resumed_ && stops_at(program_.interrupt_before)) co_return stop(Ending::interrupted);
+        step_tasks_.set_resuming(std::exchange(resumed_, false));
+        const auto announced = caught([this] { return announce_step(); });
+        if (!announced) co_return fail(announced.error());
 
-        if (tasks_.size() == 1 && tasks_.front().node->call)
+        if (tasks_.size() == 1 && !tasks_.front().done && tasks_.front().node->is_plain())
             step_tasks_.run_plain(tasks_.front());
         else
             co_await step_tasks_.run(tasks_);
-        if (step_tasks_.cancelled()) co_return fail(ErrorCode::cancelled, "cancelled");
-        if (step_tasks_.error()) co_return fail(*step_tasks_.error());
-        if (auto for_parent = step_tasks_.take_for_parent()) co_return Outcome{std::move(for_parent)};
-        applied = caught([this] { return finish_step(); });
+
+        auto for_parent = step_tasks_.take_for_parent();
+        const bool is_interrupted = std::ranges::any_of(tasks_, [](const Task& task) { return !task.interrupts.empty(); });
+        if (for_parent && !step_tasks_.error() && !step_tasks_.cancelled()) {
+            Outcome out = outcome(Ending::finished);
+            out.for_parent = std::move(for_parent);
+            co_return out;
+        }
+        if (step_tasks_.error() || step_tasks_.cancelled() || is_interrupted || step_tasks_.drained()) {
+            const auto stored = co_await store_unfinished_step();
+            if (step_tasks_.cancelled()) co_return fail(ErrorCode::cancelled, "cancelled");
+            if (step_tasks_.error()) co_return fail(*step_tasks_.error());
+            if (!stored) co_return fail(stored.error());
+            co_return stop(is_interrupted ? Ending::interrupted : Ending::drained);
+        }
+        const bool stops_after = stops_at(program_.interrupt_after);
+        const auto applied = co_await finish_step();
+        if (!applied) co_return fail(applied.error());
+        if (stops_after) co_return stop(Ending::interrupted);
     }
-    co_return fail(std::move(applied).error());
 }
 
-// The input counts as a write to every channel, and kStart as the task of step 0.
-Result<void> Run::start() {
+asio::awaitable<Result<void>> Run::begin() {
+    if (options_.recursion_limit < 1) co_return fail(ErrorCode::invalid_argument, "recursion_limit: must be at least 1");
+    if (!scope_.saver) {
+        if (input_.kind == RunInput::Kind::resume)
+            co_return fail(ErrorCode::invalid_argument, "a graph without a saver has nothing to go on from");
+        co_return co_await begin_new(nullptr);
+    }
+    if (options_.thread.empty()) co_return fail(ErrorCode::invalid_argument, "thread: a graph with a saver needs one");
+    const CheckpointKey key{options_.thread, scope_.space, scope_.space.empty() ? options_.checkpoint : std::string()};
+    auto stored = co_await fetch_checkpoint(*scope_.saver, key);
+    if (!stored) co_return fail(stored.error());
+    if (!*stored && !key.id.empty()) co_return fail(ErrorCode::not_found, fmt::format("checkpoint {}: no such one", key.id));
+    if (*stored && scope_.resuming) input_ = {.kind = RunInput::Kind::resume};
+    if (!*stored && input_.kind == RunInput::Kind::resume)
+        co_return fail(ErrorCode::invalid_argument, fmt::format("thread {}: received no input for {}", options_.thread, kStart));
+
+    CheckpointMetadata metadata;
+    metadata.parents = scope_.parents;
+    metadata.run = options_.run;
+    log_.emplace(scope_.saver, CheckpointKey{options_.thread, scope_.space, {}}, std::move(metadata), options_.durability, executor_);
+    step_tasks_.set_log(&*log_);
+    if (*stored) log_->continue_from(**stored);
+    if (input_.kind == RunInput::Kind::resume) co_return co_await begin_resumed(std::move(**stored));
+    co_return co_await begin_new(*stored ? &**stored : nullptr);
+}
+
+void Run::begin_limit(std::int64_t last_step) {
+    stop_step_ = last_step + 1 + options_.recursion_limit + 1;
+    step_tasks_.set_stop_step(stop_step_);
+}
+
+// An input is what the entry writes: to a thread that is known through the channels, to a new one as the state to begin with.
+asio::awaitable<Result<void>> Run::begin_new(const StoredCheckpoint* stored) {
+    constexpr std::int64_t kBeforeInput = -2;
+    UpdateData update = std::move(input_.update);
+    const auto taken = caught([&] { return take_input(program_, progress_, input_.kind == RunInput::Kind::state, stored, update); });
+    if (!taken) co_return fail(taken.error());
+    const std::int64_t last_step = stored ? stored->metadata.step : kBeforeInput;
+    begin_limit(last_step);
+    if (log_) {
+        const auto input = caught([&] { return input_to_json(program_, update, *taken ? &progress_ : nullptr); });
+        if (!input) co_return fail(input.error());
+        const auto added = co_await add_checkpoint(CheckpointSource::input, last_step + 1, &*input);
+        if (!added) co_return added;
+    }
+    if (*taken) progress_.touch_all();
+    progress_.step = last_step + 2;
+    co_return co_await apply_entry(std::move(update));
+}
+
+asio::awaitable<Result<void>> Run::begin_resumed(StoredCheckpoint stored) {
+    const auto loaded = caught([&] { return load_progress(program_, progress_, stored); });
+    if (!loaded) co_return loaded;
+    begin_limit(progress_.step);
+    resumed_ = true;
+    const bool answers =
+        input_.resume.answer || !input_.resume.answers.empty() || !input_.update.writes.empty() || !input_.update.targets.empty();
+    if (!options_.checkpoint.empty() && scope_.space.empty() && !answers) {
+        // Time travel: the same checkpoint again, as the newest, and nothing that was written after it.
+        const auto added = co_await add_checkpoint(CheckpointSource::fork, ++progress_.step, nullptr);
+        if (!added) co_return added;
+        stored.writes.clear();
+    }
+    if (stored.checkpoint.values.contains(kStart)) co_return co_await apply_stored_input(stored.checkpoint);
+    const auto updated = co_await update_before_resuming(stored.writes);
+    if (!updated) co_return updated;
+    const auto planned = caught([&]() -> Result<void> {
+        events_.values(progress_);
+        return progress_.plan(tasks_);
+    });
+    if (!planned) co_return planned;
+    step_tasks_.begin_step(tasks_);
+    co_return co_await match_pending(std::move(stored.writes));
+}
+
+asio::awaitable<Result<void>> Run::apply_stored_input(const Checkpoint& checkpoint) {
+    auto update = caught([&] { return input_from_json(program_, checkpoint.values.find(kStart)->second); });
+    if (!update) co_return fail(update.error());
+    ++progress_.step;
+    resumed_ = false;
+    co_return co_await apply_entry(std::move(*update));
+}
+
+asio::awaitable<Result<void>> Run::apply_entry(UpdateData update) {
     Task entry;
     entry.node = &program_.entry;
-    PLIMSOLL_TRY(step_tasks_.absorb(entry, {}));
-    tasks_.push_back(std::move(entry));
-    PLIMSOLL_TRY(finish_step());
-    return {};
-}
-
-// Applies what the step's tasks wrote, all at once and in the order of the tasks, and plans the next step.
-Result<void> Run::finish_step() {
-    ++version_;
-    for (const Task& task : tasks_) {
-        if (task.is_send()) continue;
-        for (const std::size_t trigger : task.node->triggers) triggers_[trigger].consume(version_);
-    }
-    groups_.clear();
-    for (Task& task : tasks_) {
-        for (Write& write : task.writes) groups_.add(write);
-        for (const TriggerWrite& edge : task.node->edges) triggers_[edge.trigger].write(edge.writer, version_);
-        for (const TriggerWrite& edge : task.triggered) triggers_[edge.trigger].write(edge.writer, version_);
-        for (PendingSend& send : task.sends) sends_.push_back(std::move(send));
-    }
-    PLIMSOLL_TRY(groups_.apply(state_));
-    if (note_written_channels()) emit_values();
-    return plan();
-}
-
-// Clears transient channels that held a value and were not written again. Returns whether any channel was written.
-bool Run::note_written_channels() {
-    bool any = step_ == 0;
-    for (std::size_t i = 0; i < versions_.size(); ++i) {
-        const bool written = step_ == 0 || groups_.has(i);
-        any = any || written;
-        const bool expired = !written && filled_[i] && program_.channels[i]->is_transient();
-        if (expired) program_.channels[i]->clear(state_);
-        filled_[i] = written || (filled_[i] && !expired);
-        if (written || expired) versions_[i] = version_;
-    }
-    return any;
-}
-
-Result<void> Run::plan() {
+    const auto absorbed = caught([&] { return step_tasks_.absorb(entry, std::move(update)); });
+    if (!absorbed) co_return absorbed;
     tasks_.clear();
-    add_triggered_tasks();
-    if (tasks_.empty() && sends_.empty()) {
-        for (TriggerState& trigger : triggers_) trigger.finish(version_);
-        add_triggered_tasks();
+    tasks_.push_back(std::move(entry));
+    co_return co_await finish_step();
+}
+
+// Applies what the step's tasks wrote and plans the next step.
+asio::awaitable<Result<void>> Run::finish_step() {
+    const auto applied = caught([this]() -> Result<void> {
+        if (!tasks_.empty() && tasks_.front().id.step > 0) progress_.step = tasks_.front().id.step;
+        const auto written = progress_.apply(tasks_);
+        if (!written) return fail(written.error());
+        if (*written) events_.values(progress_);
+        PLIMSOLL_TRY(progress_.plan(tasks_));
+        step_tasks_.begin_step(tasks_);
+        return {};
+    });
+    if (!applied || !log_) co_return applied;
+    co_return co_await add_checkpoint(CheckpointSource::loop, progress_.step, nullptr);
+}
+
+asio::awaitable<Result<void>> Run::add_checkpoint(CheckpointSource source, std::int64_t step, const json::value* input) {
+    Result<void> added;
+    try {
+        added = co_await log_->add(progress_, tasks_, source, step, input);
+        if (added) events_.checkpoint(*log_, progress_, tasks_);
+    } catch (const std::exception&) {  // of a conversion to JSON or the watcher's callback
+        added = fail(error_of(std::current_exception()));
     }
-    if (tasks_.size() + sends_.size() > kMaxTasksPerStep)
-        return fail(ErrorCode::limit, fmt::format("{} Sends in one step, at most {} tasks", sends_.size(), kMaxTasksPerStep));
-    for (PendingSend& send : sends_) add_task(send.node, std::move(send.argument));
-    sends_.clear();
+    co_return added;
+}
+
+// Writes that came with earlier answers are applied again, then the new ones.
+asio::awaitable<Result<void>> Run::update_before_resuming(std::vector<PendingWrite>& pending) {
+    std::size_t known = 0;
+    const auto replayed = caught([&]() -> Result<void> {
+        const auto count = apply_stored_updates(program_, progress_, pending);
+        if (!count) return fail(count.error());
+        known = *count;
+        return {};
+    });
+    if (!replayed || (input_.update.writes.empty() && input_.update.targets.empty())) co_return replayed;
+    const Node nobody;
+    Task update;
+    update.node = &nobody;
+    const auto absorbed = caught([&] { return step_tasks_.absorb(update, std::move(input_.update)); });
+    if (!absorbed) co_return absorbed;
+    update.key = make_update_key(known);
+    const auto stored = co_await log_->add_writes(to_pending_writes(program_, update));
+    if (!stored) co_return stored;
+    std::vector<Task> tasks;
+    tasks.push_back(std::move(update));
+    co_return caught([&]() -> Result<void> {
+        const auto written = progress_.apply_writes(tasks);
+        if (!written) return fail(written.error());
+        return {};
+    });
+}
+
+// Finds what the planned tasks have done and been answered already, and adds the new answers.
+asio::awaitable<Result<void>> Run::match_pending(std::vector<PendingWrite> pending) {
+    for (Task& task : tasks_) step_tasks_.key_of(task);
+    const auto matched = caught([&] { return restore_tasks(program_, pending, tasks_); });
+    if (!matched) co_return matched;
+    std::shared_ptr<const Answers> answers = scope_.answers;
+    if (scope_.space.empty()) {
+        auto resolved = caught([&] { return resolve_answers(input_.resume, pending, tasks_); });
+        if (!resolved) co_return fail(resolved.error());
+        answers = std::make_shared<const Answers>(std::move(*resolved));
+    }
+    if (!answers) co_return Result<void>{};
+    step_tasks_.set_answers(answers);
+    std::vector<PendingWrite> records;
+    for (Task& task : tasks_) {
+        if (task.done) continue;
+        const auto answer = answers->find(make_interrupt_id(step_tasks_.space_of(task), task.answers.size()));
+        if (answer == answers->end()) continue;
+        task.answers.push_back(answer->second);
+        records.push_back({task.key, std::string(kResumeChannel), make_blob(json::array(task.answers.begin(), task.answers.end()))});
+    }
+    co_return co_await log_->add_writes(std::move(records));
+}
+
+// What the step's tasks have done before it broke off is kept, so that they need not do it again.
+asio::awaitable<Result<void>> Run::store_unfinished_step() {
+    if (!log_) co_return Result<void>{};
+    std::vector<PendingWrite> all;
+    const auto written = caught([&]() -> Result<void> {
+        for (Task& task : tasks_) {
+            step_tasks_.key_of(task);
+            const auto writes = task_records(program_, task);
+            all.insert(all.end(), writes.begin(), writes.end());
+        }
+        return {};
+    });
+    if (!written) co_return written;
+    co_return co_await log_->add_writes(std::move(all));
+}
+
+// Ends the run before, in the middle of, or after a step. The state then shows what the finished tasks wrote.
+Result<Outcome> Run::stop(Ending ending) {
+    return caught([&]() -> Result<Outcome> {
+        Outcome out = outcome(ending);
+        for (Task& task : tasks_) std::ranges::move(task.interrupts, std::back_inserter(out.interrupts));
+        if (ending == Ending::interrupted && out.interrupts.empty()) events_.stop();
+        std::erase_if(tasks_, [](const Task& task) { return !task.done; });
+        const auto written = progress_.apply_writes(tasks_);
+        if (!written) return fail(written.error());
+        if (*written) events_.values(progress_);
+        return out;
+    });
+}
+
+Result<void> Run::announce_step() {
+    for (Task& task : tasks_) {
+        if (events_.wants_tasks()) step_tasks_.key_of(task);
+        events_.task(task, progress_);
+    }
+    for (const Task& task : tasks_)
+        if (task.done) events_.update(task);
     return {};
 }
 
-void Run::add_triggered_tasks() {
-    for (std::size_t i = 0; i < program_.nodes.size(); ++i) {
-        const auto fires = [this](std::size_t trigger) { return triggers_[trigger].fires(); };
-        if (std::ranges::any_of(program_.nodes[i].triggers, fires)) add_task(i, {});
-    }
+bool Run::stops_at(const std::vector<bool>& nodes) const {
+    if (nodes.empty()) return false;
+    return std::ranges::any_of(tasks_,
+                               [&](const Task& task) { return nodes[static_cast<std::size_t>(task.node - program_.nodes.data())]; });
 }
 
-void Run::add_task(std::size_t node, std::any argument) {
-    Task& task = tasks_.emplace_back();
-    task.id = {step_ + 1, tasks_.size() - 1};
-    task.node = &program_.nodes[node];
-    task.argument = std::move(argument);
-}
-
-void Run::emit_values() const {
-    if (!options_.on_event) return;
-    StreamEvent event;
-    event.kind = StreamEvent::Kind::values;
-    event.task.step = step_;
-    event.versions = versions_;
-    event.state_type = program_.state_type;
-    event.state = state_;
-    event.program = &program_;
-    options_.on_event(event);
+Outcome Run::outcome(Ending ending) const {
+    Outcome out;
+    out.ending = ending;
+    if (log_) out.checkpoint = log_->key().id;
+    return out;
 }
 
 }  // namespace
 
-asio::awaitable<Result<Outcome>> run_program(std::shared_ptr<const Program> program, event::Context context, void* state,
-                                             RunOptions options) {
-    Run run(*program, context, options, state, co_await asio::this_coro::executor);
-    co_return co_await run.execute();
+RunScope make_inner_scope(const NodeCall& call, const Program& inner) {
+    const RunScope& outer = *call.scope;
+    RunScope scope;
+    scope.options.recursion_limit = outer.options.recursion_limit;
+    scope.options.max_concurrency = outer.options.max_concurrency;
+    scope.options.thread = outer.options.thread;
+    scope.options.durability = outer.options.durability;
+    scope.options.run = outer.options.run;
+    if (outer.options.subgraphs) {
+        scope.options.on_event = outer.options.on_event;
+        scope.options.modes = outer.options.modes;
+        scope.options.subgraphs = true;
+        scope.stream = outer.stream;
+    }
+    Task& task = *call.info.running;
+    const bool is_own = inner.as_inner == InnerCheckpoints::own;
+    scope.space = is_own ? join_space(outer.space, task.node->name, {}) : task.step->space_of(task);
+    if (!outer.saver || inner.as_inner == InnerCheckpoints::none) return scope;
+    scope.saver = outer.saver;
+    scope.options.should_drain = outer.options.should_drain;
+    scope.answers = task.step->answers();
+    scope.resuming = call.resuming;
+    scope.parents = outer.parents;
+    scope.parents.emplace(outer.space, task.step->checkpoint_id());
+    return scope;
+}
+
+asio::awaitable<Result<Outcome>> run_program(std::shared_ptr<const Program> program, event::Context context, void* state, RunInput input,
+                                             RunScope scope) {
+    // What is begun is always waited for, so a cancellation is looked for, not thrown, except inside nodes.
+    const bool throws = co_await asio::this_coro::throw_if_cancelled();
+    co_await asio::this_coro::throw_if_cancelled(false);
+    Run run(*program, context, scope, state, std::move(input), co_await asio::this_coro::executor);
+    Result<Outcome> out = co_await run.execute();
+    co_await asio::this_coro::throw_if_cancelled(throws);
+    if (out && !out->for_parent && !program->is_output.empty())
+        for (std::size_t i = 0; i < program->channels.size(); ++i)
+            if (!program->is_output[i]) program->channels[i]->clear(state);
+    co_return out;
 }
 
 }  // namespace plimsoll::graph

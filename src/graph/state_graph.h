@@ -20,11 +20,7 @@
 // a FUNCTION span of its own when the caller's context has a session. A plain function runs at once on the session's
 // thread; one that waits must be a coroutine. An exception becomes an `internal` error with its text.
 //
-// Where this differs from LangGraph on purpose: an unknown target of a Send or go_to is an error; a write to a member
-// that has no channel is an error; a deferred node waits for pending Sends too.
-//
-// Ownership: a CompiledGraph is immutable, cheap to copy and may be used by many runs and threads at once. One run lives
-// on one thread: the executor of the coroutine that awaits invoke() must be a single io thread or a strand.
+// Where this differs from LangGraph: docs/langgraph-differences.md. How a compiled graph is run: compiled_graph.h.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -40,6 +36,7 @@
 #include "base/error.h"
 #include "event/session.h"
 #include "graph/channel.h"
+#include "graph/compiled_graph.h"
 #include "graph/program.h"
 #include "graph/run.h"
 #include "graph/run_options.h"
@@ -48,8 +45,11 @@
 namespace plimsoll::graph {
 
 struct NodeOptions {
-    bool defer = false;  // run only once no other task remains
-    std::string name;    // of its span in traces; the node's name when empty
+    bool defer = false;              // run only once no other task remains
+    std::string name;                // of its span in traces; the node's name when empty
+    std::vector<RetryPolicy> retry;  // the first one that wants the failure counts; none: no second attempt
+    Timeouts timeouts;
+    std::optional<CachePolicy> cache;
 };
 
 namespace detail {
@@ -65,31 +65,35 @@ Result<UpdateData> untyped(Result<Update<S>> update) {
     return std::move(*update).take();
 }
 
+// What a node of a JsonState returns as JSON: an object of channels and values, or null.
 template <class S>
-asio::awaitable<Result<UpdateData>> untyped_later(asio::awaitable<Result<Update<S>>> update) {
-    co_return untyped(co_await std::move(update));
+    requires std::same_as<S, JsonState>
+Result<UpdateData> untyped(Result<json::value> returned) {
+    if (!returned) return fail(std::move(returned).error());
+    Update<JsonState> update;
+    if (const json::object* values = returned->if_object())
+        for (const auto& [channel, value] : *values) update.set(channel, value);
+    else if (!returned->is_null())
+        return fail(ErrorCode::invalid_argument, "a node returns an object of channels and values, or null");
+    return std::move(update).take();
 }
 
-template <class S>
-asio::awaitable<Result<S>> run_whole(std::shared_ptr<const Program> program, event::Context context, S state, RunOptions options) {
-    auto outcome = co_await run_program(std::move(program), std::move(context), &state, std::move(options));
-    if (!outcome) co_return fail(std::move(outcome).error());
-    if (outcome->for_parent) co_return fail(ErrorCode::invalid_argument, "go_to_parent: this graph is not a node of another one");
-    co_return state;
+template <class S, class R>
+asio::awaitable<Result<UpdateData>> untyped_later(asio::awaitable<R> returned) {
+    co_return untyped<S>(co_await std::move(returned));
 }
 
-// A graph as a node: its final values are the node's writes, so a reducer of the outer graph sees the whole inner value.
-template <class S>
-asio::awaitable<Result<UpdateData>> run_inner(std::shared_ptr<const Program> program, event::Context context, S state, RunOptions options) {
-    auto outcome = co_await run_program(program, std::move(context), &state, std::move(options));
+// A graph as a node. `finish` makes the outer node's update of the inner graph's final state.
+template <class S, class T, class Fn>
+asio::awaitable<Result<UpdateData>> run_inner(std::shared_ptr<const Program> program, NodeCall call, T state, Fn finish) {
+    auto outcome = co_await run_program(program, call.context, &state, RunInput{}, make_inner_scope(call, *program));
     if (!outcome) co_return fail(std::move(outcome).error());
-    UpdateData update;
-    if (outcome->for_parent) {
-        update = std::move(*outcome->for_parent);
-        update.to_parent = false;  // it has arrived
-        co_return update;
-    }
-    for (const auto& channel : program->channels) update.writes.push_back(channel->read(&state));
+    if (outcome->ending != Ending::finished) throw NodeInterrupted{std::move(outcome->interrupts), outcome->ending == Ending::drained};
+    if (!outcome->for_parent) co_return finish(state);
+    UpdateData update = std::move(*outcome->for_parent);
+    update.to_parent = false;  // it has arrived
+    if (!std::is_same_v<S, T> && !update.writes.empty())
+        co_return fail(ErrorCode::invalid_argument, "go_to_parent: only a graph with the outer graph's state can write to it");
     co_return update;
 }
 
@@ -106,52 +110,75 @@ auto call_node(const Fn& fn, const NodeCall& call) {
 }  // namespace detail
 
 template <class S>
-class CompiledGraph {
-  public:
-    explicit CompiledGraph(std::shared_ptr<const Program> program) : program_(std::move(program)) {}
-
-    // Runs to the end and returns the final state. `initial` is the state the first nodes see.
-    // Errors: the first failing node's own; invalid_argument (channel conflicts, unknown targets, wrong options),
-    // limit (recursion_limit, kMaxTasksPerStep), internal (exceptions), cancelled.
-    // Cancelling the awaiting coroutine cancels the running tasks, waits for them and returns `cancelled`.
-    asio::awaitable<Result<S>> invoke(event::Context context, S initial, RunOptions options = {}) const {
-        return detail::run_whole<S>(program_, std::move(context), std::move(initial), std::move(options));
-    }
-
-    const std::shared_ptr<const Program>& program() const { return program_; }
-
-  private:
-    std::shared_ptr<const Program> program_;
-};
-
-template <class S>
 class StateGraph {
   public:
-    StateGraph() : builder_(typeid(S), [](const void* state) { return std::make_shared<S>(*static_cast<const S*>(state)); }) {}
+    StateGraph() : builder_(make_state_type()) {}
 
-    // Members without a channel keep their initial value.
+    // Members without a channel keep their initial value, and are not part of checkpoints.
     template <class T>
     void channel(std::string name, T S::* member) {
-        builder_.add_channel(std::make_shared<LastValueChannel<S, T>>(std::move(name), member, false));
+        add_last_value(std::move(name), MemberSlot<S, T>{member}, Lifetime::kept);
     }
     template <class T>
-    void channel(std::string name, T S::* member, Reduce<T> how) {
-        builder_.add_channel(std::make_shared<ReducedChannel<S, T>>(std::move(name), member, std::move(how.function)));
-    }
-    template <class T>
-    void channel(std::string name, T S::* member, Append) {
-        channel(std::move(name), member, reduce<T>([](T all, T more) {
-                    all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
-                    return all;
-                }));
+    void channel(std::string name, T S::* member, AnyValue) {
+        add_last_value(std::move(name), MemberSlot<S, T>{member}, Lifetime::kept, true);
     }
     template <class T>
     void channel(std::string name, T S::* member, Ephemeral) {
-        builder_.add_channel(std::make_shared<LastValueChannel<S, T>>(std::move(name), member, true));
+        add_last_value(std::move(name), MemberSlot<S, T>{member}, Lifetime::transient);
+    }
+    template <class T>
+    void channel(std::string name, T S::* member, Untracked) {
+        add_last_value(std::move(name), MemberSlot<S, T>{member}, Lifetime::untracked);
+    }
+    template <class T>
+    void channel(std::string name, T S::* member, Reduce<T> how) {
+        add_reduced(std::move(name), MemberSlot<S, T>{member}, std::move(how.function));
+    }
+    template <class T>
+    void channel(std::string name, T S::* member, Append) {
+        add_reduced(std::move(name), MemberSlot<S, T>{member}, append_both<T>);
     }
     template <class T>
     void channel(std::string name, T S::* member, Topic how) {
-        builder_.add_channel(std::make_shared<TopicChannel<S, T>>(std::move(name), member, how.accumulate));
+        builder_.add_channel(std::make_shared<TopicChannel<MemberSlot<S, T>>>(std::move(name), MemberSlot<S, T>{member}, how.accumulate));
+    }
+
+    // The same by name, for a JsonState.
+    void channel(std::string name)
+        requires std::same_as<S, JsonState>
+    {
+        add_last_value(name, JsonSlot{name}, Lifetime::kept);
+    }
+    void channel(std::string name, AnyValue)
+        requires std::same_as<S, JsonState>
+    {
+        add_last_value(name, JsonSlot{name}, Lifetime::kept, true);
+    }
+    void channel(std::string name, Ephemeral)
+        requires std::same_as<S, JsonState>
+    {
+        add_last_value(name, JsonSlot{name}, Lifetime::transient);
+    }
+    void channel(std::string name, Untracked)
+        requires std::same_as<S, JsonState>
+    {
+        add_last_value(name, JsonSlot{name}, Lifetime::untracked);
+    }
+    void channel(std::string name, Reduce<json::value> how)
+        requires std::same_as<S, JsonState>
+    {
+        add_reduced(name, JsonSlot{name}, std::move(how.function));
+    }
+    void channel(std::string name, Append)
+        requires std::same_as<S, JsonState>
+    {
+        add_reduced(name, JsonSlot{name}, append_both<json::value>);
+    }
+    void channel(std::string name, Topic how)
+        requires std::same_as<S, JsonState>
+    {
+        builder_.add_channel(std::make_shared<TopicChannel<JsonSlot>>(name, JsonSlot{name}, how.accumulate));
     }
 
     template <class Input = S, class Fn>
@@ -170,14 +197,41 @@ class StateGraph {
         builder_.add_node(std::move(node));
     }
 
-    // Runs `inner` on a copy of the state with the outer run's limits (counted anew); its stream events stay inside.
+    // Runs `inner` on a copy of the state with the outer run's limits (counted anew). Its final values are the node's writes, so
+    // a reducer of the outer graph sees the whole inner value.
     void add_node(std::string name, CompiledGraph<S> inner, NodeOptions options = {}) {
         Node node = make_node<S>(std::move(name), std::move(options));
         node.start = [program = inner.program()](const NodeCall& call) {
-            RunOptions inner_options{.recursion_limit = call.options->recursion_limit, .max_concurrency = call.options->max_concurrency};
-            return detail::run_inner<S>(program, call.context, *static_cast<const S*>(call.input), std::move(inner_options));
+            const auto read_all = [program](const S& state) {
+                UpdateData update;
+                for (const auto& channel : program->channels)
+                    if (channel->is_present(&state)) update.writes.push_back(channel->read(&state));
+                return Result<UpdateData>(std::move(update));
+            };
+            return detail::run_inner<S, S>(program, call, *static_cast<const S*>(call.input), read_all);
         };
         builder_.add_node(std::move(node));
+    }
+
+    // A graph with a state of its own: `enter` makes its initial state of ours (const S&) -> T, `leave` our update of its final
+    // one (const T&) -> Update<S>.
+    template <class T, class Enter, class Leave>
+    void add_node(std::string name, CompiledGraph<T> inner, Enter enter, Leave leave, NodeOptions options = {}) {
+        Node node = make_node<S>(std::move(name), std::move(options));
+        node.start = [program = inner.program(), enter = std::move(enter), leave = std::move(leave)](const NodeCall& call) {
+            const auto take = [leave](const T& state) { return Result<UpdateData>(Update<S>(leave(state)).take()); };
+            return detail::run_inner<S, T>(program, call, enter(*static_cast<const S*>(call.input)), take);
+        };
+        builder_.add_node(std::move(node));
+    }
+
+    // Called with (event::Context, const Input&, const Error&) when the node's last attempt has failed; its Result<Update<S>> takes
+    // the place of the node's.
+    template <class Input = S, class Fn>
+    void on_error(std::string node, Fn fn) {
+        builder_.add_error_handler(std::move(node), [fn = std::move(fn)](const NodeCall& call, const Error& error) {
+            return detail::untyped<S>(fn(call.context, *static_cast<const Input*>(call.input), error));
+        });
     }
 
     // `to` runs in the step after `from`.
@@ -205,14 +259,38 @@ class StateGraph {
     }
 
     // Errors: invalid_argument, naming everything wrong: unknown, duplicate, reserved or empty names, edges into nodes that
-    // take a Send's argument, no entry. Nodes that nothing leads to are allowed.
-    Result<CompiledGraph<S>> compile() const {
-        auto program = builder_.build();
+    // take a Send's argument, no entry; with a saver, what has no JSON conversion. Nodes that nothing leads to are allowed.
+    Result<CompiledGraph<S>> compile(const CompileOptions& options = {}) const {
+        auto program = builder_.build(options);
         if (!program) return fail(std::move(program).error());
         return CompiledGraph<S>(std::move(*program));
     }
 
   private:
+    static StateType make_state_type() {
+        StateType type;
+        type.type = typeid(S);
+        type.copy = [](const void* state) -> std::shared_ptr<void> { return std::make_shared<S>(*static_cast<const S*>(state)); };
+        type.make = []() -> std::shared_ptr<void> { return std::make_shared<S>(); };
+        type.assign = [](void* to, const void* from) { *static_cast<S*>(to) = *static_cast<const S*>(from); };
+        type.ignores_unknown = std::is_same_v<S, JsonState>;
+        return type;
+    }
+
+    template <class Slot>
+    void add_last_value(std::string name, Slot slot, Lifetime lifetime, bool any = false) {
+        builder_.add_channel(std::make_shared<LastValueChannel<Slot>>(std::move(name), std::move(slot), lifetime, any));
+    }
+    template <class Slot, class Fn>
+    void add_reduced(std::string name, Slot slot, Fn function) {
+        builder_.add_channel(std::make_shared<ReducedChannel<Slot>>(std::move(name), std::move(slot), std::move(function)));
+    }
+    template <class T>
+    static T append_both(T all, T more) {
+        append_to(all, std::move(more));
+        return all;
+    }
+
     template <class Input>
     static Node make_node(std::string name, NodeOptions options) {
         Node node;
@@ -220,7 +298,18 @@ class StateGraph {
         node.name = std::move(name);
         node.input_type = typeid(Input);
         node.argument_of = [](const std::any& argument) -> const void* { return std::any_cast<Input>(&argument); };
+        if constexpr (has_json<Input>()) {
+            node.argument_to_json = [](const std::any& argument) { return json::value_from(*std::any_cast<Input>(&argument)); };
+            node.argument_from_json = [](const json::value& value) -> Result<std::any> {
+                auto argument = from_json<Input>(value, "argument");
+                if (!argument) return fail(std::move(argument).error());
+                return std::any(std::move(*argument));
+            };
+        }
         node.defer = options.defer;
+        node.retry = std::move(options.retry);
+        node.timeouts = options.timeouts;
+        node.cache = options.cache;
         return node;
     }
 

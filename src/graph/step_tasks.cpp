@@ -4,28 +4,14 @@
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/error.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/system/system_error.hpp>
 
+#include "graph/pending_writes.h"
 #include "graph/write_groups.h"
 
 namespace plimsoll::graph {
-
-Error error_of(std::exception_ptr exception) {
-    try {
-        std::rethrow_exception(exception);
-    } catch (const boost::system::system_error& error) {
-        if (error.code() == asio::error::operation_aborted) return {ErrorCode::cancelled, "cancelled"};
-        return {ErrorCode::internal, error.what()};
-    } catch (const std::exception& error) {
-        return {ErrorCode::internal, error.what()};
-    } catch (...) {
-        return {ErrorCode::internal, "an exception of unknown type"};
-    }
-}
 
 // Records one execution of a node; does nothing without a session.
 class StepTasks::NodeSpan {
@@ -48,49 +34,97 @@ class StepTasks::NodeSpan {
         span_->end();
     }
 
+    // Asked, or stopped inside: neither a result nor a failure.
+    void end_unfinished(const Task& task) {
+        if (!span_) return;
+        span_->set_metadata("interrupts", task.interrupts.size());
+        span_->end();
+    }
+
   private:
     const event::Context& outer_;
     std::optional<event::ScopedSpan> span_;
 };
 
-StepTasks::StepTasks(const Program& program, const event::Context& context, const RunOptions& options, const void* state,
-                     asio::any_io_executor executor)
+StepTasks::StepTasks(const Program& program, const event::Context& context, const RunScope& scope, const Progress& progress,
+                     const RunEvents& events, asio::any_io_executor executor)
     : program_(program),
       context_(context),
-      options_(options),
-      state_(state),
+      scope_(scope),
+      progress_(progress),
+      events_(events),
       executor_(executor),
       wake_(executor, asio::steady_timer::time_point::max()) {}
 
+void StepTasks::begin_step(std::vector<Task>& tasks) {
+    first_send_ = 0;
+    while (first_send_ < tasks.size() && !tasks[first_send_].is_send()) ++first_send_;
+}
+
+const std::string& StepTasks::key_of(Task& task) {
+    if (task.key.empty()) task.key = make_task_key(checkpoint_id(), scope_.space, task, first_send_);
+    return task.key;
+}
+
 asio::awaitable<void> StepTasks::run(std::vector<Task>& tasks) {
-    if (tasks.size() == 1 && tasks.front().node->start) {
-        co_await run_coroutine(tasks.front());  // nothing to run beside it, and a cancellation reaches it by itself
-    } else {
-        tasks_ = &tasks;
-        next_ = 0;
-        stop_signals_ = std::vector<asio::cancellation_signal>(tasks.size());
-        // From here to the end of the wait an exception would leave tasks running on a dead step.
-        const bool throws = co_await asio::this_coro::throw_if_cancelled();
+    tasks_ = &tasks;
+    if (tasks.size() == 1 && !tasks.front().done && !tasks.front().node->is_plain()) {
+        // Nothing runs beside it, and a cancellation reaches it by itself.
+        co_await asio::this_coro::throw_if_cancelled(true);
+        co_await run_coroutine(tasks.front());
         co_await asio::this_coro::throw_if_cancelled(false);
-        start_more();
-        while (running_ > 0) {
-            const auto cancellation = co_await asio::this_coro::cancellation_state;
-            if (cancellation.cancelled() != asio::cancellation_type::none) cancelled_ = true;
-            if (stopped()) cancel_all();
-            boost::system::error_code woken;  // by on_end() or by a cancellation; the loop looks which
-            co_await wake_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
-        }
-        co_await asio::this_coro::throw_if_cancelled(throws);
+    } else {
+        co_await run_many();
     }
     const auto cancellation = co_await asio::this_coro::cancellation_state;
     if (cancellation.cancelled() != asio::cancellation_type::none) cancelled_ = true;
 }
 
+asio::awaitable<void> StepTasks::run_many() {
+    next_ = 0;
+    has_unstored_ = false;
+    stop_signals_ = std::vector<asio::cancellation_signal>(tasks_->size());
+    start_more();
+    while (running_ > 0 || has_more()) {
+        const auto cancellation = co_await asio::this_coro::cancellation_state;
+        if (cancellation.cancelled() != asio::cancellation_type::none) cancelled_ = true;
+        if (stopped()) {
+            cancel_all();
+        } else if (running_ == 0) {
+            co_await scope_.stream->wait_room();  // only the reader's pace holds the next task back
+            start_more();
+            continue;
+        } else if (log_ && has_unstored_) {
+            co_await store_finished();
+            continue;
+        }
+        boost::system::error_code woken;  // by on_end() or by a cancellation; the loop looks which
+        if (running_ > 0) co_await wake_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+    }
+}
+
+// What has ended survives the process while its siblings still run; what all have written is in the checkpoint that follows.
+asio::awaitable<void> StepTasks::store_finished() {
+    has_unstored_ = false;
+    std::vector<PendingWrite> writes;
+    for (Task& task : *tasks_) {
+        if (!task.done || task.stored) continue;
+        key_of(task);
+        const auto own = to_pending_writes(program_, task);
+        writes.insert(writes.end(), own.begin(), own.end());
+        task.stored = true;
+    }
+    const auto stored = co_await log_->add_writes(std::move(writes));
+    if (!stored && !stopped()) error_ = stored.error();
+}
+
 void StepTasks::start_more() {
-    while (next_ < tasks_->size() && !stopped() && (options_.max_concurrency == 0 || running_ < options_.max_concurrency)) {
+    const std::size_t most = scope_.options.max_concurrency;
+    while (has_more() && (most == 0 || running_ < most) && !must_wait_for_reader()) {
         const std::size_t index = next_++;
         Task& task = (*tasks_)[index];
-        if (task.node->call) {
+        if (task.done) continue;
+        if (task.node->is_plain()) {
             run_plain(task);
             continue;
         }
@@ -105,7 +139,7 @@ void StepTasks::on_end(std::exception_ptr exception) {
     --running_;
     if (exception && !stopped()) error_ = error_of(exception);
     start_more();
-    if (running_ == 0 || stopped()) wake_.cancel();
+    if (running_ == 0 || stopped() || (log_ && has_unstored_)) wake_.cancel();
 }
 
 void StepTasks::cancel_all() {
@@ -120,19 +154,62 @@ void StepTasks::run_plain(Task& task) {
 asio::awaitable<void> StepTasks::run_coroutine(Task& task) {
     NodeSpan span(context_, *task.node);
     const NodeCall call = make_call(task, span.context());
+    std::string cache_key;
+    if (task.node->cache && find_cached(task, call, cache_key)) {
+        span.end(program_, task.writes);
+        co_return;
+    }
     Result<UpdateData> result;
+    std::optional<NodeInterrupted> interrupted;
     try {
-        result = co_await task.node->start(call);
+        if (task.node->has_policy())
+            result = co_await run_with_policy(call, task, executor_);
+        else
+            result = co_await task.node->start(call);
+    } catch (NodeInterrupted& asked) {
+        interrupted = std::move(asked);
     } catch (...) {
         result = fail(error_of(std::current_exception()));
     }
+    task.step = nullptr;
+    if (interrupted) {
+        settle_interrupted(task, span, std::move(*interrupted));
+        co_return;
+    }
     settle(task, span, std::move(result));
+    if (task.done && !cache_key.empty()) program_.cache->put(cache_key, to_pending_writes(program_, task), task.node->cache->ttl);
 }
 
-NodeCall StepTasks::make_call(const Task& task, const event::Context& context) const {
-    const void* input = state_;
+// Fills in `key`; true when the task's result was found under it.
+bool StepTasks::find_cached(Task& task, const NodeCall& call, std::string& key) {
+    const auto found = caught([&]() -> Result<bool> {
+        json::object values;
+        if (task.is_send()) {
+            if (!task.node->argument_to_json) return fail(ErrorCode::unsupported, "a cached node's argument needs a JSON conversion");
+            values.emplace("argument", task.node->argument_to_json(task.argument));
+        } else {
+            for (const auto& channel : program_.channels)
+                if (channel->has_json() && channel->is_present(call.input)) values.emplace(channel->name(), channel->to_json(call.input));
+        }
+        key = hash_hex({task.node->name, to_compact_json(values)});
+        const auto writes = program_.cache->get(key);
+        if (!writes) return false;
+        for (const PendingWrite& write : *writes) PLIMSOLL_TRY(add_pending_write(program_, write, task));
+        task.done = task.cached = has_unstored_ = true;
+        events_.update(task);
+        events_.task_result(task);
+        return true;
+    });
+    if (!found && !stopped()) error_ = found.error().with_context("node " + task.node->name);
+    return !found || *found;
+}
+
+NodeCall StepTasks::make_call(Task& task, const event::Context& context) {
+    const void* input = progress_.state();
     if (task.is_send()) input = task.node->argument_of(task.argument);
-    return {context, input, {task.id, options_.recursion_limit - task.id.step}, &options_};
+    task.step = this;
+    const StepInfo info{task.id, stop_step_ - task.id.step, &task};
+    return {context, input, info, &scope_, resuming_};
 }
 
 void StepTasks::settle(Task& task, NodeSpan& span, Result<UpdateData> result) {
@@ -144,32 +221,62 @@ void StepTasks::settle(Task& task, NodeSpan& span, Result<UpdateData> result) {
     const auto settled = caught([&]() -> Result<void> {
         if (!result) return fail(std::move(result).error());
         PLIMSOLL_TRY(absorb(task, std::move(*result)));
-        if (!stopped()) emit_update(task);
+        if (!stopped()) events_.update(task);
         return {};
     });
     if (settled) {
+        task.done = has_unstored_ = true;
         span.end(program_, task.writes);
     } else {
         span.fail(settled.error());
-        if (!stopped()) error_ = settled.error().with_context("node " + task.node->name);
+        if (!stopped()) {
+            task.error = settled.error();
+            error_ = settled.error().with_context("node " + task.node->name);
+        }
     }
+    if (!task.done && !task.error) return;
+    const auto told = caught([&]() -> Result<void> {
+        events_.task_result(task);
+        return {};
+    });
+    if (!told && !stopped()) error_ = told.error();
+}
+
+void StepTasks::settle_interrupted(Task& task, NodeSpan& span, NodeInterrupted interrupted) {
+    task.interrupts = std::move(interrupted.interrupts);
+    drained_ = drained_ || interrupted.drained;
+    span.end_unfinished(task);
+    if (stopped() || task.interrupts.empty()) return;
+    const auto told = caught([&]() -> Result<void> {
+        events_.interrupts(task, progress_);
+        events_.task_result(task);
+        return {};
+    });
+    if (!told) error_ = told.error();
+}
+
+asio::awaitable<void> StepTasks::write(Task& task, StreamEvent::Kind kind, json::value data) {
+    task.last_sign = std::chrono::steady_clock::now();
+    events_.node_event(kind, task, data);
+    if (must_wait_for_reader()) co_await scope_.stream->wait_room();
 }
 
 Result<void> StepTasks::absorb(Task& task, UpdateData update) const {
     task.writes = std::move(update.writes);
     for (Write& write : task.writes) {
         const auto channel = program_.find_channel(write.member);
-        if (!channel) return fail(ErrorCode::invalid_argument, "wrote a member that has no channel");
-        write.channel = *channel;
+        if (!channel && !program_.state.ignores_unknown) return fail(ErrorCode::invalid_argument, "wrote a member that has no channel");
+        write.channel = channel.value_or(kNoChannel);
     }
+    if (program_.state.ignores_unknown) std::erase_if(task.writes, [](const Write& write) { return write.channel == kNoChannel; });
     for (Target& target : update.targets) PLIMSOLL_TRY(follow(task, std::move(target)));
     if (task.node->routers.empty()) return {};
 
     // Routers see this task's writes, and nobody else's: on a copy of the snapshot.
-    const void* seen = state_;
+    const void* seen = progress_.state();
     std::shared_ptr<void> own;
     if (!task.writes.empty()) {
-        own = program_.copy_state(state_);
+        own = program_.state.copy(seen);
         std::vector<Write> writes = task.writes;
         WriteGroups groups(program_);
         for (Write& write : writes) groups.add(write);
@@ -187,7 +294,7 @@ Result<void> StepTasks::follow(Task& task, Target target) const {
     const auto index = program_.find_node(target.node);
     if (!index) return fail(ErrorCode::invalid_argument, fmt::format("goes to {}, which is no node", target.node));
     const Node& node = program_.nodes[*index];
-    const std::type_index passed = is_send ? std::type_index(target.argument.type()) : program_.state_type;
+    const std::type_index passed = is_send ? std::type_index(target.argument.type()) : program_.state.type;
     if (passed != node.input_type)
         return fail(ErrorCode::invalid_argument, fmt::format("{} takes another type than what was sent", target.node));
     if (is_send)
@@ -195,18 +302,6 @@ Result<void> StepTasks::follow(Task& task, Target target) const {
     else
         task.triggered.push_back({node.branch, 0});
     return {};
-}
-
-void StepTasks::emit_update(const Task& task) const {
-    if (!options_.on_event) return;
-    StreamEvent event;
-    event.kind = StreamEvent::Kind::update;
-    event.task = task.id;
-    event.node = task.node->name;
-    event.state_type = program_.state_type;
-    event.writes = task.writes;
-    event.program = &program_;
-    options_.on_event(event);
 }
 
 }  // namespace plimsoll::graph

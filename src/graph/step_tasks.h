@@ -2,62 +2,47 @@
 // Sends, and on the first failure, go_to_parent or cancellation stops the rest and waits for it.
 #pragma once
 
-#include <any>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <exception>
 #include <optional>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "event/session.h"
+#include "graph/checkpoint_log.h"
+#include "graph/node_run.h"
 #include "graph/program.h"
-#include "graph/run_options.h"
+#include "graph/run_events.h"
+#include "graph/run_scope.h"
+#include "graph/task.h"
 
 namespace plimsoll::graph {
 
-struct PendingSend {
-    std::size_t node = 0;
-    std::any argument;
-};
-
-struct Task {
-    TaskId id;
-    const Node* node = nullptr;
-    std::any argument;  // of a Send; empty for a task that an edge triggered
-
-    // What it did, complete once it has ended well.
-    std::vector<Write> writes;
-    std::vector<TriggerWrite> triggered;  // besides the node's edges
-    std::vector<PendingSend> sends;
-
-    bool is_send() const { return argument.has_value(); }
-};
-
-// The `internal` error of an exception in code that the graph called; `cancelled` when that code was cancelled.
-Error error_of(std::exception_ptr exception);
-
-// Calls fn, which returns a Result; its exception becomes an error_of().
-template <class Fn>
-std::invoke_result_t<Fn> caught(Fn fn) {
-    try {
-        return fn();
-    } catch (...) {
-        return fail(error_of(std::current_exception()));
-    }
-}
+// Of a write to a member that has no channel.
+inline constexpr std::size_t kNoChannel = static_cast<std::size_t>(-1);
 
 class StepTasks {
   public:
-    // All references must outlive the object; `state` is the snapshot and must not change while run() runs.
-    StepTasks(const Program& program, const event::Context& context, const RunOptions& options, const void* state,
-              asio::any_io_executor executor);
+    // All references must outlive the object; `progress`'s state is the snapshot and must not change while run() runs.
+    StepTasks(const Program& program, const event::Context& context, const RunScope& scope, const Progress& progress,
+              const RunEvents& events, asio::any_io_executor executor);
 
-    // Runs the tasks of one step; when it returns, none is left running. Then ask cancelled(), error() and take_for_parent().
+    // The step before which the recursion limit ends the run.
+    void set_stop_step(std::int64_t step) { stop_step_ = step; }
+    // Against whose latest checkpoint tasks are named and their writes stored; null: nobody's.
+    void set_log(CheckpointLog* log) { log_ = log; }
+    // To questions of graphs inside the nodes.
+    void set_answers(std::shared_ptr<const Answers> answers) { answers_ = std::move(answers); }
+    const std::shared_ptr<const Answers>& answers() const { return answers_; }
+    // The tasks of the next run() are those of a checkpoint that this run found: a graph inside one goes on where it stopped.
+    void set_resuming(bool resuming) { resuming_ = resuming; }
+
+    // Runs the tasks of one step that are not done; when it returns, none is left running. Then ask the functions below. The
+    // awaiting coroutine must have throw_if_cancelled off.
     asio::awaitable<void> run(std::vector<Task>& tasks);
 
     // The same for a step of a single plain function, without a coroutine.
@@ -66,37 +51,62 @@ class StepTasks {
     // Fills in what a task that returned `update` does next. Errors: invalid_argument. Routers may throw.
     Result<void> absorb(Task& task, UpdateData update) const;
 
+    // Of a task of the step that was given to run() or is about to be.
+    const std::string& key_of(Task& task);
+    std::string space_of(Task& task) { return join_space(scope_.space, task.node->name, key_of(task)); }
+    // Sets where the Sends begin among the step's tasks; before the first key_of() of a step.
+    void begin_step(std::vector<Task>& tasks);
+
     const std::optional<Error>& error() const { return error_; }
     bool cancelled() const { return cancelled_; }
+    bool drained() const { return drained_; }
     std::optional<UpdateData> take_for_parent() { return std::exchange(for_parent_, std::nullopt); }
+
+    // For StepInfo.
+    asio::awaitable<void> write(Task& task, StreamEvent::Kind kind, json::value data);
+    const RunScope& scope() const { return scope_; }
+    std::string checkpoint_id() const { return log_ ? log_->key().id : std::string(); }
 
   private:
     class NodeSpan;
 
     bool stopped() const { return error_ || for_parent_ || cancelled_; }
+    bool has_more() const { return next_ < tasks_->size() && !stopped(); }
+    bool must_wait_for_reader() const { return scope_.stream && scope_.stream->is_full(); }
     void start_more();
     void on_end(std::exception_ptr exception);
     void cancel_all();
+    asio::awaitable<void> run_many();
+    asio::awaitable<void> store_finished();
     asio::awaitable<void> run_coroutine(Task& task);
-    NodeCall make_call(const Task& task, const event::Context& context) const;
+    bool find_cached(Task& task, const NodeCall& call, std::string& key);
+    NodeCall make_call(Task& task, const event::Context& context);
     void settle(Task& task, NodeSpan& span, Result<UpdateData> result);
+    void settle_interrupted(Task& task, NodeSpan& span, NodeInterrupted interrupted);
     Result<void> follow(Task& task, Target target) const;
-    void emit_update(const Task& task) const;
 
     const Program& program_;
     const event::Context& context_;
-    const RunOptions& options_;
-    const void* state_;
+    const RunScope& scope_;
+    const Progress& progress_;
+    const RunEvents& events_;
     asio::any_io_executor executor_;
     asio::steady_timer wake_;  // never expires; cancelling it wakes run()
+    CheckpointLog* log_ = nullptr;
+    std::int64_t stop_step_ = 0;
+    bool resuming_ = false;
+    std::shared_ptr<const Answers> answers_;
 
     std::vector<Task>* tasks_ = nullptr;
     std::vector<asio::cancellation_signal> stop_signals_;  // one a task
-    std::size_t next_ = 0;                                 // first task not started
-    std::size_t running_ = 0;                              // coroutines started and not ended
+    std::size_t first_send_ = 0;
+    std::size_t next_ = 0;       // first task not started
+    std::size_t running_ = 0;    // coroutines started and not ended
+    bool has_unstored_ = false;  // a task has ended well since the last store_finished()
     std::optional<Error> error_;
     std::optional<UpdateData> for_parent_;
     bool cancelled_ = false;
+    bool drained_ = false;
 };
 
 }  // namespace plimsoll::graph

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/json.h"
 #include "graph/program.h"
 
 namespace plimsoll::graph {
@@ -29,6 +30,11 @@ class TriggerState {
     // Its node ran in the step that becomes `version`.
     void consume(std::uint64_t version) {
         seen_ = version_;
+        discard(version);
+    }
+
+    // Nobody is to run for what was written.
+    void discard(std::uint64_t version) {
         if (!is_complete() || (deferred_ && !finished_)) return;
         std::fill(heard_.begin(), heard_.end(), false);
         count_ = 0;
@@ -41,6 +47,33 @@ class TriggerState {
         if (!deferred_ || finished_ || !is_complete()) return;
         finished_ = true;
         version_ = version;
+    }
+
+    bool is_empty() const { return count_ == 0; }
+    std::uint64_t version() const { return version_; }
+    std::uint64_t seen() const { return seen_; }
+
+    // {"heard": [indices of writers], "finished": bool}
+    json::value to_json() const {
+        json::array heard;
+        for (std::size_t i = 0; i < heard_.size(); ++i)
+            if (heard_[i]) heard.push_back(i);
+        return {{"heard", std::move(heard)}, {"finished", finished_}};
+    }
+    // `saved` null: it was empty. Writers that are no more are ignored.
+    void load(const json::value* saved, std::uint64_t version, std::uint64_t seen) {
+        version_ = version;
+        seen_ = seen;
+        const json::value* heard = saved ? find(*saved, "heard") : nullptr;
+        if (!heard || !heard->is_array()) return;
+        for (const json::value& writer : heard->get_array()) {
+            const std::int64_t* index = writer.if_int64();
+            if (!index || *index < 0 || static_cast<std::size_t>(*index) >= heard_.size() || heard_[*index]) continue;
+            heard_[*index] = true;
+            ++count_;
+        }
+        const json::value* finished = find(*saved, "finished");
+        finished_ = finished && finished->is_bool() && finished->get_bool();
     }
 
   private:

@@ -20,6 +20,8 @@
 #include <utility>
 #include <vector>
 
+#include "graph/json_state.h"
+
 namespace plimsoll::graph {
 
 inline constexpr std::string_view kStart = "__start__";
@@ -80,6 +82,20 @@ class Update {
     template <class Self, class T>
     Self&& overwrite(this Self&& self, T S::* member, std::type_identity_t<T> value) {
         self.data_.writes.push_back({member_key(member), true, std::any(std::move(value))});
+        return std::forward<Self>(self);
+    }
+
+    // The same by name. A name without a channel is ignored, as LangGraph ignores unknown keys.
+    template <class Self>
+        requires std::same_as<S, JsonState>
+    Self&& set(this Self&& self, std::string_view channel, json::value value) {
+        self.data_.writes.push_back({json_member_key(channel), false, std::any(std::move(value))});
+        return std::forward<Self>(self);
+    }
+    template <class Self>
+        requires std::same_as<S, JsonState>
+    Self&& overwrite(this Self&& self, std::string_view channel, json::value value) {
+        self.data_.writes.push_back({json_member_key(channel), true, std::any(std::move(value))});
         return std::forward<Self>(self);
     }
 

@@ -9,11 +9,15 @@
 
 #include "base/files.h"
 #include "retrieval/ranking.h"
-#include "retrieval/sqlite.h"
 #include "retrieval/vector_index.h"
+#include "sqlite/database.h"
 
 namespace plimsoll::retrieval {
 namespace {
+
+using sqlite::Database;
+using sqlite::Statement;
+using sqlite::Transaction;
 
 constexpr int kSchemaVersion = 1;
 
@@ -34,7 +38,6 @@ constexpr const char* kSchema = R"(
         INSERT INTO words (words, rowid, title, heading, text) VALUES ('delete', old.id, old.title, old.heading, old.text);
         DELETE FROM vectors WHERE chunk_id = old.id;
     END;
-    PRAGMA user_version = 1;
 )";
 
 constexpr const char* kChunkColumns = "c.id, c.document, c.title, c.page, c.position, c.text, c.heading";
@@ -82,27 +85,7 @@ struct Collection::Impl {
 
     Result<void> prepare_file() {
         PLIMSOLL_TRY(database.run("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"));
-        auto version = integer_locked("PRAGMA user_version");
-        if (!version) return fail(version.error());
-        if (*version > kSchemaVersion)
-            return fail(ErrorCode::unsupported,
-                        fmt::format("made by a newer version (schema {}, this one knows {})", *version, kSchemaVersion));
-        if (*version == kSchemaVersion) return {};
-        auto transaction = Transaction::begin(database);
-        if (!transaction) return fail(transaction.error());
-        // Another process may have made the tables in the meantime.
-        version = integer_locked("PRAGMA user_version");
-        if (!version) return fail(version.error());
-        if (*version == 0) PLIMSOLL_TRY(database.run(kSchema));
-        return transaction->commit();
-    }
-
-    Result<std::int64_t> integer_locked(std::string_view sql) const {
-        auto statement = database.prepare(sql);
-        if (!statement) return fail(statement.error());
-        const auto row = statement->step();
-        if (!row) return fail(row.error());
-        return *row ? statement->integer(0) : 0;
+        return database.prepare_schema(kSchemaVersion, kSchema);
     }
 
     Result<std::string> meta_locked(std::string_view key) const {
@@ -156,7 +139,7 @@ struct Collection::Impl {
     }
 
     Result<std::shared_ptr<const VectorIndex>> index_locked() const {
-        const auto version = integer_locked("PRAGMA data_version");  // changes when another connection commits
+        const auto version = database.integer("PRAGMA data_version");  // changes when another connection commits
         if (!version) return fail(version.error());
         if (index && index_version == *version) return index;
         const auto dimension = dimension_locked();
@@ -275,7 +258,7 @@ Result<void> Collection::replace_document(const Document& document, const std::s
     if (*stored != dimension) PLIMSOLL_TRY(impl_->set_meta_locked("dimension", std::to_string(dimension)));
     PLIMSOLL_TRY(impl_->delete_locked(document.name));
     PLIMSOLL_TRY(impl_->insert_locked(document, content_hash, chunks, vectors));
-    const auto count = impl_->integer_locked("SELECT count(*) FROM chunks");
+    const auto count = impl_->database.integer("SELECT count(*) FROM chunks");
     if (!count) return fail(count.error());
     if (*count > kMaxChunks) return fail(ErrorCode::limit, fmt::format("a collection holds at most {} chunks", kMaxChunks));
     PLIMSOLL_TRY(transaction->commit());
@@ -319,7 +302,7 @@ Result<std::vector<DocumentInfo>> Collection::documents() const {
 
 Result<std::int64_t> Collection::chunk_count() const {
     const std::lock_guard lock(impl_->mutex);
-    return impl_->integer_locked("SELECT count(*) FROM chunks");
+    return impl_->database.integer("SELECT count(*) FROM chunks");
 }
 
 Result<Chunk> Collection::chunk(std::int64_t id) const {

@@ -1,4 +1,4 @@
-#include "retrieval/sqlite.h"
+#include "sqlite/database.h"
 
 #include <fmt/format.h>
 #include <sqlite3.h>
@@ -7,10 +7,8 @@
 
 #include "base/log.h"
 
-namespace plimsoll::retrieval {
+namespace plimsoll::sqlite {
 namespace {
-
-constexpr int kBusyWaitMs = 10'000;
 
 ErrorCode code_of(int sqlite_code) {
     switch (sqlite_code & 0xFF) {
@@ -24,7 +22,21 @@ ErrorCode code_of(int sqlite_code) {
     }
 }
 
+// Why the last write to the file or its log failed. SQLite tells a full disk apart, but not a quota or a limit on file sizes.
+int write_errno(sqlite3* handle) {
+    int database_errno = 0;
+    sqlite3_file_control(handle, "main", SQLITE_FCNTL_LAST_ERRNO, &database_errno);
+    int log_errno = 0;
+    sqlite3_file* log = nullptr;
+    sqlite3_file_control(handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, static_cast<void*>(&log));
+    if (log != nullptr && log->pMethods != nullptr) log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &log_errno);
+    return log_errno != 0 ? log_errno : database_errno;
+}
+
 std::unexpected<Error> sqlite_error(sqlite3* handle, int code) {
+    if (handle && (code & 0xFF) == SQLITE_IOERR)
+        if (Error error = errno_error("SQLite: writing", write_errno(handle)); error.code == ErrorCode::no_space)
+            return fail(std::move(error));
     return fail(code_of(code), fmt::format("SQLite: {}", handle ? sqlite3_errmsg(handle) : sqlite3_errstr(code)));
 }
 
@@ -32,12 +44,17 @@ std::unexpected<Error> sqlite_error(sqlite3* handle, int code) {
 
 void Database::Close::operator()(sqlite3* handle) const { sqlite3_close_v2(handle); }
 
-Result<Database> Database::open(const std::filesystem::path& file) {
+Database::Database(sqlite3* handle) : handle_(handle) {}
+Database::Database(Database&& other) noexcept = default;
+Database& Database::operator=(Database&& other) noexcept = default;
+Database::~Database() = default;
+
+Result<Database> Database::open(const std::filesystem::path& file, std::chrono::milliseconds busy_wait) {
     sqlite3* handle = nullptr;
     const int code = sqlite3_open_v2(file.c_str(), &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
     Database database(handle);
     if (code != SQLITE_OK) return sqlite_error(handle, code);
-    sqlite3_busy_timeout(handle, kBusyWaitMs);
+    sqlite3_busy_timeout(handle, static_cast<int>(busy_wait.count()));
     return database;
 }
 
@@ -53,6 +70,45 @@ Result<Statement> Database::prepare(std::string_view sql) const {
     if (code != SQLITE_OK) return sqlite_error(handle_.get(), code);
     return Statement(handle);
 }
+
+Result<Query> Database::query(const char* sql) {
+    std::unique_ptr<Statement>& kept = statements_[sql];
+    if (!kept) {
+        auto statement = prepare(sql);
+        if (!statement) return fail(std::move(statement).error());
+        kept = std::make_unique<Statement>(std::move(*statement));
+    }
+    return Query(*kept);
+}
+
+Result<std::int64_t> Database::integer(const char* sql) const {
+    auto statement = prepare(sql);
+    if (!statement) return fail(std::move(statement).error());
+    const auto row = statement->step();
+    if (!row) return fail(row.error());
+    if (!*row) return fail(ErrorCode::internal, fmt::format("SQLite: no row from {}", sql));
+    return statement->integer(0);
+}
+
+Result<void> Database::prepare_schema(std::int64_t version, const char* schema) {
+    auto found = integer("PRAGMA user_version");
+    if (!found) return fail(std::move(found).error());
+    if (*found > version)
+        return fail(ErrorCode::unsupported, fmt::format("made by a newer version (schema {}, this one knows {})", *found, version));
+    if (*found == version) return {};
+    auto transaction = Transaction::begin(*this);
+    if (!transaction) return fail(std::move(transaction).error());
+    // Another process may have made the tables in the meantime.
+    found = integer("PRAGMA user_version");
+    if (!found) return fail(std::move(found).error());
+    if (*found == 0) {
+        PLIMSOLL_TRY(run(schema));
+        PLIMSOLL_TRY(run(fmt::format("PRAGMA user_version = {}", version).c_str()));
+    }
+    return transaction->commit();
+}
+
+bool Database::in_transaction() const { return sqlite3_get_autocommit(handle_.get()) == 0; }
 
 std::int64_t Database::last_insert_id() const { return sqlite3_last_insert_rowid(handle_.get()); }
 
@@ -72,11 +128,14 @@ Statement& Statement::bind(std::string_view value) {
     return *this;
 }
 
-Statement& Statement::bind(std::span<const float> value) {
-    const int code = sqlite3_bind_blob64(handle_.get(), next_++, value.data(), value.size_bytes(), SQLITE_STATIC);
+Statement& Statement::bind(std::span<const std::byte> value) {
+    const void* data = value.empty() ? "" : static_cast<const void*>(value.data());
+    const int code = sqlite3_bind_blob64(handle_.get(), next_++, data, value.size(), SQLITE_STATIC);
     if (bind_error_ == SQLITE_OK) bind_error_ = code;
     return *this;
 }
+
+Statement& Statement::bind(std::span<const float> value) { return bind(std::as_bytes(value)); }
 
 Result<bool> Statement::step() {
     if (bind_error_ != SQLITE_OK) return sqlite_error(nullptr, bind_error_);
@@ -112,16 +171,21 @@ std::span<const std::byte> Statement::bytes(int column) const {
     return {data, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column))};
 }
 
-Result<Transaction> Transaction::begin(Database& database) {
-    // A writer from the start: turning a reader into one can fail when another process wrote in between.
-    PLIMSOLL_TRY(database.run("BEGIN IMMEDIATE"));
+Query::Query(Query&& other) noexcept : statement_(std::exchange(other.statement_, nullptr)) {}
+
+Query::~Query() {
+    if (statement_) statement_->reset();
+}
+
+Result<Transaction> Transaction::begin(Database& database, Kind kind) {
+    PLIMSOLL_TRY(database.run(kind == Kind::write ? "BEGIN IMMEDIATE" : "BEGIN"));
     return Transaction(database);
 }
 
 Transaction::Transaction(Transaction&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
 
 Transaction::~Transaction() {
-    if (!database_) return;
+    if (!database_ || !database_->in_transaction()) return;
     if (const auto rolled_back = database_->run("ROLLBACK"); !rolled_back) log_warning("rolling back: {}", rolled_back.error().message);
 }
 
@@ -131,4 +195,4 @@ Result<void> Transaction::commit() {
     return {};
 }
 
-}  // namespace plimsoll::retrieval
+}  // namespace plimsoll::sqlite
