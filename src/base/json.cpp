@@ -48,19 +48,25 @@ std::size_t decode_utf8(std::string_view text, std::size_t at, unsigned& code_po
     return length;
 }
 
+void append_code_point(std::string& out, unsigned code_point) {
+    if (code_point < 0x10000) return append_code_unit(out, code_point);
+    append_code_unit(out, 0xd800 + ((code_point - 0x10000) >> 10));
+    append_code_unit(out, 0xdc00 + ((code_point - 0x10000) & 0x3ff));
+}
+
+// Bytes that are no UTF-8 are written as U+FFFD: whoever reads the file must be able to.
 void append_string(std::string& out, std::string_view text, Escape escape) {
     out += '"';
     for (std::size_t at = 0; at < text.size();) {
         const unsigned char c = text[at];
-        if (c >= 0x80 && escape == Escape::ascii) {
+        if (c >= 0x80) {
             unsigned code_point;
-            at += decode_utf8(text, at, code_point);
-            if (code_point >= 0x10000) {
-                append_code_unit(out, 0xd800 + ((code_point - 0x10000) >> 10));
-                append_code_unit(out, 0xdc00 + ((code_point - 0x10000) & 0x3ff));
-            } else {
-                append_code_unit(out, code_point);
-            }
+            const std::size_t length = decode_utf8(text, at, code_point);
+            if (escape == Escape::utf8)
+                out += length > 1 ? text.substr(at, length) : "\xef\xbf\xbd";
+            else
+                append_code_point(out, code_point);
+            at += length;
             continue;
         }
         switch (c) {
