@@ -90,7 +90,8 @@ Result<std::vector<record::ReadTraces>> read_inputs(const ProfileFlags& flags) {
 std::string render_inputs(const std::vector<record::ReadTraces>& files) {
     std::string out;
     for (const record::ReadTraces& file : files)
-        out += fmt::format("{}: {}, {} sessions\n", file.file.string(), to_string(file.kind), file.sessions.size());
+        out += fmt::format("{}: {}, {} session{}\n", file.file.string(), to_string(file.kind), file.sessions.size(),
+                           file.sessions.size() == 1 ? "" : "s");
     return out;
 }
 
@@ -100,8 +101,10 @@ std::string render_steps(const std::vector<profile::StepLatency>& steps) {
         fmt::format("\n{:<40} {:>7} {:>7} {:>10} {:>10} {:>14}\n", "Slowest steps", "Calls", "Failed", "Median", "p95", "Share of time");
     for (std::size_t i = 0; i < std::min(steps.size(), kSlowestSteps); ++i) {
         const profile::StepLatency& step = steps[i];
+        const bool any = step.n > 0;  // latencies are of the calls that succeeded
         out += fmt::format("{:<40.40} {:>7} {:>7} {:>10} {:>10} {:>14}\n", fmt::format("{} {}", event::to_string(step.category), step.name),
-                           step.n, step.errors, format_duration(step.p50), format_duration(step.p95), format_percent(step.self_time_share));
+                           step.n + step.errors + step.unfinished, step.errors, any ? format_duration(step.p50) : "-",
+                           any ? format_duration(step.p95) : "-", format_percent(step.self_time_share));
     }
     if (steps.size() > kSlowestSteps) out += fmt::format("and {} more\n", steps.size() - kSlowestSteps);
     return out;
@@ -113,7 +116,7 @@ std::string render_skipped(const profile::ProfileInput& input, const profile::Pr
         out += fmt::format("  {} x {} ({}{})\n", entry.count, reason, fmt::join(entry.places, "; "),
                            entry.count > entry.places.size() ? "; …" : "");
     if (profile.orphan_steps > 0) out += fmt::format("  {} x step without its START\n", profile.orphan_steps);
-    return out.empty() ? "" : "\nSkipped:\n" + out;
+    return out.empty() ? "" : "\nSkipped or incomplete:\n" + out;
 }
 
 std::string render_summary(const profile::ProfileInput& input, const profile::ProfileResult& profile) {

@@ -71,7 +71,8 @@ TEST(Trace, TimesAndCountsOutOfAnyRangeAreNotTaken) {
         {"payload": {"event_type": "LLM_START", "event_timestamp": 1e999, "UUID": "a"}},
         {"payload": {"event_type": "LLM_END", "event_timestamp": 1, "span_event_timestamp": 1e300, "UUID": "a", "usage_info": {
             "num_llm_calls": 9223372036854775807,
-            "token_usage": {"prompt_tokens": 9223372036854775807, "completion_tokens": -5, "total_tokens": 1e300, "cached_tokens": 3}}}}]}])");
+            "token_usage": {"prompt_tokens": 9223372036854775807,
+            "completion_tokens": -5, "total_tokens": 1e300, "cached_tokens": 3}}}}]}])");
     ASSERT_TRUE(file) << file.error().message;
     ASSERT_EQ(file->sessions[0].steps.size(), 1u);
     const Payload& end = file->sessions[0].steps[0].payload;

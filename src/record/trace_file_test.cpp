@@ -274,7 +274,8 @@ TEST(TraceFile, OddSpans) {
         span(R"("spanId": "04", "parentSpanId": "99", "startTimeUnixNano": "18446744073709551615")"),
         span(R"("spanId": "05", "startTimeUnixNano": "99999999999999999999999")"), span(R"("name": "no id", "startTimeUnixNano": "1")"),
         span(
-            R"("spanId": "06", "startTimeUnixNano": "4000000000", "endTimeUnixNano": "5000000000", "attributes": [{"key": "llm.token_count.prompt",
+            R"("spanId": "06", "startTimeUnixNano": "4000000000", "endTimeUnixNano": "5000000000", "attributes": [
+            {"key": "llm.token_count.prompt",
             "value": {"intValue": "99999999999999999999"}}, {"key": "gen_ai.operation.name", "value": {"stringValue": "chat"}},
             {"key": "gen_ai.usage.output_tokens", "value": {"doubleValue": 1e300}}, {"key": 5}, 6])"));
     const ReadTraces traces = parse(text);
