@@ -10,6 +10,7 @@ find_package(ZLIB REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(CAIRO REQUIRED IMPORTED_TARGET cairo)
 pkg_check_modules(GUMBO REQUIRED IMPORTED_TARGET gumbo)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 
 add_library(plimsoll_options INTERFACE)
 target_include_directories(plimsoll_options INTERFACE ${CMAKE_SOURCE_DIR}/src)
@@ -28,6 +29,7 @@ if(PLIMSOLL_SANITIZE)
 endif()
 
 # Libraries that only one module needs; everything else follows from src/layers.txt.
+set(PLIMSOLL_LIBS_base ZLIB::ZLIB PkgConfig::ZSTD)
 set(PLIMSOLL_LIBS_config yaml-cpp)
 set(PLIMSOLL_LIBS_net CURL::libcurl)
 set(PLIMSOLL_LIBS_sqlite SQLite::SQLite3)

@@ -5,8 +5,8 @@ set -euo pipefail
 packages=(
     clang-19 lld-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev llvm-19 ccache cmake ninja-build pkg-config python3 python3-pip
     libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev libcurl4-openssl-dev libyaml-cpp-dev libcli11-dev libspdlog-dev libfmt-dev
-    libsqlite3-dev libcairo2-dev libgumbo-dev libprotozero-dev zlib1g-dev libgtest-dev libgmock-dev libbenchmark-dev
-    poppler-utils fonts-dejavu-core git unzip ca-certificates)
+    libsqlite3-dev libcairo2-dev libgumbo-dev libprotozero-dev zlib1g-dev libzstd-dev libgtest-dev libgmock-dev
+    libbenchmark-dev poppler-utils fonts-dejavu-core git unzip ca-certificates)
 # A machine may carry a newer node of its own; Debian's is wanted only where there is none.
 command -v npm >/dev/null || packages+=(npm)
 

@@ -48,19 +48,25 @@ std::size_t decode_utf8(std::string_view text, std::size_t at, unsigned& code_po
     return length;
 }
 
+void append_code_point(std::string& out, unsigned code_point) {
+    if (code_point < 0x10000) return append_code_unit(out, code_point);
+    append_code_unit(out, 0xd800 + ((code_point - 0x10000) >> 10));
+    append_code_unit(out, 0xdc00 + ((code_point - 0x10000) & 0x3ff));
+}
+
+// Bytes that are no UTF-8 are written as U+FFFD: whoever reads the file must be able to.
 void append_string(std::string& out, std::string_view text, Escape escape) {
     out += '"';
     for (std::size_t at = 0; at < text.size();) {
         const unsigned char c = text[at];
-        if (c >= 0x80 && escape == Escape::ascii) {
+        if (c >= 0x80) {
             unsigned code_point;
-            at += decode_utf8(text, at, code_point);
-            if (code_point >= 0x10000) {
-                append_code_unit(out, 0xd800 + ((code_point - 0x10000) >> 10));
-                append_code_unit(out, 0xdc00 + ((code_point - 0x10000) & 0x3ff));
-            } else {
-                append_code_unit(out, code_point);
-            }
+            const std::size_t length = decode_utf8(text, at, code_point);
+            if (escape == Escape::utf8)
+                out += length > 1 ? text.substr(at, length) : "\xef\xbf\xbd";
+            else
+                append_code_point(out, code_point);
+            at += length;
             continue;
         }
         switch (c) {
@@ -174,22 +180,28 @@ struct TreeBuilder {
 
 }  // namespace
 
-Result<json::value> parse_json(std::string_view text) {
+Result<json::value> parse_json_prefix(std::string_view text, std::size_t& used) {
     constexpr std::size_t kMaxDepth = 64;
     json::parse_options options;
     options.max_depth = kMaxDepth;
     json::basic_parser<TreeBuilder> parser(options);
     parser.handler().stack.reset();
     json::error_code error;
-    const std::size_t read = parser.write_some(false, text.data(), text.size(), error);
-    if (!error && text.find_first_not_of(" \t\r\n", read) != std::string_view::npos) error = json::error::extra_data;
-    if (error) {
-        const std::string_view before = text.substr(0, std::min(read, text.size()));
-        const auto line = std::count(before.begin(), before.end(), '\n') + 1;
-        const auto column = before.size() - (before.rfind('\n') + 1) + 1;
-        return fail(ErrorCode::parse, fmt::format("line {} column {}: {}", line, column, error.message()));
-    }
+    used = parser.write_some(false, text.data(), text.size(), error);
+    if (error) return fail(ErrorCode::parse, error.message());
     return parser.handler().stack.release();
+}
+
+Result<json::value> parse_json(std::string_view text) {
+    std::size_t used = 0;
+    auto value = parse_json_prefix(text, used);
+    if (value && text.find_first_not_of(" \t\r\n", used) != std::string_view::npos)
+        value = fail(ErrorCode::parse, make_error_code(json::error::extra_data).message());
+    if (value) return value;
+    const std::string_view before = text.substr(0, std::min(used, text.size()));
+    const auto line = std::count(before.begin(), before.end(), '\n') + 1;
+    const auto column = before.size() - (before.rfind('\n') + 1) + 1;
+    return fail(ErrorCode::parse, fmt::format("line {} column {}: {}", line, column, value.error().message));
 }
 
 std::string to_pretty_json(const json::value& value, Escape escape) {

@@ -15,6 +15,10 @@ namespace json = boost::json;
 // Errors: parse, with line and column of the first bad byte. Nesting deeper than 64 is refused.
 Result<json::value> parse_json(std::string_view text);
 
+// The value at the beginning of `text`; whatever follows it is not looked at. `used` is where reading stopped: after the value, or at the
+// first bad byte, which is the text's end when the value is cut off.
+Result<json::value> parse_json_prefix(std::string_view text, std::size_t& used);
+
 enum class Escape : std::uint8_t { ascii, utf8 };
 
 // Two-space indentation like Python's json.dumps(indent=2). `ascii` escapes everything above 0x7f.

@@ -13,6 +13,7 @@ namespace plimsoll::cli {
 using Run = std::function<int()>;
 
 void add_eval_command(CLI::App& app, Run& run);
+void add_profile_command(CLI::App& app, Run& run);
 void add_run_command(CLI::App& app, Run& run);
 void add_sizing_command(CLI::App& app, Run& run);
 void add_ingest_command(CLI::App& app, Run& run);

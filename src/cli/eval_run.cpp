@@ -8,8 +8,8 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "cli/catalogue.h"
+#include "cli/profile_files.h"
 #include "eval/folder_lock.h"
-#include "report/waterfall.h"
 
 namespace plimsoll::cli {
 namespace {
@@ -71,21 +71,13 @@ void warn(const Result<void>& result) {
     if (!result) log_warning("{}", result.error().message);
 }
 
-void save_profile(const EvalSetup& setup, EvalOutcome& outcome) {
+void profile_run(const EvalSetup& setup, EvalOutcome& outcome) {
     profile::ProfileInput input;
     for (std::size_t i = 0; i < outcome.run.items.size(); ++i)
         input.sessions.push_back({static_cast<std::int64_t>(i), outcome.run.items[i].steps});
-    outcome.profile = profile::profile(input, *setup.profiler);
-    for (const profile::Artefact& artefact : outcome.profile.artefacts)
-        warn(save_file(setup.folder / artefact.file_name, artefact.content));
-    for (const auto& [analysis, error] : outcome.profile.failures) log_warning("{}: {}", analysis, error.message);
-    if (!setup.profiler->bottleneck_analysis.enable_nested_stack || outcome.profile.bars.empty()) return;
-    std::vector<report::Bar> bars;
-    bars.reserve(outcome.profile.bars.size());
-    for (const profile::GanttBar& bar : outcome.profile.bars)
-        bars.push_back({bar.category, bar.name, bar.start, bar.end, bar.depth, bar.failed, std::nullopt});
-    const auto picture = report::draw_gantt_png(std::move(bars));
-    warn(picture ? save_file(setup.folder / "gantt_chart.png", *picture) : fail(picture.error()));
+    SavedProfile profile = save_profile(input, *setup.profiler, setup.folder);
+    warn(profile.saved);
+    outcome.profile = std::move(profile.result);
 }
 
 void save_evaluations(const EvalSetup& setup, EvalOutcome& outcome) {
@@ -121,7 +113,7 @@ Result<EvalOutcome> save_outcome(const EvalSetup& setup, eval::RunResult run) {
     PLIMSOLL_TRY(eval::save_workflow_output(setup.folder, outcome.run.items, setup.dataset, setup.step_filter));
     PLIMSOLL_TRY(eval::save_config_files(setup.folder, setup.config->original, config::to_effective_yaml(*setup.config, full_catalogue()),
                                          setup.metadata));
-    if (setup.profiler) save_profile(setup, outcome);
+    if (setup.profiler) profile_run(setup, outcome);
     save_evaluations(setup, outcome);
     summarise(outcome);
     return outcome;

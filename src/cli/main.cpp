@@ -18,6 +18,7 @@ int run_program(int argc, char** argv) {
 
     cli::Run run;
     cli::add_eval_command(app, run);
+    cli::add_profile_command(app, run);
     cli::add_run_command(app, run);
     cli::add_sizing_command(app, run);
     cli::add_ingest_command(app, run);

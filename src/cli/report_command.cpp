@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -7,13 +6,13 @@
 #include <cstdio>
 #include <memory>
 
-#include "base/clock.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/profile_view.h"
 #include "cli/sizing_job.h"
-#include "event/trace.h"
 #include "profile/profiler.h"
+#include "record/trace_file.h"
 #include "report/html_report.h"
 
 namespace plimsoll::cli {
@@ -30,62 +29,16 @@ struct ReportFlags {
     TargetFlags targets;
 };
 
-std::string percent(double share) { return fmt::format("{:.0f} %", 100 * share); }
-
-// The session whose waterfall is shown, and what it answered.
-std::optional<report::SessionView> make_session_view(const ReportFlags& flags, const event::TraceFile& traces, const json::value& rows) {
-    if (flags.session >= traces.sessions.size()) return std::nullopt;
-    report::SessionView view;
-    const auto spans = event::pair_spans(traces.sessions[flags.session].steps);
-    view.bars = report::make_bars(spans.spans);
-    if (const auto* list = rows.if_array(); list && flags.session < list->size()) {
-        view.title = get_string((*list)[flags.session], "question").value_or("");
-        view.answer = get_string((*list)[flags.session], "generated_answer").value_or("");
-    }
-    return view;
-}
-
-void add_step_latencies(const profile::ProfileResult& profile, report::ReportView& view) {
-    view.step_table.head = {"Step", "Calls", "Failed", "Median", "p95", "p99", "First token, median", "Tokens/s", "Share of time"};
-    for (const profile::StepLatency& step : profile.step_latencies) {
-        const std::string name = fmt::format("{} {}", event::to_string(step.category), step.name);
-        view.step_latencies.push_back({name, step.category, step.p50, step.p95});
-        view.step_table.rows.push_back({name, fmt::format("{}", step.n), fmt::format("{}", step.errors), format_duration(step.p50),
-                                        format_duration(step.p95), format_duration(step.p99),
-                                        step.ttft_p50 ? format_duration(*step.ttft_p50) : "",
-                                        step.tokens_per_s ? report::format_short(*step.tokens_per_s) : "", percent(step.self_time_share)});
-    }
-    if (profile.step_latencies.empty()) return;
-    const profile::StepLatency& top = profile.step_latencies.front();
-    view.findings.push_back(fmt::format("{} of the time goes into {} {}: {} calls, median {}, p95 {}.", percent(top.self_time_share),
-                                        event::to_string(top.category), top.name, top.n, format_duration(top.p50),
-                                        format_duration(top.p95)));
-    if (top.ttft_p50 && top.p50 > 0)
-        view.findings.push_back(fmt::format("A call waits {} of its median for the first token, {} in all.",
-                                            percent(*top.ttft_p50 / top.p50), format_duration(*top.ttft_p50)));
-    for (const auto& [analysis, error] : profile.failures) view.findings.push_back(fmt::format("{} failed: {}", analysis, error.message));
-}
-
 Result<void> add_eval(const ReportFlags& flags, report::ReportView& view) {
-    const fs::path dir = flags.eval_dir;
-    const auto text = load_file(dir / "all_requests_profiler_traces.json");
-    if (!text) return fail(text.error());
-    auto traces = event::parse_traces(*text);
-    if (!traces) return fail(traces.error().with_context((dir / "all_requests_profiler_traces.json").string()));
-    const auto rows_text = load_file(dir / "workflow_output.json");
+    auto traces = record::read_trace_file(flags.eval_dir);
+    if (!traces) return fail(traces.error());
+    const auto rows_text = load_file(fs::path(flags.eval_dir) / "workflow_output.json");
     const auto rows = rows_text ? parse_json(*rows_text) : fail(rows_text.error());
-    view.session = make_session_view(flags, *traces, rows ? *rows : json::value());
-
-    const std::size_t sessions = traces->sessions.size();
     profile::ProfilerConfig config;
     config.base_metrics = true;
-    const profile::ProfileResult profile = profile::profile({std::move(traces->sessions)}, config);
-    if (profile.workflow_runtime)
-        view.facts.push_back({format_duration(profile.workflow_runtime->p95), fmt::format("p95 session, {} profiled", sessions)});
-    view.facts.push_back(
-        {format_duration(profile.llm_latency_ci.percentiles.p95), fmt::format("p95 model call, {} calls", profile.llm_latency_ci.n)});
-    add_step_latencies(profile, view);
-    view.about.push_back({dir.string(), "profiled run"});
+    const profile::ProfileInput input{std::move(traces->sessions), std::move(traces->skipped)};
+    const profile::ProfileResult profile = profile::profile(input, config);
+    add_profiled_run({flags.eval_dir, input.sessions, profile, rows ? *rows : json::value(), flags.session}, view);
     return {};
 }
 
@@ -161,10 +114,7 @@ int write_report(const ReportFlags& flags) {
             return 1;
         }
     }
-    view.about.push_back({"plimsoll " PLIMSOLL_VERSION, "made by"});
-    view.about.push_back({to_iso8601(system_clock()()).substr(0, 19) + " UTC", "on"});
-    view.about.push_back({fmt::format("{} cores", ::sysconf(_SC_NPROCESSORS_ONLN)), "machine"});
-    if (const auto saved = save_file(flags.output, report::render_html(view)); !saved) {
+    if (const auto saved = save_report(view, flags.output); !saved) {
         log_error("{}", saved.error().message);
         return 1;
     }

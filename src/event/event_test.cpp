@@ -63,6 +63,42 @@ TEST(Trace, TruncatedOrGarbageTextIsAParseError) {
     for (const char* garbage : {"{}", "3", "null", "\xff\xfe", "[[[["}) EXPECT_FALSE(parse_traces(garbage)) << garbage;
 }
 
+// Sums and differences of what a trace says must stay in range, whatever it says.
+TEST(Trace, TimesAndCountsOutOfAnyRangeAreNotTaken) {
+    const auto file = parse_traces(R"([{"intermediate_steps": [
+        {"payload": {"event_type": "LLM_START", "event_timestamp": 1e300, "UUID": "a"}},
+        {"payload": {"event_type": "LLM_START", "event_timestamp": -1e300, "UUID": "a"}},
+        {"payload": {"event_type": "LLM_START", "event_timestamp": 1e999, "UUID": "a"}},
+        {"payload": {"event_type": "LLM_END", "event_timestamp": 1, "span_event_timestamp": 1e300, "UUID": "a", "usage_info": {
+            "num_llm_calls": 9223372036854775807,
+            "token_usage": {"prompt_tokens": 9223372036854775807,
+            "completion_tokens": -5, "total_tokens": 1e300, "cached_tokens": 3}}}}]}])");
+    ASSERT_TRUE(file) << file.error().message;
+    ASSERT_EQ(file->sessions[0].steps.size(), 1u);
+    const Payload& end = file->sessions[0].steps[0].payload;
+    EXPECT_EQ(end.span_event_timestamp, std::nullopt);
+    EXPECT_EQ(end.usage_info->num_llm_calls, 0);
+    EXPECT_EQ(end.usage_info->token_usage.prompt_tokens, 0);
+    EXPECT_EQ(end.usage_info->token_usage.completion_tokens, 0);
+    EXPECT_EQ(end.usage_info->token_usage.total_tokens, 0);
+    EXPECT_EQ(end.usage_info->token_usage.cached_tokens, 3);
+    EXPECT_EQ(file->skipped.count(), 3u);
+}
+
+TEST(Trace, SkipReportsAreBounded) {
+    SkipReport many;
+    for (int i = 0; i < 1000; ++i) many.add("reason " + std::to_string(i), "place");
+    EXPECT_EQ(many.count(), 1000u);
+    EXPECT_EQ(many.reasons().size(), SkipReport::kMaxReasons + 1);
+    SkipReport twice;
+    for (int i = 0; i < 10; ++i) twice.add("same", std::to_string(i));
+    SkipReport all;
+    all.add(twice, "a: ");
+    all.add(twice, "b: ");
+    EXPECT_EQ(all.count(), 20u);
+    EXPECT_THAT(all.reasons().at("same").places, ElementsAre("a: 0", "a: 1", "a: 2"));
+}
+
 TEST(Trace, ABadStepCostsOnlyItself) {
     const auto file = parse_traces(R"([{"request_number": 4, "intermediate_steps": [
         {"payload": {"event_type": "LLM_START", "event_timestamp": 1, "UUID": "a"}},
@@ -75,7 +111,8 @@ TEST(Trace, ABadStepCostsOnlyItself) {
     ASSERT_EQ(file->sessions.size(), 1u);
     EXPECT_EQ(file->sessions[0].request_number, 4);
     EXPECT_EQ(file->sessions[0].steps.size(), 1u);
-    EXPECT_EQ(file->skipped.size(), 8u);
+    EXPECT_EQ(file->skipped.count(), 8u);
+    EXPECT_EQ(file->skipped.reasons().at("no intermediate_steps").count, 2u);
 }
 
 TEST(EventType, EveryNameReadsBack) {

@@ -1,6 +1,7 @@
 #include "event/step.h"
 
 #include <array>
+#include <cmath>
 #include <utility>
 
 namespace plimsoll::event {
@@ -65,17 +66,31 @@ InvocationNode parse_invocation(const json::value& value) {
     return node;
 }
 
+// Times and counts come from outside; beyond these bounds they are nobody's, and sums over them would overflow.
+constexpr double kMaxTime = 1e11;  // seconds: the year 5138
+constexpr std::int64_t kMaxCount = 1'000'000'000'000;
+
+std::optional<double> time_of(const json::value& value, std::string_view key) {
+    const auto time = get_number(value, key);
+    return time && std::abs(*time) <= kMaxTime ? time : std::nullopt;
+}
+
+std::int64_t count_of(const json::value& value, std::string_view key) {
+    const std::int64_t count = get_int(value, key).value_or(0);
+    return count >= 0 && count <= kMaxCount ? count : 0;
+}
+
 UsageInfo parse_usage(const json::value& value) {
     UsageInfo usage;
     if (const auto* tokens = find(value, "token_usage")) {
-        usage.token_usage.prompt_tokens = get_int(*tokens, "prompt_tokens").value_or(0);
-        usage.token_usage.completion_tokens = get_int(*tokens, "completion_tokens").value_or(0);
-        usage.token_usage.cached_tokens = get_int(*tokens, "cached_tokens").value_or(0);
-        usage.token_usage.reasoning_tokens = get_int(*tokens, "reasoning_tokens").value_or(0);
-        usage.token_usage.total_tokens = get_int(*tokens, "total_tokens").value_or(0);
+        usage.token_usage.prompt_tokens = count_of(*tokens, "prompt_tokens");
+        usage.token_usage.completion_tokens = count_of(*tokens, "completion_tokens");
+        usage.token_usage.cached_tokens = count_of(*tokens, "cached_tokens");
+        usage.token_usage.reasoning_tokens = count_of(*tokens, "reasoning_tokens");
+        usage.token_usage.total_tokens = count_of(*tokens, "total_tokens");
     }
-    usage.num_llm_calls = get_int(value, "num_llm_calls").value_or(0);
-    usage.seconds_between_calls = get_int(value, "seconds_between_calls").value_or(0);
+    usage.num_llm_calls = count_of(value, "num_llm_calls");
+    usage.seconds_between_calls = count_of(value, "seconds_between_calls");
     return usage;
 }
 
@@ -161,13 +176,13 @@ Result<Payload> parse_payload(const json::value& value) {
     const auto type = type_name ? parse_event_type(*type_name) : std::nullopt;
     if (!type) return fail(ErrorCode::parse, "event_type: unknown or missing: " + type_name.value_or("(none)"));
     payload.event_type = *type;
-    const auto timestamp = get_number(value, "event_timestamp");
-    if (!timestamp) return fail(ErrorCode::parse, "event_timestamp: must be a number");
+    const auto timestamp = time_of(value, "event_timestamp");
+    if (!timestamp) return fail(ErrorCode::parse, "event_timestamp: must be a number of seconds since the epoch");
     payload.event_timestamp = *timestamp;
     const auto uuid = get_string(value, "UUID");
     if (!uuid) return fail(ErrorCode::parse, "UUID: must be a string");
     payload.uuid = *uuid;
-    payload.span_event_timestamp = get_number(value, "span_event_timestamp");
+    payload.span_event_timestamp = time_of(value, "span_event_timestamp");
     payload.framework = optional_text(value, "framework");
     payload.name = optional_text(value, "name");
     for (const auto& [key, member] : *object) {

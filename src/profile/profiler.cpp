@@ -58,7 +58,7 @@ class WorkflowReport {
 class Profiler {
   public:
     Profiler(const ProfileInput& input, const ProfilerConfig& config)
-        : config_(config), sessions_(input.sessions), view_(make_trace_view(input.sessions)) {}
+        : config_(config), sessions_(input.sessions), skipped_(input.skipped), view_(make_trace_view(input.sessions)) {}
 
     ProfileResult run() {
         write_traces();
@@ -162,6 +162,7 @@ class Profiler {
         for (const auto& [name, error] : runner_.failures())
             failures.push_back({{"analysis", name}, {"code", to_string(error.code)}, {"message", error.message}});
         add_artefact("profile.json", to_pretty_json({{"sessions", sessions_.size()},
+                                                     {"skipped", event::to_json(skipped_)},
                                                      {"orphan_steps", result_.orphan_steps},
                                                      {"step_latencies", to_json(result_.step_latencies)},
                                                      {"failures", std::move(failures)}}));
@@ -169,6 +170,7 @@ class Profiler {
 
     const ProfilerConfig& config_;
     const std::vector<event::SessionTrace>& sessions_;
+    const event::SkipReport& skipped_;
     TraceView view_;
     AnalysisRunner runner_;
     ProfileResult result_;

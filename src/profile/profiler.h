@@ -23,6 +23,7 @@ namespace plimsoll::profile {
 
 struct ProfileInput {
     std::vector<event::SessionTrace> sessions;  // a session that failed at once is there with no steps
+    event::SkipReport skipped;                  // what could not be read; repeated in profile.json
 };
 
 struct Artefact {

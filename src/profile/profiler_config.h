@@ -59,6 +59,7 @@ struct ProfilerConfig {
     PrefixSpanSettings prefix_span_analysis;
     PredictionTrieSettings prediction_trie;
     json::value dynamo_metrics;         // as written
+    bool nat_compat = false;            // NAT's numbers, quirks and all; set by the caller, not a key
     std::vector<std::string> warnings;  // keys nobody knows, a line each
 };
 

@@ -1,0 +1,133 @@
+// `plimsoll profile` on recorded files: what it writes, what it says of damage, and one error for what cannot be.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/files.h"
+#include "base/json.h"
+#include "program.h"
+
+namespace plimsoll::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing::Not;
+
+const fs::path kTests = fs::path(PLIMSOLL_SOURCE_DIR) / "tests";
+const fs::path kNatRun = kTests / "goldens/nat/research_8_c1/out";
+
+class Profile : public testing::Test {
+  protected:
+    fs::path folder() const { return folder_.path(); }
+    Finished profile(std::vector<std::string> arguments) {
+        arguments.insert(arguments.begin(), "profile");
+        arguments.insert(arguments.end(), {"--output_dir", "out"});
+        return run_program(arguments, folder());
+    }
+    std::string output(const std::string& name) { return load_file(folder() / "out" / name).value_or(""); }
+    std::set<std::string> output_names() {
+        std::set<std::string> names;
+        for (const auto& entry : fs::directory_iterator(folder() / "out")) names.insert(entry.path().filename());
+        return names;
+    }
+
+  private:
+    TemporaryFolder folder_;
+};
+
+TEST_F(Profile, RunFolderGivesEveryArtefact) {
+    const auto result = profile({kNatRun});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(result.out, AllOf(HasSubstr("Sessions: 8 "), HasSubstr("LLM fake-8b"), Not(HasSubstr("Skipped or"))));
+    EXPECT_THAT(output_names(),
+                testing::IsSupersetOf({"all_requests_profiler_traces.json", "gantt_chart.png", "inference_optimization.json",
+                                       "profile.json", "report.html", "standardized_data_all.csv", "workflow_profiling_metrics.json",
+                                       "workflow_profiling_report.txt"}));
+    EXPECT_TRUE(parse_json(output("all_requests_profiler_traces.json")).value() ==
+                parse_json(load_file(kNatRun / "all_requests_profiler_traces.json").value()).value());
+}
+
+TEST_F(Profile, SeveralInputsAreOneSet) {
+    const auto result = profile({kNatRun, kTests / "data/otlp/genai.json", kTests / "data/otlp/openinference.jsonl",
+                                 kTests / "goldens/otlp/toolagent_stream_llm_span.bin"});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(result.out, AllOf(HasSubstr("Sessions: 14 "), HasSubstr("1 x repeated span")));
+    const auto traces = parse_json(output("all_requests_profiler_traces.json"));
+    ASSERT_TRUE(traces);
+    for (std::size_t i = 0; i < 14; ++i) EXPECT_EQ(traces->as_array().at(i).at("request_number"), static_cast<std::int64_t>(i));
+}
+
+TEST_F(Profile, OfTheConfigOnlyTheProfilersSectionIsRead) {
+    ASSERT_TRUE(save_file(folder() / "eval.yml",
+                          "llms:\n  m: {_type: exotic}\nworkflow:\n  _type: my_plugin_agent\n  llm_name: nobody\n  tool_names: [ghost]\n"
+                          "eval:\n  evaluators:\n    q: {_type: unheard_of}\n  general:\n    profiler:\n      csv_exclude_io_text: true\n"
+                          "      bottleneck_analysis: {enable_simple_stack: true}\n"));
+    const auto result = profile({kTests / "data/otlp/nat_two_runs.json", "--config-file", "eval.yml", "--strict", "--nat-compat"});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(result.err, "");
+    EXPECT_THAT(output("workflow_profiling_metrics.json"), HasSubstr("simple_stack_analysis"));
+    EXPECT_THAT(output("standardized_data_all.csv"), Not(HasSubstr("llm_text_input")));
+    EXPECT_FALSE(output_names().contains("gantt_chart.png"));
+    EXPECT_EQ(profile({kNatRun, "--config_file", "eval.yml", "--all"}).exit_code, 2);
+    EXPECT_EQ(profile({kNatRun, "--config_file", "absent.yml"}).exit_code, 1);
+    EXPECT_EQ(profile({kNatRun, "--all"}).exit_code, 0);
+}
+
+TEST_F(Profile, DamageIsCountedAndPrinted) {
+    std::string text = load_file(kNatRun / "all_requests_profiler_traces.json").value();
+    text.resize(text.size() * 3 / 4);
+    text.replace(text.size() / 3, 4, "\x01\"{{");
+    ASSERT_TRUE(save_file(folder() / "cut.json", text));
+    const auto result = profile({"cut.json"});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(result.out,
+                AllOf(HasSubstr("Skipped or incomplete:"), HasSubstr("damaged JSON (cut.json: byte "), HasSubstr("the file ends early")));
+    const auto own = parse_json(output("profile.json"));
+    ASSERT_TRUE(own);
+    EXPECT_GE(own->at("sessions").as_int64(), 4);
+    EXPECT_EQ(own->at("skipped").as_array().size(), 2u);
+}
+
+TEST_F(Profile, OneErrorForWhatCannotBeRead) {
+    ASSERT_TRUE(save_file(folder() / "empty.json", ""));
+    ASSERT_TRUE(save_file(folder() / "words.txt", "nothing of the kind"));
+    ASSERT_TRUE(make_folder(folder() / "nothing"));
+    for (const char* input : {"absent.json", "empty.json", "words.txt", "nothing"}) {
+        const auto result = profile({kNatRun, input});
+        EXPECT_EQ(result.exit_code, 1) << input;
+        EXPECT_THAT(result.err, HasSubstr(input));
+        EXPECT_EQ(std::ranges::count(result.err, '\n'), 1) << result.err;
+        EXPECT_FALSE(fs::exists(folder() / "out")) << input;
+    }
+    EXPECT_EQ(profile({}).exit_code, 2);
+    EXPECT_EQ(run_program({"profile", kNatRun}, folder()).exit_code, 2);
+}
+
+TEST_F(Profile, OneErrorForWhatCannotBeWritten) {
+    ASSERT_TRUE(save_file(folder() / "out", "a file"));
+    const auto taken = profile({kNatRun});
+    EXPECT_EQ(taken.exit_code, 1);
+    EXPECT_EQ(std::ranges::count(taken.err, '\n'), 1) << taken.err;
+    fs::remove(folder() / "out");
+    constexpr int kBlocks = 40;
+    const auto full = Program({"profile", kNatRun, "--output_dir", "out"}, folder(), {}, kBlocks).finish();
+    EXPECT_EQ(full.exit_code, 1);
+    EXPECT_THAT(full.err, HasSubstr("all_requests_profiler_traces.json"));
+    EXPECT_EQ(std::ranges::count(full.err, '\n'), 1) << full.err;
+    EXPECT_FALSE(fs::exists(folder() / "out/all_requests_profiler_traces.json"));
+}
+
+TEST_F(Profile, ItsOwnInputIsNotOverwritten) {
+    ASSERT_TRUE(make_folder(folder() / "out"));
+    fs::copy(kNatRun / "all_requests_profiler_traces.json", folder() / "out");
+    const auto result = profile({"out"});
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_THAT(result.err, HasSubstr("--output_dir"));
+    EXPECT_EQ(output_names().size(), 1u);
+}
+
+}  // namespace
+}  // namespace plimsoll::test
