@@ -2,18 +2,30 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "profile/call_tree.h"
+#include "profile/common_prefixes.h"
 #include "profile/concurrency_spikes.h"
 #include "profile/llm_metrics.h"
+#include "profile/nat_compat.h"
 #include "profile/nested_stack.h"
+#include "profile/prediction_trie.h"
+#include "profile/prefix_span.h"
 #include "profile/simple_stack.h"
 #include "profile/standardized_csv.h"
+#include "profile/token_forecast.h"
 #include "profile/token_uniqueness.h"
 
 namespace plimsoll::profile {
 namespace {
 
-Result<void> not_available() { return fail(ErrorCode::unsupported, "this analysis is not available in this version"); }
+// NAT's analyses that raise an error when no session has a step, which ends its profiler.
+bool needs_steps(const ProfilerConfig& config) {
+    return config.base_metrics || config.workflow_runtime_forecast || config.token_uniqueness_forecast ||
+           config.prompt_caching_prefixes.enable || config.bottleneck_analysis.enable_simple_stack ||
+           config.bottleneck_analysis.enable_nested_stack || config.concurrency_spike_analysis.enable || config.prefix_span_analysis.enable;
+}
 
 std::vector<GanttBar> make_bars(const CallTree& tree) {
     std::vector<GanttBar> bars;
@@ -58,14 +70,22 @@ class WorkflowReport {
 class Profiler {
   public:
     Profiler(const ProfileInput& input, const ProfilerConfig& config)
-        : config_(config), sessions_(input.sessions), view_(make_trace_view(input.sessions)) {}
+        : config_(config),
+          nat_(config.nat_compat),
+          text_of_(nat_ ? to_python_text : to_plain_text),
+          sessions_(input.sessions),
+          view_(make_trace_view(input.sessions)) {}
 
     ProfileResult run() {
         write_traces();
         write_csv();
-        write_inference_optimization();
-        write_workflow_profiling();
-        note_unavailable();
+        if (nat_ && !has_steps() && needs_steps(config_)) {
+            note_nat_stop();
+        } else {
+            write_inference_optimization();
+            write_workflow_profiling();
+            write_forecasts();
+        }
         write_own_profile();
         result_.timings = runner_.timings();
         result_.failures = runner_.failures();
@@ -87,12 +107,12 @@ class Profiler {
     void write_csv() {
         LlmMetrics metrics;
         const bool nova = runner_.run("compute_llm_metrics", config_.compute_llm_metrics, [&]() -> Result<void> {
-            metrics = compute_llm_metrics(view_);
+            metrics = compute_llm_metrics(view_, nat_ ? UuidScope::run : UuidScope::session);
             return {};
         });
         runner_.run("standardized_data", true, [&]() -> Result<void> {
             add_artefact("standardized_data_all.csv",
-                         make_standardized_csv(sessions_, nova ? &metrics : nullptr, config_.csv_exclude_io_text));
+                         make_standardized_csv(sessions_, nova ? &metrics : nullptr, config_.csv_exclude_io_text, text_of_));
             return {};
         });
     }
@@ -101,13 +121,20 @@ class Profiler {
         json::value uniqueness, runtimes;
         runner_.run("confidence_intervals", true, [&]() -> Result<void> {
             result_.workflow_runtime_ci = compute_confidence_interval(session_runtimes(sessions_));
-            result_.llm_latency_ci = compute_confidence_interval(llm_latencies(view_));
+            result_.llm_latency_ci = compute_confidence_interval(nat_ ? compute_nat_latencies(sessions_) : llm_latencies(view_));
             result_.throughput_ci = compute_throughput(sessions_);
+            return {};
+        });
+        json::value common_prefixes;
+        runner_.run("prompt_caching_prefixes", config_.prompt_caching_prefixes.enable, [&]() -> Result<void> {
+            const double min_frequency = config_.prompt_caching_prefixes.min_frequency;
+            const auto prefixes = nat_ ? find_nat_prefixes(view_, min_frequency) : find_common_prefixes(view_, min_frequency);
+            common_prefixes = to_json(prefixes);
             return {};
         });
         runner_.run("token_uniqueness_forecast", config_.token_uniqueness_forecast, [&]() -> Result<void> {
             json::object models;
-            for (const auto& [model, percentiles] : compute_token_uniqueness(view_)) models[model] = to_json(percentiles);
+            for (const auto& [model, percentiles] : compute_token_uniqueness(view_, text_of_)) models[model] = to_json(percentiles);
             uniqueness = std::move(models);
             return {};
         });
@@ -121,7 +148,7 @@ class Profiler {
                                         {"llm_latency_confidence_intervals", to_json(result_.llm_latency_ci)},
                                         {"throughput_estimate_confidence_interval", to_json(result_.throughput_ci)}};
         add_artefact("inference_optimization.json", to_pretty_json({{"confidence_intervals", intervals},
-                                                                    {"common_prefixes", nullptr},
+                                                                    {"common_prefixes", common_prefixes},
                                                                     {"token_uniqueness", uniqueness},
                                                                     {"workflow_runtimes", runtimes},
                                                                     {"dynamo_metrics", nullptr}}));
@@ -131,21 +158,54 @@ class Profiler {
         using Output = Result<AnalysisOutput>;
         WorkflowReport report(runner_);
         report.add("simple_stack_analysis", config_.bottleneck_analysis.enable_simple_stack,
-                   [&]() -> Output { return analyse_simple_stack(view_); });
-        report.add("nested_stack_analysis", config_.bottleneck_analysis.enable_nested_stack,
-                   [&]() -> Output { return analyse_nested_stack(make_call_tree(view_, is_nested_call)); });
-        report.add("concurrency_spike_analysis", config_.concurrency_spike_analysis.enable,
-                   [&]() -> Output { return analyse_concurrency_spikes(view_, config_.concurrency_spike_analysis.spike_threshold); });
-        report.add("prefix_span_analysis", config_.prefix_span_analysis.enable, []() -> Output { return fail(not_available().error()); });
+                   [&]() -> Output { return analyse_simple_stack(nat_ ? collect_nat_operations(sessions_) : collect_operations(view_)); });
+        report.add("nested_stack_analysis", config_.bottleneck_analysis.enable_nested_stack, [&]() -> Output {
+            if (nat_) return analyse_nested_stack(make_nat_calls(sessions_, is_nested_call).tree);
+            return analyse_nested_stack(make_call_tree(view_, is_nested_call));
+        });
+        report.add("concurrency_spike_analysis", config_.concurrency_spike_analysis.enable, [&]() -> Output {
+            const int threshold = config_.concurrency_spike_analysis.spike_threshold;
+            if (!nat_) return analyse_concurrency_spikes(view_, threshold);
+            return analyse_concurrency_spikes({sessions_, make_nat_calls(sessions_, is_operation).spans}, threshold,
+                                              {.max_listed = kMaxListedNatUuids, .merge_equal = true});
+        });
+        report.add("prefix_span_analysis", config_.prefix_span_analysis.enable, [&]() -> Output { return mine_sequences(); });
         if (report.empty()) return;
         add_artefact("workflow_profiling_metrics.json", to_pretty_json(report.metrics()));
         add_artefact("workflow_profiling_report.txt", report.text());
     }
 
-    void note_unavailable() {
-        runner_.run("prompt_caching_prefixes", config_.prompt_caching_prefixes.enable, not_available);
-        runner_.run("token_usage_forecast", config_.token_usage_forecast, not_available);
-        runner_.run("prediction_trie", config_.prediction_trie.enable, not_available);
+    Result<AnalysisOutput> mine_sequences() {
+        const PrefixSpanSettings& settings = config_.prefix_span_analysis;
+        if (nat_) return analyse_prefix_span(make_nat_sequences(view_), settings, SupportRule::always_share);
+        std::map<std::string, ModelPrefixes> prefixes;
+        if (settings.chain_with_common_prefixes) prefixes = find_common_prefixes(view_, config_.prompt_caching_prefixes.min_frequency);
+        return analyse_prefix_span(make_sequences(view_, settings.max_text_len, prefixes), settings);
+    }
+
+    void write_forecasts() {
+        runner_.run("token_usage_forecast", config_.token_usage_forecast, [&]() -> Result<void> {
+            const auto forecast = forecast_tokens(view_);
+            if (!forecast) return fail(forecast.error());
+            add_artefact("token_usage_forecast.json", to_pretty_json(to_json(*forecast)));
+            return {};
+        });
+        const PredictionTrieSettings& trie = config_.prediction_trie;
+        runner_.run("prediction_trie", trie.enable, [&]() -> Result<void> {
+            const TrieNode root = build_prediction_trie(view_, trie, nat_ ? CallStarts::recorded : CallStarts::paired);
+            add_artefact(trie.output_filename, to_pretty_json(to_json(root, time_of_last_step(sessions_))));
+            return {};
+        });
+    }
+
+    bool has_steps() const {
+        return std::ranges::any_of(sessions_, [](const event::SessionTrace& session) { return !session.steps.empty(); });
+    }
+
+    void note_nat_stop() {
+        runner_.run("nat_compat", true, []() -> Result<void> {
+            return fail(ErrorCode::unsupported, "no session has a step: NAT stops with an error here and writes no further file");
+        });
     }
 
     // What NAT has no file for: latencies by step and what went wrong.
@@ -168,6 +228,8 @@ class Profiler {
     }
 
     const ProfilerConfig& config_;
+    const bool nat_;
+    const TextOf text_of_;
     const std::vector<event::SessionTrace>& sessions_;
     TraceView view_;
     AnalysisRunner runner_;

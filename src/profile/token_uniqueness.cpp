@@ -3,29 +3,10 @@
 #include <algorithm>
 #include <array>
 
+#include "profile/utf8.h"
+
 namespace plimsoll::profile {
 namespace {
-
-struct CodePoint {
-    char32_t value = 0;
-    std::size_t length = 1;
-};
-
-// A byte that begins no UTF-8 sequence stands for U+FFFD, which separates words.
-CodePoint decode(std::string_view text, std::size_t at) {
-    constexpr CodePoint kBad{0xfffd, 1};
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    const unsigned first = byte(at);
-    if (first < 0x80) return {first, 1};
-    const std::size_t length = first >> 5 == 0x6 ? 2 : first >> 4 == 0xe ? 3 : first >> 3 == 0x1e ? 4 : 0;
-    if (length == 0 || at + length > text.size()) return kBad;
-    char32_t value = first & (0x7fu >> length);
-    for (std::size_t i = 1; i < length; ++i) {
-        if (byte(at + i) >> 6 != 0x2) return kBad;
-        value = value << 6 | (byte(at + i) & 0x3fu);
-    }
-    return {value, length};
-}
 
 bool is_word_character(char32_t c) {
     if (c < 0x80) return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
@@ -83,13 +64,12 @@ struct Prompt {
 };
 
 // In the order of time, per model.
-std::map<std::string, std::vector<Prompt>> collect_prompts(const std::vector<event::Step>& steps) {
+std::map<std::string, std::vector<Prompt>> collect_prompts(const std::vector<event::Step>& steps, TextOf text_of) {
     std::map<std::string, std::vector<Prompt>> prompts;
     for (const auto& step : steps) {
         const auto& payload = step.payload;
         if (payload.event_type != event::EventType{event::Category::llm, event::Phase::start}) continue;
-        const bool has_text = payload.data && !payload.data->input.is_null();
-        prompts[payload.name.value_or("")].push_back({payload.event_timestamp, has_text ? to_text(payload.data->input) : std::string()});
+        prompts[payload.name.value_or("")].push_back({payload.event_timestamp, payload.data ? text_of(payload.data->input) : ""});
     }
     for (auto& [model, list] : prompts) std::ranges::stable_sort(list, {}, &Prompt::time);
     return prompts;
@@ -101,7 +81,7 @@ std::unordered_set<std::string> split_words(std::string_view text) {
     std::unordered_set<std::string> words;
     std::string word;
     for (std::size_t at = 0; at < text.size();) {
-        const CodePoint c = decode(text, at);
+        const CodePoint c = decode_utf8(text, at);
         at += c.length;
         if (is_word_character(c.value)) {
             append_utf8(word, to_lower(c.value));
@@ -114,10 +94,10 @@ std::unordered_set<std::string> split_words(std::string_view text) {
     return words;
 }
 
-std::map<std::string, Percentiles> compute_token_uniqueness(const TraceView& view) {
+std::map<std::string, Percentiles> compute_token_uniqueness(const TraceView& view, TextOf text_of) {
     std::map<std::string, std::vector<double>> counts;
     for (const auto& session : view.sessions) {
-        for (const auto& [model, prompts] : collect_prompts(session.steps)) {
+        for (const auto& [model, prompts] : collect_prompts(session.steps, text_of)) {
             if (prompts.size() < 2) continue;
             auto previous = split_words(prompts.front().text);
             for (std::size_t i = 1; i < prompts.size(); ++i) {
