@@ -102,7 +102,7 @@ std::vector<double> compute_sensitivities(const std::vector<FinishedCall>& calls
         const double critical = session_seconds > 0 ? std::min(calls[i].duration / session_seconds, 1.0) : 1;
         const double fanout = last == 0 ? 0 : 1 - place;
         const double position = std::max(1 - place, place);
-        double penalty = settings.w_parallel > 0 ? compute_slack(intervals[i], siblings.beside(*calls[i].end)) : 0;
+        double penalty = settings.w_parallel > 0 && calls[i].duration > 0 ? compute_slack(intervals[i], siblings.beside(*calls[i].end)) : 0;
         if (const double size = round_sizes[rounds[i]]; size > 1) penalty = (penalty + (size - 1) / size) / 2;
         scores.push_back(settings.w_critical * critical + settings.w_fanout * fanout + settings.w_position * position -
                          settings.w_parallel * penalty);

@@ -161,6 +161,25 @@ NatCalls make_nat_calls(const std::vector<event::SessionTrace>& sessions, bool (
     return calls;
 }
 
+std::vector<event::SpanList> make_nat_siblings(const std::vector<event::SessionTrace>& sessions) {
+    std::vector<event::SpanList> siblings(sessions.size());
+    for (std::size_t session = 0; session < sessions.size(); ++session) {
+        std::unordered_map<std::string_view, const Step*> starts, ends;
+        for (const Step* step : sort_by_time(sessions[session].steps)) {
+            if (!is_nested_call(step->payload.event_type.category)) continue;
+            if (step->payload.event_type.phase == Phase::start) starts[step->payload.uuid] = step;
+            if (step->payload.event_type.phase == Phase::end) ends[step->payload.uuid] = step;
+        }
+        for (const auto& [uuid, start] : starts) {
+            const auto end = ends.find(uuid);
+            if (end == ends.end()) continue;
+            siblings[session].spans.push_back(open_node(*start));
+            siblings[session].spans.back().end = time_of(end->second);
+        }
+    }
+    return siblings;
+}
+
 Operations collect_nat_operations(const std::vector<event::SessionTrace>& sessions) {
     std::map<std::pair<std::string_view, std::string_view>, std::vector<double>> durations;  // by category and name
     std::map<std::string_view, std::vector<Interval>> by_name;                               // categories are not kept apart

@@ -165,10 +165,15 @@ std::vector<CallSequence> make_nat_sequences(const TraceView& view) {
         if (view.sessions[session].steps.empty()) continue;
         auto& sequence = sequences.emplace_back();
         sequence.session = session;
+        std::vector<event::Step> steps;
+        for (const auto& step : view.sessions[session].steps)
+            if (is_operation(step.payload.event_type.category)) steps.push_back(step);
+        std::ranges::stable_sort(steps, {}, [](const event::Step& step) { return step.payload.event_timestamp; });
+        const event::SpanList pairs = event::pair_spans(steps);
         std::vector<const event::Span*> spans;
-        for (const auto& span : view.spans[session].spans)
+        for (const auto& span : pairs.spans)
             if (is_operation(span.category) && span.finished && has_start(span)) spans.push_back(&span);
-        std::ranges::stable_sort(spans, {}, [](const event::Span* span) { return std::tuple(span->start, span->end); });
+        std::ranges::stable_sort(spans, {}, [](const event::Span* span) { return std::tuple(span->start, span->end_step); });
         for (const event::Span* span : spans) {
             const std::string_view unknown = span->category == event::Category::llm ? "unknown_llm" : "unknown_tool";
             sequence.items.push_back({token_of(*span), latency(*span)});

@@ -192,7 +192,8 @@ class Profiler {
         });
         const PredictionTrieSettings& trie = config_.prediction_trie;
         runner_.run("prediction_trie", trie.enable, [&]() -> Result<void> {
-            const TrieNode root = build_prediction_trie(view_, trie, nat_ ? CallStarts::recorded : CallStarts::paired);
+            const TrieNode root = nat_ ? build_prediction_trie({sessions_, make_nat_siblings(sessions_)}, trie, CallStarts::recorded)
+                                       : build_prediction_trie(view_, trie);
             add_artefact(trie.output_filename, to_pretty_json(to_json(root, time_of_last_step(sessions_))));
             return {};
         });
