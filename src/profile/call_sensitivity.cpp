@@ -94,7 +94,7 @@ std::vector<double> compute_sensitivities(const std::vector<FinishedCall>& calls
     std::vector<int> round_sizes(static_cast<std::size_t>(last) + 1, 0);
     for (const int round : rounds) ++round_sizes[round];
 
-    const Siblings siblings(settings.w_parallel > 0 ? spans : std::vector<event::Span>());
+    const Siblings siblings(spans);
     std::vector<double> scores;
     scores.reserve(calls.size());
     for (std::size_t i = 0; i < calls.size(); ++i) {

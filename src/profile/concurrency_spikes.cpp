@@ -170,6 +170,7 @@ std::string make_report(std::size_t calls, const std::map<int, double>& seconds,
                    spikes.prompt_tokens.value());
     fmt::format_to(to, "Avg total_tokens in spike calls : {:.1f}\n\n-- Average Latency by Midpoint Concurrency --",
                    spikes.total_tokens.value());
+    if (latency_by_level.empty()) out += "\nNo calls or no concurrency data.";
     for (const auto& [level, seconds_mean] : latency_by_level)
         fmt::format_to(to, "\n  concurrency={} => avg_latency={:.2f}", level, seconds_mean);
     return out;

@@ -165,10 +165,10 @@ std::vector<event::SpanList> make_nat_siblings(const std::vector<event::SessionT
     std::vector<event::SpanList> siblings(sessions.size());
     for (std::size_t session = 0; session < sessions.size(); ++session) {
         std::unordered_map<std::string_view, const Step*> starts, ends;
-        for (const Step* step : sort_by_time(sessions[session].steps)) {
-            if (!is_nested_call(step->payload.event_type.category)) continue;
-            if (step->payload.event_type.phase == Phase::start) starts[step->payload.uuid] = step;
-            if (step->payload.event_type.phase == Phase::end) ends[step->payload.uuid] = step;
+        for (const Step& step : sessions[session].steps) {
+            if (!is_nested_call(step.payload.event_type.category)) continue;
+            if (step.payload.event_type.phase == Phase::start) starts[step.payload.uuid] = &step;
+            if (step.payload.event_type.phase == Phase::end) ends[step.payload.uuid] = &step;
         }
         for (const auto& [uuid, start] : starts) {
             const auto end = ends.find(uuid);

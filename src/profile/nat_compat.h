@@ -24,7 +24,7 @@ struct NatCalls {
 };
 NatCalls make_nat_calls(const std::vector<event::SessionTrace>& sessions, bool (*keep)(event::Category));
 
-// For slack: the last START and the last END of each UUID of a session, whatever lies between. One list a session.
+// For slack: the last START and the last END of each UUID in the order of recording, whatever lies between. One list a session.
 std::vector<event::SpanList> make_nat_siblings(const std::vector<event::SessionTrace>& sessions);
 
 // Groups by UUID over all sessions. Calls that meet end to start count as overlapping when the later one's UUID sorts first,

@@ -159,7 +159,7 @@ std::vector<CallSequence> make_sequences(const TraceView& view, int max_text_len
     return sequences;
 }
 
-std::vector<CallSequence> make_nat_sequences(const TraceView& view) {
+std::vector<CallSequence> make_nat_sequences(const TraceView& view, int max_text_len) {
     std::vector<CallSequence> sequences;
     for (std::size_t session = 0; session < view.spans.size(); ++session) {
         if (view.sessions[session].steps.empty()) continue;
@@ -177,7 +177,14 @@ std::vector<CallSequence> make_nat_sequences(const TraceView& view) {
         for (const event::Span* span : spans) {
             const std::string_view unknown = span->category == event::Category::llm ? "unknown_llm" : "unknown_tool";
             sequence.items.push_back({token_of(*span), latency(*span)});
-            if (span->name.empty()) sequence.items.back().token += unknown;
+            std::string& token = sequence.items.back().token;
+            if (span->name.empty()) token += unknown;
+            const event::Payload& start = steps[span->start_step].payload;
+            const bool keeps_prompt = span->category == event::Category::llm && start.data && !start.data->input.is_null() &&
+                                      steps[*span->end_step].payload.event_type.category != event::Category::llm;
+            if (!keeps_prompt) continue;
+            const std::string text = shorten_prompt(to_python_text(start.data->input), max_text_len, nullptr);
+            if (!text.empty()) token += "|" + text;
         }
     }
     return sequences;

@@ -31,8 +31,9 @@ inline constexpr std::size_t kMaxLiveMatches = 20'000'000;      // memory: 16 to
 // written <common_prefix>; cut to `max_text_len` code points, line ends as spaces. 0 leaves prompts out.
 std::vector<CallSequence> make_sequences(const TraceView& view, int max_text_len, const std::map<std::string, ModelPrefixes>& prefixes);
 
-// NAT's: sessions with steps, calls with a START and an END by UUID, and never a prompt, since the empty one of the END wins.
-std::vector<CallSequence> make_nat_sequences(const TraceView& view);
+// NAT's: sessions with steps, calls with a START and an END by UUID, and no prompt, since the empty one of the LLM_END wins (a
+// prompt stays only where a TOOL_END with the same UUID ended the call).
+std::vector<CallSequence> make_nat_sequences(const TraceView& view, int max_text_len);
 
 // min_support below 1 is a share of the sessions, otherwise a number of them; NAT takes every number that is written in the
 // file for a share, so that 4 asks for four times the sessions there are.

@@ -177,7 +177,7 @@ class Profiler {
 
     Result<AnalysisOutput> mine_sequences() {
         const PrefixSpanSettings& settings = config_.prefix_span_analysis;
-        if (nat_) return analyse_prefix_span(make_nat_sequences(view_), settings, SupportRule::always_share);
+        if (nat_) return analyse_prefix_span(make_nat_sequences(view_, settings.max_text_len), settings, SupportRule::always_share);
         std::map<std::string, ModelPrefixes> prefixes;
         if (settings.chain_with_common_prefixes) prefixes = find_common_prefixes(view_, config_.prompt_caching_prefixes.min_frequency);
         return analyse_prefix_span(make_sequences(view_, settings.max_text_len, prefixes), settings);
