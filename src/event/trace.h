@@ -13,6 +13,7 @@ struct SessionTrace {
     std::vector<Step> steps;
 };
 
+json::value to_json(const SessionTrace& trace);
 json::value to_json(const std::vector<SessionTrace>& traces);
 
 // Reads every session it can. `skipped` says what was left out and why, a line each ("request 3 step 7: event_type: …").

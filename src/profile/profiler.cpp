@@ -36,6 +36,19 @@ std::vector<GanttBar> make_bars(const CallTree& tree) {
     return bars;
 }
 
+// An element of an indented array or member of an indented object, without the brackets around it.
+std::string_view inner_text(std::string_view pretty) { return pretty.substr(1, pretty.size() - 3); }
+
+// Session by session: the tree of a long run would take several times the memory of its text.
+std::string write_json(const std::vector<event::SessionTrace>& sessions) {
+    std::string out = "[";
+    for (const auto& session : sessions) {
+        if (out.size() > 1) out += ',';
+        out += inner_text(to_pretty_json(json::array{event::to_json(session)}, Escape::ascii));
+    }
+    return out += sessions.empty() ? "]" : "\n]";
+}
+
 // Members and sections of the two workflow_profiling files, in NAT's order.
 class WorkflowReport {
   public:
@@ -50,27 +63,30 @@ class WorkflowReport {
             output = std::move(*result);
             return {};
         });
-        if (done)
-            metrics_[name] = std::move(output.metrics);
-        else
+        if (done) {
+            if (metrics_.size() > 1) metrics_ += ',';
+            metrics_ += inner_text(to_pretty_json(json::object{{name, std::move(output.metrics)}}));
+        } else {
             output.report = fmt::format("{}: not finished: {}", name, runner_.failures().back().second.message);
+        }
         text_ += "\n\n\n" + output.report;
     }
 
     bool empty() const { return text_.empty(); }
-    const json::object& metrics() const { return metrics_; }
+    std::string metrics() const { return metrics_ + (metrics_.size() > 1 ? "\n}" : "}"); }
     const std::string& text() const { return text_; }
 
   private:
     AnalysisRunner& runner_;
-    json::object metrics_;
+    std::string metrics_ = "{";  // text at once: the trees of two analyses are never in memory together
     std::string text_;
 };
 
 class Profiler {
   public:
-    Profiler(const ProfileInput& input, const ProfilerConfig& config)
+    Profiler(const ProfileInput& input, const ProfilerConfig& config, const ArtefactSink& sink)
         : config_(config),
+          sink_(sink),
           nat_(config.nat_compat),
           text_of_(nat_ ? to_python_text : to_plain_text),
           sessions_(input.sessions),
@@ -93,13 +109,11 @@ class Profiler {
     }
 
   private:
-    void add_artefact(std::string file_name, std::string content) {
-        result_.artefacts.push_back({std::move(file_name), std::move(content)});
-    }
+    void add_artefact(std::string file_name, std::string content) { sink_({std::move(file_name), std::move(content)}); }
 
     void write_traces() {
         runner_.run("traces", true, [&]() -> Result<void> {
-            add_artefact("all_requests_profiler_traces.json", to_pretty_json(event::to_json(sessions_), Escape::ascii));
+            add_artefact("all_requests_profiler_traces.json", write_json(sessions_));
             return {};
         });
     }
@@ -171,7 +185,7 @@ class Profiler {
         });
         report.add("prefix_span_analysis", config_.prefix_span_analysis.enable, [&]() -> Output { return mine_sequences(); });
         if (report.empty()) return;
-        add_artefact("workflow_profiling_metrics.json", to_pretty_json(report.metrics()));
+        add_artefact("workflow_profiling_metrics.json", report.metrics());
         add_artefact("workflow_profiling_report.txt", report.text());
     }
 
@@ -229,6 +243,7 @@ class Profiler {
     }
 
     const ProfilerConfig& config_;
+    const ArtefactSink& sink_;
     const bool nat_;
     const TextOf text_of_;
     const std::vector<event::SessionTrace>& sessions_;
@@ -239,6 +254,15 @@ class Profiler {
 
 }  // namespace
 
-ProfileResult profile(const ProfileInput& input, const ProfilerConfig& config) { return Profiler(input, config).run(); }
+ProfileResult profile(const ProfileInput& input, const ProfilerConfig& config, const ArtefactSink& sink) {
+    return Profiler(input, config, sink).run();
+}
+
+ProfileResult profile(const ProfileInput& input, const ProfilerConfig& config) {
+    std::vector<Artefact> artefacts;
+    ProfileResult result = profile(input, config, [&](Artefact artefact) { artefacts.push_back(std::move(artefact)); });
+    result.artefacts = std::move(artefacts);
+    return result;
+}
 
 }  // namespace plimsoll::profile
