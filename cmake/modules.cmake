@@ -17,7 +17,7 @@ endfunction()
 
 function(plimsoll_add_test_program module sources)
   add_executable(${module}_test ${sources})
-  target_link_libraries(${module}_test PRIVATE plimsoll_${module} GTest::gmock_main)
+  target_link_libraries(${module}_test PRIVATE plimsoll_${module} GTest::gmock_main ZLIB::ZLIB)
   target_compile_definitions(${module}_test PRIVATE PLIMSOLL_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
     PLIMSOLL_BINARY_DIR="${CMAKE_BINARY_DIR}")
   # Tests are compiled more often than they run: optimising them costs half of the build.

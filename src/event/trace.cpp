@@ -6,15 +6,17 @@
 
 namespace plimsoll::event {
 
+json::value to_json(const SessionTrace& trace) {
+    json::array steps;
+    steps.reserve(trace.steps.size());
+    for (const auto& step : trace.steps) steps.push_back(to_json(step));
+    return {{"request_number", trace.request_number}, {"intermediate_steps", std::move(steps)}};
+}
+
 json::value to_json(const std::vector<SessionTrace>& traces) {
     json::array out;
     out.reserve(traces.size());
-    for (const auto& trace : traces) {
-        json::array steps;
-        steps.reserve(trace.steps.size());
-        for (const auto& step : trace.steps) steps.push_back(to_json(step));
-        out.push_back({{"request_number", trace.request_number}, {"intermediate_steps", std::move(steps)}});
-    }
+    for (const auto& trace : traces) out.push_back(to_json(trace));
     return out;
 }
 

@@ -15,6 +15,7 @@ struct SessionTrace {
     std::vector<Step> steps;
 };
 
+json::value to_json(const SessionTrace& trace);
 json::value to_json(const std::vector<SessionTrace>& traces);
 
 // What a reader left out: how often for each reason, and the first places. Reasons come from outside too, so both are bounded.

@@ -205,7 +205,7 @@ TEST(NestedStackTest, ToolInsideAnLlmCall) {
 
 TEST(SimpleStackTest, OneRowAnOperation) {
     auto sessions = six_events();
-    auto output = analyse_simple_stack(make_trace_view(sessions));
+    auto output = analyse_simple_stack(collect_operations(make_trace_view(sessions)));
     std::vector<std::string> keys;
     for (const auto& [key, stats] : output.metrics) {
         keys.emplace_back(key);
@@ -214,13 +214,13 @@ TEST(SimpleStackTest, OneRowAnOperation) {
     EXPECT_THAT(keys, ElementsAre("LLM:llama-3", "TOOL:google-search", "TOOL:weather-search"));
 
     sessions[0].steps.pop_back();  // the LLM_END
-    output = analyse_simple_stack(make_trace_view(sessions));
+    output = analyse_simple_stack(collect_operations(make_trace_view(sessions)));
     EXPECT_EQ(output.metrics.size(), 2u);
 }
 
 TEST(SimpleStackTest, CallsThatMeetDoNotOverlap) {
     const std::vector<event::SessionTrace> sessions = {make_session(join({make_call("LLM", "b", 0, 1), make_call("LLM", "a", 1, 2)}))};
-    const auto output = analyse_simple_stack(make_trace_view(sessions));
+    const auto output = analyse_simple_stack(collect_operations(make_trace_view(sessions)));
     EXPECT_EQ(output.metrics.at("LLM:m").at("max_concurrency").to_number<int>(), 1);
 }
 

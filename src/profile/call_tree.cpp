@@ -54,8 +54,10 @@ void append_session(const std::vector<event::Span>& spans, std::size_t session, 
     }
 }
 
+}  // namespace
+
 // Children come in the order of their start, so one pass finds the length of their union.
-void compute_times(CallTree& tree) {
+void compute_call_times(CallTree& tree) {
     std::vector<double> covered(tree.size(), 0);
     std::vector<double> covered_until(tree.size());
     for (std::size_t i = 0; i < tree.size(); ++i) {
@@ -75,12 +77,10 @@ void compute_times(CallTree& tree) {
     }
 }
 
-}  // namespace
-
 CallTree make_call_tree(const TraceView& view, bool (*keep)(event::Category)) {
     CallTree tree;
     for (std::size_t session = 0; session < view.spans.size(); ++session) append_session(view.spans[session].spans, session, keep, tree);
-    compute_times(tree);
+    compute_call_times(tree);
     return tree;
 }
 
@@ -88,6 +88,8 @@ bool is_nested_call(event::Category category) {
     using enum event::Category;
     return category == llm || category == tool || category == function || category == span;
 }
+
+bool is_operation(event::Category category) { return category == event::Category::llm || category == event::Category::tool; }
 
 bool is_call(event::Category category) { return category != event::Category::workflow; }
 

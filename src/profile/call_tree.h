@@ -30,8 +30,13 @@ using CallTree = std::vector<Call>;
 // Spans that `keep` refuses are left out, and what they called moves up to the nearest call that is kept.
 CallTree make_call_tree(const TraceView& view, bool (*keep)(event::Category));
 
+// Fills self_time and subtree_time of a tree in preorder.
+void compute_call_times(CallTree& tree);
+
 // LLM, TOOL, FUNCTION and SPAN: the calls of NAT's nested analysis.
 bool is_nested_call(event::Category category);
+// LLM and TOOL.
+bool is_operation(event::Category category);
 // Everything but the workflow itself.
 bool is_call(event::Category category);
 

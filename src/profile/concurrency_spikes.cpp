@@ -32,8 +32,21 @@ std::vector<Segment> compute_timeline(const std::vector<FlatCall>& calls) {
 
 struct Spike {
     Segment segment;
-    std::vector<std::string> uuids;  // in the order of the calls
+    std::vector<std::string_view> uuids;  // in the order of the calls
+    std::size_t active_calls = 0;
 };
+
+std::vector<std::string_view> list_uuids(const std::vector<FlatCall>& calls, const std::set<std::size_t>& active, bool merge_equal) {
+    std::vector<std::string_view> uuids;
+    uuids.reserve(active.size());
+    for (const std::size_t i : active) uuids.push_back(calls[i].span->uuid);
+    if (merge_equal) {
+        std::ranges::sort(uuids);
+        const auto rest = std::ranges::unique(uuids);
+        uuids.erase(rest.begin(), rest.end());
+    }
+    return uuids;
+}
 
 // Mean of the positive values of (spike, active call) pairs.
 struct PairMean {
@@ -56,7 +69,7 @@ struct Spikes {
 };
 
 // Walks the segments once; calls enter and leave the set of active ones as the walk passes their ends.
-Spikes find_spikes(const std::vector<FlatCall>& calls, const std::vector<Segment>& timeline, int threshold) {
+Spikes find_spikes(const std::vector<FlatCall>& calls, const std::vector<Segment>& timeline, int threshold, UuidLists lists) {
     std::vector<std::size_t> by_start, by_end;
     for (std::size_t i = 0; i < calls.size(); ++i)
         if (calls[i].interval.end > calls[i].interval.start) by_start.push_back(i);
@@ -83,11 +96,13 @@ Spikes find_spikes(const std::vector<FlatCall>& calls, const std::vector<Segment
         if (segment.level < threshold) continue;
         spikes.prompt_tokens.note_spike();
         spikes.total_tokens.note_spike();
-        Spike spike{segment, {}};
-        if (listed + active.size() <= kMaxListedUuids)
-            for (const std::size_t i : active) spike.uuids.push_back(calls[i].span->uuid);
-        else
+        Spike spike{segment, {}, active.size()};
+        if (listed + active.size() <= lists.max_listed) {
+            spike.uuids = list_uuids(calls, active, lists.merge_equal);
+            spike.active_calls = spike.uuids.size();
+        } else {
             ++spikes.without_uuids;
+        }
         listed += spike.uuids.size();
         spikes.list.push_back(std::move(spike));
     }
@@ -149,12 +164,13 @@ std::string make_report(std::size_t calls, const std::map<int, double>& seconds,
     for (std::size_t i = 0; i < spikes.list.size(); ++i) {
         const Segment& segment = spikes.list[i].segment;
         fmt::format_to(to, "{}) {:.2f}-{:.2f}, concurrency={}, length={:.2f}, #active_calls={}\n", i + 1, segment.start, segment.end,
-                       segment.level, segment.end - segment.start, segment.level);
+                       segment.level, segment.end - segment.start, spikes.list[i].active_calls);
     }
     fmt::format_to(to, "\n-- Correlation Stats for Spiked Calls --\nAvg prompt_tokens in spike calls: {:.1f}\n",
                    spikes.prompt_tokens.value());
     fmt::format_to(to, "Avg total_tokens in spike calls : {:.1f}\n\n-- Average Latency by Midpoint Concurrency --",
                    spikes.total_tokens.value());
+    if (latency_by_level.empty()) out += "\nNo calls or no concurrency data.";
     for (const auto& [level, seconds_mean] : latency_by_level)
         fmt::format_to(to, "\n  concurrency={} => avg_latency={:.2f}", level, seconds_mean);
     return out;
@@ -164,13 +180,13 @@ std::string make_report(std::size_t calls, const std::map<int, double>& seconds,
 
 std::vector<Segment> compute_call_timeline(const TraceView& view) { return compute_timeline(collect_calls(view)); }
 
-AnalysisOutput analyse_concurrency_spikes(const TraceView& view, int threshold) {
+AnalysisOutput analyse_concurrency_spikes(const TraceView& view, int threshold, UuidLists lists) {
     const auto calls = collect_calls(view);
     const auto timeline = compute_timeline(calls);
     const auto seconds = compute_level_seconds(timeline);
     const LevelPercentiles levels{level_percentile(seconds, 50), level_percentile(seconds, 90), level_percentile(seconds, 95),
                                   level_percentile(seconds, 99)};
-    const Spikes spikes = find_spikes(calls, timeline, threshold);
+    const Spikes spikes = find_spikes(calls, timeline, threshold, lists);
     const auto latency_by_level = compute_latency_by_level(calls, timeline);
 
     AnalysisOutput output;

@@ -11,10 +11,15 @@ namespace plimsoll::profile {
 // later spikes have an empty list and count in `plimsoll.spikes_without_uuids`.
 inline constexpr std::size_t kMaxListedUuids = 250'000;
 
+struct UuidLists {
+    std::size_t max_listed = kMaxListedUuids;
+    bool merge_equal = false;  // NAT: calls that share a UUID are one in the list and its length
+};
+
 // A spike is a segment of the timeline with at least `threshold` calls in flight; adjacent ones stay apart. Token averages are
 // over pairs of a spike and a call in flight. Latency by concurrency takes the level in the middle of a call, successful
 // calls only. n log n plus the length of the lists.
-AnalysisOutput analyse_concurrency_spikes(const TraceView& view, int threshold);
+AnalysisOutput analyse_concurrency_spikes(const TraceView& view, int threshold, UuidLists lists = {});
 
 // LLM and tool calls in flight over the run.
 std::vector<Segment> compute_call_timeline(const TraceView& view);

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
-#include <numeric>
+#include <unordered_map>
 
 #include "profile/concurrency.h"
 
@@ -43,9 +43,21 @@ json::object call_to_json(const Call& call, double concurrency) {
             {"bottleneck_score", call.subtree_time}};
 }
 
-std::vector<std::size_t> find_top_calls(const CallTree& tree) {
-    std::vector<std::size_t> order(tree.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
+// One call a UUID, the last, at the place of the first.
+std::vector<std::size_t> merge_equal_uuids(const CallTree& tree) {
+    std::vector<std::size_t> order;
+    std::unordered_map<std::string_view, std::size_t> places;
+    for (std::size_t i = 0; i < tree.size(); ++i) {
+        const auto [place, added] = places.try_emplace(tree[i].span->uuid, order.size());
+        if (added)
+            order.push_back(i);
+        else
+            order[place->second] = i;
+    }
+    return order;
+}
+
+std::vector<std::size_t> find_top_calls(const CallTree& tree, std::vector<std::size_t> order) {
     std::ranges::stable_sort(order, std::greater(), [&](std::size_t i) { return tree[i].subtree_time; });
     order.resize(std::min(order.size(), kTopCalls));
     return order;
@@ -89,11 +101,13 @@ AnalysisOutput analyse_nested_stack(const CallTree& tree) {
 
     AnalysisOutput output;
     json::object concurrency = concurrency_to_json(timeline);
-    const auto top = find_top_calls(tree);
+    const auto unique = merge_equal_uuids(tree);
+    const auto top = find_top_calls(tree, unique);
     output.report = tree.empty() ? "No calls found." : make_report(tree, concurrency, top, levels);
 
     json::object node_metrics;
-    for (std::size_t i = 0; i < tree.size(); ++i) node_metrics[tree[i].span->uuid] = call_to_json(tree[i], levels[i]);
+    node_metrics.reserve(unique.size());
+    for (const std::size_t i : unique) node_metrics[tree[i].span->uuid] = call_to_json(tree[i], levels[i]);
     json::array top_bottlenecks;
     for (const std::size_t i : top) top_bottlenecks.push_back(call_to_json(tree[i], levels[i]));
     output.metrics = {{"concurrency", std::move(concurrency)},

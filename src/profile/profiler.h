@@ -7,6 +7,7 @@
 //   for (const auto& artefact : result.artefacts) save_file(folder / artefact.file_name, artefact.content);
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -62,5 +63,10 @@ struct ProfileResult {
 };
 
 ProfileResult profile(const ProfileInput& input, const ProfilerConfig& config);
+
+// The same, but gives each artefact away as soon as it is complete, the raw traces first, so that the large files of a long run
+// are never in memory together. `artefacts` of the result stays empty.
+using ArtefactSink = std::function<void(Artefact)>;
+ProfileResult profile(const ProfileInput& input, const ProfilerConfig& config, const ArtefactSink& sink);
 
 }  // namespace plimsoll::profile

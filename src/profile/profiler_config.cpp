@@ -12,7 +12,7 @@ const Schema<ProfilerConfig>& switches_schema() {
     static const auto schema =
         Schema<C>("profiler", "", "analyses of a run's traces")
             .field("base_metrics", &C::base_metrics, "workflow runtime percentiles")
-            .field("token_usage_forecast", &C::token_usage_forecast, "random forest of token usage")
+            .field("token_usage_forecast", &C::token_usage_forecast, "completion tokens and tokens to come, from the calls so far")
             .field("token_uniqueness_forecast", &C::token_uniqueness_forecast, "new words of a prompt against the one before")
             .field("workflow_runtime_forecast", &C::workflow_runtime_forecast, "workflow runtime percentiles")
             .field("compute_llm_metrics", &C::compute_llm_metrics, "NOVA columns of the CSV")
@@ -48,13 +48,14 @@ const Schema<SpikeSettings>& spike_schema() {
 
 const Schema<PrefixSpanSettings>& prefix_span_schema() {
     using C = PrefixSpanSettings;
-    static const auto schema = Schema<C>("profiler", "prefix_span_analysis", "call sequences that recur")
-                                   .field("enable", &C::enable, "runs the analysis")
-                                   .field("min_support", &C::min_support, "sessions that must contain a pattern")
-                                   .field("min_coverage", &C::min_coverage, "share of the sessions that must contain it without gaps")
-                                   .field("max_text_len", &C::max_text_len, "code points of a prompt that are looked at")
-                                   .field("top_k", &C::top_k, "patterns reported")
-                                   .field("chain_with_common_prefixes", &C::chain_with_common_prefixes, "replaces common prefixes first");
+    static const auto schema =
+        Schema<C>("profiler", "prefix_span_analysis", "call sequences that recur")
+            .field("enable", &C::enable, "runs the analysis")
+            .field("min_support", &C::min_support, "sessions that must contain a pattern, below 1 a share of them; default 2")
+            .field("min_coverage", &C::min_coverage, "share of the sessions that must contain it without gaps")
+            .field("max_text_len", &C::max_text_len, "code points of a prompt that are looked at")
+            .field("top_k", &C::top_k, "patterns reported")
+            .field("chain_with_common_prefixes", &C::chain_with_common_prefixes, "replaces common prefixes first");
     return schema;
 }
 

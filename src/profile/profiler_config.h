@@ -2,6 +2,7 @@
 // all; that is the caller's decision, here null reads as "nothing switched on".
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,8 +29,8 @@ struct SpikeSettings {
 
 struct PrefixSpanSettings {
     bool enable = false;
-    double min_support = 2;
-    double min_coverage = 0;
+    std::optional<double> min_support;   // below 1 a share of the sessions, else a number of them; not given: 2 of them
+    std::optional<double> min_coverage;  // share of the sessions that must contain a pattern without gaps; not given: 0
     int max_text_len = 1000;
     int top_k = 10;
     bool chain_with_common_prefixes = false;
@@ -59,7 +60,7 @@ struct ProfilerConfig {
     PrefixSpanSettings prefix_span_analysis;
     PredictionTrieSettings prediction_trie;
     json::value dynamo_metrics;         // as written
-    bool nat_compat = false;            // NAT's numbers, quirks and all; set by the caller, not a key
+    bool nat_compat = false;            // NAT's numbers where they are wrong too; set by the caller, no key of the file
     std::vector<std::string> warnings;  // keys nobody knows, a line each
 };
 

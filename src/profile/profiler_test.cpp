@@ -303,18 +303,5 @@ TEST(ProfilerTest, OrphanStepsAreCounted) {
     EXPECT_EQ(result.orphan_steps, 2u);
 }
 
-TEST(ProfilerTest, AnAnalysisThatIsMissingCostsNothingElse) {
-    ProfilerConfig config = config_for({});
-    config.prefix_span_analysis.enable = true;
-    config.prediction_trie.enable = true;
-    const auto result = profile({load_golden_traces("nat/single_8/out/all_requests_profiler_traces.json")}, config);
-    ASSERT_EQ(result.failures.size(), 2u);
-    EXPECT_EQ(result.failures[0].first, "prefix_span_analysis");
-    EXPECT_EQ(result.failures[0].second.code, ErrorCode::unsupported);
-    const std::string report = content_of(result, "workflow_profiling_report.txt");
-    EXPECT_TRUE(report.starts_with(load_golden("nat/single_8/out/workflow_profiling_report.txt")));
-    EXPECT_THAT(report, testing::HasSubstr("prefix_span_analysis: not finished"));
-}
-
 }  // namespace
 }  // namespace plimsoll::profile

@@ -13,22 +13,28 @@ namespace {
 
 constexpr std::size_t kTopOperations = 3;
 
-struct Operation {
-    std::string type, name;
-    std::vector<double> durations;
-    double mean_duration = 0;
-    int max_concurrency = 0;
-
-    double score() const { return mean_duration * max_concurrency; }
-};
-
 // A call without length overlaps nothing, yet it was in flight.
 int count_overlaps(const std::vector<Interval>& intervals) { return std::max(1, max_level(compute_timeline(intervals))); }
 
-struct Operations {
-    std::vector<Operation> list;  // by type and name
-    int max_concurrency = 0;      // of all together
-};
+std::string make_report(const Operations& operations) {
+    if (operations.list.empty()) return "No operations found to profile.";
+    std::vector<const Operation*> order;
+    order.reserve(operations.list.size());
+    for (const auto& operation : operations.list) order.push_back(&operation);
+    std::ranges::stable_sort(order, std::greater(), [](const Operation* operation) { return operation->score(); });
+    order.resize(std::min(order.size(), kTopOperations));
+
+    std::string out = fmt::format(
+        "---- BOTTLENECK REPORT ----\nTotal distinct operations found: {}\nOverall max concurrency (all ops): {}\n"
+        "Top {} Bottlenecks by bottleneck_score (avg_duration * max_concurrency):",
+        operations.list.size(), operations.max_concurrency, kTopOperations);
+    for (std::size_t i = 0; i < order.size(); ++i)
+        out += fmt::format("\n{}) {} '{}': score={:.2f}, avg_dur={:.2f}, max_concurrency={}", i + 1, order[i]->type, order[i]->name,
+                           order[i]->score(), order[i]->mean_duration, order[i]->max_concurrency);
+    return out;
+}
+
+}  // namespace
 
 Operations collect_operations(const TraceView& view) {
     std::map<std::pair<std::string, std::string>, std::vector<Interval>> groups;
@@ -52,28 +58,7 @@ Operations collect_operations(const TraceView& view) {
     return operations;
 }
 
-std::string make_report(const Operations& operations) {
-    if (operations.list.empty()) return "No operations found to profile.";
-    std::vector<const Operation*> order;
-    order.reserve(operations.list.size());
-    for (const auto& operation : operations.list) order.push_back(&operation);
-    std::ranges::stable_sort(order, std::greater(), [](const Operation* operation) { return operation->score(); });
-    order.resize(std::min(order.size(), kTopOperations));
-
-    std::string out = fmt::format(
-        "---- BOTTLENECK REPORT ----\nTotal distinct operations found: {}\nOverall max concurrency (all ops): {}\n"
-        "Top {} Bottlenecks by bottleneck_score (avg_duration * max_concurrency):",
-        operations.list.size(), operations.max_concurrency, kTopOperations);
-    for (std::size_t i = 0; i < order.size(); ++i)
-        out += fmt::format("\n{}) {} '{}': score={:.2f}, avg_dur={:.2f}, max_concurrency={}", i + 1, order[i]->type, order[i]->name,
-                           order[i]->score(), order[i]->mean_duration, order[i]->max_concurrency);
-    return out;
-}
-
-}  // namespace
-
-AnalysisOutput analyse_simple_stack(const TraceView& view) {
-    const Operations operations = collect_operations(view);
+AnalysisOutput analyse_simple_stack(const Operations& operations) {
     AnalysisOutput output;
     output.report = make_report(operations);
     for (const auto& operation : operations.list)

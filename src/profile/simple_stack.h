@@ -1,13 +1,33 @@
 // Each operation's durations and how often it overlapped itself (NAT 1.9.0, simple stack analysis).
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "profile/analysis_output.h"
 #include "profile/trace_view.h"
 
 namespace plimsoll::profile {
 
-// LLM and tool calls that succeeded, by category and name. The score is mean duration × highest concurrency; calls that meet
-// end to start do not overlap.
-AnalysisOutput analyse_simple_stack(const TraceView& view);
+// All calls of one category and name.
+struct Operation {
+    std::string type, name;         // "LLM", "TOOL"
+    std::vector<double> durations;  // seconds
+    double mean_duration = 0;
+    int max_concurrency = 0;
+
+    double score() const { return mean_duration * max_concurrency; }
+};
+
+struct Operations {
+    std::vector<Operation> list;  // by type and name
+    int max_concurrency = 0;      // of all together
+};
+
+// LLM and tool calls that succeeded; calls that meet end to start do not overlap.
+Operations collect_operations(const TraceView& view);
+
+// The score is mean duration × highest concurrency.
+AnalysisOutput analyse_simple_stack(const Operations& operations);
 
 }  // namespace plimsoll::profile

@@ -29,8 +29,6 @@ void append_optional(std::string& out, const std::optional<std::string>& text) {
 
 void append_row_end(std::string& out) { out.back() = '\n'; }
 
-std::string text_of(const json::value& value) { return value.is_null() ? std::string() : to_text(value); }
-
 void append_header(std::string& out, bool nova, bool text) {
     out += "event_type,event_timestamp,example_number,prompt_tokens,completion_tokens,total_tokens,";
     if (text) out += "llm_text_input,llm_text_output,llm_new_token,";
@@ -42,17 +40,17 @@ void append_header(std::string& out, bool nova, bool text) {
     append_row_end(out);
 }
 
-void append_texts(std::string& out, const event::Payload& payload) {
+void append_texts(std::string& out, const event::Payload& payload, TextOf text_of) {
     const bool llm = payload.event_type.category == Category::llm && payload.data;
     const auto text = [&](Phase phase, const json::value event::StepData::* member) {
-        return llm && payload.event_type.phase == phase ? text_of((*payload.data).*member) : std::string();
+        return llm && payload.event_type.phase == phase && !((*payload.data).*member).is_null() ? text_of((*payload.data).*member) : "";
     };
     append_field(out, text(Phase::start, &event::StepData::input));
     append_field(out, text(Phase::end, &event::StepData::output));
     append_field(out, text(Phase::chunk, &event::StepData::chunk));
 }
 
-void append_step(std::string& out, const event::Step& step, std::size_t session, bool text) {
+void append_step(std::string& out, const event::Step& step, std::size_t session, bool text, TextOf text_of) {
     const auto& payload = step.payload;
     const auto& function = step.function_ancestry;
     const event::TokenUsage usage = payload.usage_info ? payload.usage_info->token_usage : event::TokenUsage{};
@@ -62,7 +60,7 @@ void append_step(std::string& out, const event::Step& step, std::size_t session,
     append_whole(out, usage.prompt_tokens);
     append_whole(out, usage.completion_tokens);
     append_whole(out, usage.total_tokens);
-    if (text) append_texts(out, payload);
+    if (text) append_texts(out, payload, text_of);
 
     const bool whole_call = payload.event_type.phase != Phase::chunk;
     const auto name_for = [&](Category category) {
@@ -96,14 +94,15 @@ void append_outlook(std::string& out, const event::Step& step, const StepOutlook
 
 }  // namespace
 
-std::string make_standardized_csv(const std::vector<event::SessionTrace>& sessions, const LlmMetrics* metrics, bool exclude_text) {
+std::string make_standardized_csv(const std::vector<event::SessionTrace>& sessions, const LlmMetrics* metrics, bool exclude_text,
+                                  TextOf text_of) {
     if (std::ranges::all_of(sessions, [](const auto& session) { return session.steps.empty(); })) return "\n";
     std::string out;
     append_header(out, metrics != nullptr, !exclude_text);
     for (std::size_t i = 0; i < sessions.size(); ++i) {
         for (std::size_t j = 0; j < sessions[i].steps.size(); ++j) {
             const event::Step& step = sessions[i].steps[j];
-            append_step(out, step, i, !exclude_text);
+            append_step(out, step, i, !exclude_text, text_of);
             if (metrics) append_outlook(out, step, metrics->sessions[i][j], metrics->has_llm_start);
             append_row_end(out);
         }

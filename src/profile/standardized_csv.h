@@ -7,11 +7,13 @@
 
 #include "event/trace.h"
 #include "profile/llm_metrics.h"
+#include "profile/python_text.h"
 
 namespace plimsoll::profile {
 
 // `metrics` may be null: the NOVA columns are left out then. `exclude_text` leaves out the three llm_text columns.
-// Texts that are no strings are compact JSON. No steps at all: a single line end.
-std::string make_standardized_csv(const std::vector<event::SessionTrace>& sessions, const LlmMetrics* metrics, bool exclude_text);
+// No steps at all: a single line end.
+std::string make_standardized_csv(const std::vector<event::SessionTrace>& sessions, const LlmMetrics* metrics, bool exclude_text,
+                                  TextOf text_of = to_plain_text);
 
 }  // namespace plimsoll::profile

@@ -1,62 +1,27 @@
 #include "profile/token_uniqueness.h"
 
 #include <algorithm>
-#include <array>
+#include <iterator>
+
+#include "profile/utf8.h"
+#include "profile/word_tables.h"
 
 namespace plimsoll::profile {
 namespace {
 
-struct CodePoint {
-    char32_t value = 0;
-    std::size_t length = 1;
-};
-
-// A byte that begins no UTF-8 sequence stands for U+FFFD, which separates words.
-CodePoint decode(std::string_view text, std::size_t at) {
-    constexpr CodePoint kBad{0xfffd, 1};
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    const unsigned first = byte(at);
-    if (first < 0x80) return {first, 1};
-    const std::size_t length = first >> 5 == 0x6 ? 2 : first >> 4 == 0xe ? 3 : first >> 3 == 0x1e ? 4 : 0;
-    if (length == 0 || at + length > text.size()) return kBad;
-    char32_t value = first & (0x7fu >> length);
-    for (std::size_t i = 1; i < length; ++i) {
-        if (byte(at + i) >> 6 != 0x2) return kBad;
-        value = value << 6 | (byte(at + i) & 0x3fu);
-    }
-    return {value, length};
-}
-
 bool is_word_character(char32_t c) {
     if (c < 0x80) return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
-    constexpr std::u32string_view kLatin1Words = U"\u00aa\u00b2\u00b3\u00b5\u00b9\u00ba\u00bc\u00bd\u00be";
-    if (c < 0xc0) return kLatin1Words.contains(c);
-    struct Block {
-        char32_t first, last;
-    };
-    constexpr std::array<Block, 11> kSeparators = {{{0xd7, 0xd7},          // multiplication sign
-                                                    {0xf7, 0xf7},          // division sign
-                                                    {0x2000, 0x206f},      // general punctuation
-                                                    {0x20a0, 0x20cf},      // currencies
-                                                    {0x2190, 0x245f},      // arrows, mathematics, technical signs
-                                                    {0x2500, 0x2775},      // boxes, shapes, dingbats
-                                                    {0x2794, 0x2bff},      // more arrows and shapes
-                                                    {0x3000, 0x3004},      // ideographic space and punctuation
-                                                    {0x3008, 0x3020},      // brackets
-                                                    {0xfff0, 0xffff},      // specials
-                                                    {0x1f000, 0x1f0ff}}};  // tiles and cards; pictographs follow
-    constexpr Block kPictographs{0x1f300, 0x1faff};
-    if (c >= kPictographs.first && c <= kPictographs.last) return false;
-    return std::ranges::none_of(kSeparators, [c](const Block& block) { return c >= block.first && c <= block.last; });
+    const auto after = std::ranges::upper_bound(kWordRanges, c, {}, &WordRange::first);
+    return after != std::begin(kWordRanges) && c <= std::prev(after)->last;
 }
 
 char32_t to_lower(char32_t c) {
-    if (c >= 'A' && c <= 'Z') return c + 0x20;
-    if (c >= 0xc0 && c <= 0xde) return c + 0x20;    // Latin-1; the multiplication sign is no word character
-    if (c >= 0x391 && c <= 0x3a9) return c + 0x20;  // Greek
-    if (c >= 0x410 && c <= 0x42f) return c + 0x20;  // Cyrillic
-    if (c >= 0x400 && c <= 0x40f) return c + 0x50;
-    return c;
+    if (c < 0x80) return c >= 'A' && c <= 'Z' ? c + 0x20 : c;
+    const auto after = std::ranges::upper_bound(kLowerRanges, c, {}, &LowerRange::first);
+    if (after == std::begin(kLowerRanges)) return c;
+    const LowerRange& range = *std::prev(after);
+    if (c > range.last || (c - range.first) % static_cast<char32_t>(range.stride) != 0) return c;
+    return static_cast<char32_t>(static_cast<int>(c) + range.offset);
 }
 
 void append_utf8(std::string& out, char32_t c) {
@@ -79,17 +44,18 @@ void append_utf8(std::string& out, char32_t c) {
 
 struct Prompt {
     double time = 0;
-    std::string text;
+    std::optional<std::string> text;  // nothing when the recorder left it out
 };
 
 // In the order of time, per model.
-std::map<std::string, std::vector<Prompt>> collect_prompts(const std::vector<event::Step>& steps) {
+std::map<std::string, std::vector<Prompt>> collect_prompts(const std::vector<event::Step>& steps, TextOf text_of) {
     std::map<std::string, std::vector<Prompt>> prompts;
     for (const auto& step : steps) {
         const auto& payload = step.payload;
         if (payload.event_type != event::EventType{event::Category::llm, event::Phase::start}) continue;
-        const bool has_text = payload.data && !payload.data->input.is_null();
-        prompts[payload.name.value_or("")].push_back({payload.event_timestamp, has_text ? to_text(payload.data->input) : std::string()});
+        std::optional<std::string> text = "";
+        if (payload.data) text = payload.data->input.is_null() ? std::nullopt : std::optional(text_of(payload.data->input));
+        prompts[payload.name.value_or("")].push_back({payload.event_timestamp, std::move(text)});
     }
     for (auto& [model, list] : prompts) std::ranges::stable_sort(list, {}, &Prompt::time);
     return prompts;
@@ -101,9 +67,11 @@ std::unordered_set<std::string> split_words(std::string_view text) {
     std::unordered_set<std::string> words;
     std::string word;
     for (std::size_t at = 0; at < text.size();) {
-        const CodePoint c = decode(text, at);
+        const CodePoint c = decode_utf8(text, at);
         at += c.length;
-        if (is_word_character(c.value)) {
+        constexpr char32_t kDottedI = 0x130;  // its lower case is an i and a dot of its own, which is no word character
+        if (c.value == kDottedI) word += 'i';
+        if (c.value != kDottedI && is_word_character(c.value)) {
             append_utf8(word, to_lower(c.value));
         } else if (!word.empty()) {
             words.insert(std::move(word));
@@ -114,16 +82,16 @@ std::unordered_set<std::string> split_words(std::string_view text) {
     return words;
 }
 
-std::map<std::string, Percentiles> compute_token_uniqueness(const TraceView& view) {
+std::map<std::string, Percentiles> compute_token_uniqueness(const TraceView& view, TextOf text_of) {
     std::map<std::string, std::vector<double>> counts;
     for (const auto& session : view.sessions) {
-        for (const auto& [model, prompts] : collect_prompts(session.steps)) {
+        for (const auto& [model, prompts] : collect_prompts(session.steps, text_of)) {
             if (prompts.size() < 2) continue;
-            auto previous = split_words(prompts.front().text);
+            auto previous = split_words(prompts.front().text.value_or(""));
             for (std::size_t i = 1; i < prompts.size(); ++i) {
-                auto current = split_words(prompts[i].text);
+                auto current = split_words(prompts[i].text.value_or(""));
                 const auto fresh = std::ranges::count_if(current, [&](const std::string& word) { return !previous.contains(word); });
-                counts[model].push_back(static_cast<double>(fresh));
+                if (prompts[i - 1].text) counts[model].push_back(static_cast<double>(fresh));
                 previous = std::move(current);
             }
         }

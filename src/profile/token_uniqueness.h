@@ -8,15 +8,17 @@
 #include <unordered_set>
 
 #include "profile/confidence.h"
+#include "profile/python_text.h"
 #include "profile/trace_view.h"
 
 namespace plimsoll::profile {
 
-// By model name. A session's first prompt to a model counts for nothing; models without a second one are absent.
-std::map<std::string, Percentiles> compute_token_uniqueness(const TraceView& view);
+// By model name. A session's first prompt to a model, and one after a prompt that was not recorded, count for nothing; models
+// without any other are absent.
+std::map<std::string, Percentiles> compute_token_uniqueness(const TraceView& view, TextOf text_of = to_plain_text);
 
-// Runs of letters, digits and underscores, lower-cased (ASCII, Latin-1, Greek and Cyrillic letters). Above ASCII everything
-// is a letter but the punctuation and symbol blocks.
+// Runs of letters, digits and underscores, lower-cased: what \w matches in a regular expression over Unicode. A capital sigma
+// becomes σ, also at the end of a word.
 std::unordered_set<std::string> split_words(std::string_view text);
 
 }  // namespace plimsoll::profile

@@ -26,7 +26,9 @@ event::SessionTrace make_session(const std::vector<StepSpec>& specs);
 std::vector<StepSpec> make_call(const std::string& category, const std::string& uuid, double start, double end,
                                 const std::string& name = "m", const std::string& parent = "root");
 
-// tests/goldens/<file>
+// Full path of tests/goldens/<file>.
+std::string golden_path(const std::string& file);
+// tests/goldens/<file>, or what <file>.gz there holds; empty when there is neither.
 std::string load_golden(const std::string& file);
 std::vector<event::SessionTrace> load_golden_traces(const std::string& file);
 

@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <zlib.h>
 
+#include <array>
 #include <cmath>
+#include <filesystem>
 
 #include "base/files.h"
 
@@ -24,6 +27,16 @@ std::string find_object_difference(const json::object& expected, const json::obj
         if (auto difference = find_difference(value, *other, inner); !difference.empty()) return difference;
     }
     return "";
+}
+
+std::string load_gzip(const std::string& path) {
+    gzFile file = gzopen(path.c_str(), "rb");
+    if (!file) return "";
+    std::string text;
+    std::array<char, 1 << 16> buffer;
+    for (int n = 0; (n = gzread(file, buffer.data(), buffer.size())) > 0;) text.append(buffer.data(), n);
+    EXPECT_EQ(gzclose(file), Z_OK) << path;
+    return text;
 }
 
 }  // namespace
@@ -57,8 +70,12 @@ std::vector<StepSpec> make_call(const std::string& category, const std::string& 
             {.type = category + "_END", .time = end, .uuid = uuid, .name = name, .parent = parent}};
 }
 
+std::string golden_path(const std::string& file) { return std::string(PLIMSOLL_SOURCE_DIR) + "/tests/goldens/" + file; }
+
 std::string load_golden(const std::string& file) {
-    auto text = load_file(std::string(PLIMSOLL_SOURCE_DIR) + "/tests/goldens/" + file);
+    const std::string path = golden_path(file);
+    if (!std::filesystem::exists(path)) return load_gzip(path + ".gz");
+    auto text = load_file(path);
     EXPECT_TRUE(text.has_value()) << file;
     return text.value_or("");
 }
