@@ -58,7 +58,7 @@ class WorkflowReport {
 class Profiler {
   public:
     Profiler(const ProfileInput& input, const ProfilerConfig& config)
-        : config_(config), sessions_(input.sessions), view_(make_trace_view(input.sessions)) {}
+        : config_(config), prices_(input.prices), sessions_(input.sessions), view_(make_trace_view(input.sessions)) {}
 
     ProfileResult run() {
         write_traces();
@@ -157,17 +157,22 @@ class Profiler {
             result_.call_timeline = compute_call_timeline(view_);
             return {};
         });
+        InsightSettings settings{.prices = prices_, .spike_threshold = {}};
+        if (config_.concurrency_spike_analysis.enable) settings.spike_threshold = config_.concurrency_spike_analysis.spike_threshold;
+        result_.insights = compute_insights(view_, settings, runner_);
         for (const auto& session : view_.spans) result_.orphan_steps += session.orphans;
         json::array failures;
         for (const auto& [name, error] : runner_.failures())
             failures.push_back({{"analysis", name}, {"code", to_string(error.code)}, {"message", error.message}});
-        add_artefact("profile.json", to_pretty_json({{"sessions", sessions_.size()},
-                                                     {"orphan_steps", result_.orphan_steps},
-                                                     {"step_latencies", to_json(result_.step_latencies)},
-                                                     {"failures", std::move(failures)}}));
+        json::object own = {
+            {"sessions", sessions_.size()}, {"orphan_steps", result_.orphan_steps}, {"step_latencies", to_json(result_.step_latencies)}};
+        for (auto& [name, value] : to_json(result_.insights)) own[name] = std::move(value);
+        own["failures"] = std::move(failures);
+        add_artefact("profile.json", to_pretty_json(own));
     }
 
     const ProfilerConfig& config_;
+    const PriceTable& prices_;
     const std::vector<event::SessionTrace>& sessions_;
     TraceView view_;
     AnalysisRunner runner_;

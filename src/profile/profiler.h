@@ -16,6 +16,7 @@
 #include "profile/analysis_runner.h"
 #include "profile/concurrency.h"
 #include "profile/confidence.h"
+#include "profile/insights.h"
 #include "profile/profiler_config.h"
 #include "profile/step_latency.h"
 
@@ -23,6 +24,7 @@ namespace plimsoll::profile {
 
 struct ProfileInput {
     std::vector<event::SessionTrace> sessions;  // a session that failed at once is there with no steps
+    PriceTable prices;                          // empty: no costs
 };
 
 struct Artefact {
@@ -55,6 +57,7 @@ struct ProfileResult {
     std::vector<StepLatency> step_latencies;  // largest share of self time first
     std::vector<Segment> call_timeline;       // LLM and tool calls in flight over the run
     std::size_t orphan_steps = 0;             // ENDs and CHUNKs without a START
+    Insights insights;
 
     std::vector<AnalysisRunner::Timing> timings;
     std::vector<std::pair<std::string, Error>> failures;  // by the name of the analysis
