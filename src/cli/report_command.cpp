@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <memory>
 
 #include "base/clock.h"
@@ -12,6 +13,7 @@
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/sizing_job.h"
+#include "config/yaml.h"
 #include "event/trace.h"
 #include "profile/profiler.h"
 #include "report/html_report.h"
@@ -26,44 +28,35 @@ struct ReportFlags {
     std::string eval_dir;
     std::string sizing_dir;
     std::string output = "report.html";
-    std::size_t session = 0;
+    std::string prices;
+    std::optional<std::size_t> session;
     TargetFlags targets;
 };
 
-std::string percent(double share) { return fmt::format("{:.0f} %", 100 * share); }
-
-// The session whose waterfall is shown, and what it answered.
-std::optional<report::SessionView> make_session_view(const ReportFlags& flags, const event::TraceFile& traces, const json::value& rows) {
-    if (flags.session >= traces.sessions.size()) return std::nullopt;
-    report::SessionView view;
-    const auto spans = event::pair_spans(traces.sessions[flags.session].steps);
-    view.bars = report::make_bars(spans.spans);
-    if (const auto* list = rows.if_array(); list && flags.session < list->size()) {
-        view.title = get_string((*list)[flags.session], "question").value_or("");
-        view.answer = get_string((*list)[flags.session], "generated_answer").value_or("");
+// What the sessions shown one by one were asked and answered.
+std::map<std::size_t, report::SessionText> session_texts(const std::vector<profile::ChosenSession>& sessions, const fs::path& dir) {
+    std::map<std::size_t, report::SessionText> texts;
+    const auto text = load_file(dir / "workflow_output.json");
+    const auto rows = text ? parse_json(*text) : fail(text.error());
+    const auto* list = rows ? rows->if_array() : nullptr;
+    for (const profile::ChosenSession& chosen : sessions) {
+        if (!list || chosen.session >= list->size()) continue;
+        const json::value& row = (*list)[chosen.session];
+        texts[chosen.session] = {get_string(row, "question").value_or(""), get_string(row, "generated_answer").value_or("")};
     }
-    return view;
+    return texts;
 }
 
-void add_step_latencies(const profile::ProfileResult& profile, report::ReportView& view) {
-    view.step_table.head = {"Step", "Calls", "Failed", "Median", "p95", "p99", "First token, median", "Tokens/s", "Share of time"};
-    for (const profile::StepLatency& step : profile.step_latencies) {
-        const std::string name = fmt::format("{} {}", event::to_string(step.category), step.name);
-        view.step_latencies.push_back({name, step.category, step.p50, step.p95});
-        view.step_table.rows.push_back({name, fmt::format("{}", step.n), fmt::format("{}", step.errors), format_duration(step.p50),
-                                        format_duration(step.p95), format_duration(step.p99),
-                                        step.ttft_p50 ? format_duration(*step.ttft_p50) : "",
-                                        step.tokens_per_s ? report::format_short(*step.tokens_per_s) : "", percent(step.self_time_share)});
-    }
-    if (profile.step_latencies.empty()) return;
-    const profile::StepLatency& top = profile.step_latencies.front();
-    view.findings.push_back(fmt::format("{} of the time goes into {} {}: {} calls, median {}, p95 {}.", percent(top.self_time_share),
-                                        event::to_string(top.category), top.name, top.n, format_duration(top.p50),
-                                        format_duration(top.p95)));
-    if (top.ttft_p50 && top.p50 > 0)
-        view.findings.push_back(fmt::format("A call waits {} of its median for the first token, {} in all.",
-                                            percent(*top.ttft_p50 / top.p50), format_duration(*top.ttft_p50)));
-    for (const auto& [analysis, error] : profile.failures) view.findings.push_back(fmt::format("{} failed: {}", analysis, error.message));
+Result<profile::PriceTable> load_prices(const std::string& file) {
+    if (file.empty()) return profile::PriceTable{};
+    const auto text = load_file(file);
+    if (!text) return fail(text.error());
+    config::Problems problems;
+    const auto tree = config::parse_yaml(*text, problems.add_source(file), problems);
+    if (!tree || problems.has_error()) return fail(ErrorCode::config, problems.in_file_order().front().text());
+    auto prices = profile::parse_prices(config::to_json(*tree));
+    if (!prices) return fail(prices.error().with_context(file));
+    return prices;
 }
 
 Result<void> add_eval(const ReportFlags& flags, report::ReportView& view) {
@@ -72,19 +65,12 @@ Result<void> add_eval(const ReportFlags& flags, report::ReportView& view) {
     if (!text) return fail(text.error());
     auto traces = event::parse_traces(*text);
     if (!traces) return fail(traces.error().with_context((dir / "all_requests_profiler_traces.json").string()));
-    const auto rows_text = load_file(dir / "workflow_output.json");
-    const auto rows = rows_text ? parse_json(*rows_text) : fail(rows_text.error());
-    view.session = make_session_view(flags, *traces, rows ? *rows : json::value());
-
-    const std::size_t sessions = traces->sessions.size();
+    auto prices = load_prices(flags.prices);
+    if (!prices) return fail(prices.error());
     profile::ProfilerConfig config;
     config.base_metrics = true;
-    const profile::ProfileResult profile = profile::profile({std::move(traces->sessions)}, config);
-    if (profile.workflow_runtime)
-        view.facts.push_back({format_duration(profile.workflow_runtime->p95), fmt::format("p95 session, {} profiled", sessions)});
-    view.facts.push_back(
-        {format_duration(profile.llm_latency_ci.percentiles.p95), fmt::format("p95 model call, {} calls", profile.llm_latency_ci.n)});
-    add_step_latencies(profile, view);
+    report::add_profile(view, profile::profile({std::move(traces->sessions), std::move(*prices), flags.session}, config));
+    view.session_texts = session_texts(view.profile->insights.chosen_sessions, dir);
     view.about.push_back({dir.string(), "profiled run"});
     return {};
 }
@@ -179,7 +165,9 @@ void add_report_command(CLI::App& app, Run& run) {
     const auto flags = std::make_shared<ReportFlags>();
     command->add_option("--eval_dir,--eval-dir", flags->eval_dir, "run folder of an eval");
     command->add_option("--sizing_dir,--sizing-dir", flags->sizing_dir, "--calc_output_dir of a sizing calc");
-    command->add_option("--session", flags->session, "which session's waterfall to draw, from 0");
+    command->add_option("--session", flags->session, "a session to show beside the median, p95 and slowest one, from 0");
+    command->add_option("--prices", flags->prices,
+                        "YAML or JSON file with the price of a million tokens a model: prices: {m: {input, output, cached}}");
     command->add_option("-o,--output", flags->output, "file to write")->capture_default_str();
     add_target_flags(*command, flags->targets);
     command->callback([&run, flags] {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 namespace plimsoll::profile {
+namespace {
 
 ChosenSession make_chosen_session(const RunGraph& graph, const CriticalPaths& paths, std::size_t session) {
     const SessionGraph& whole = graph.sessions[session];
@@ -26,7 +27,9 @@ ChosenSession make_chosen_session(const RunGraph& graph, const CriticalPaths& pa
     return chosen;
 }
 
-std::vector<ChosenSession> choose_sessions(const RunGraph& graph, const CriticalPaths& paths) {
+}  // namespace
+
+std::vector<ChosenSession> choose_sessions(const RunGraph& graph, const CriticalPaths& paths, std::optional<std::size_t> asked) {
     std::vector<std::size_t> order;
     for (std::size_t i = 0; i < graph.sessions.size(); ++i)
         if (graph.sessions[i].end_call > 0) order.push_back(i);
@@ -46,6 +49,13 @@ std::vector<ChosenSession> choose_sessions(const RunGraph& graph, const Critical
         } else {
             chosen.back().label += std::string(" and ") + wanted.label;
         }
+    }
+    const auto is_asked = [&](const ChosenSession& session) { return session.session == asked; };
+    if (const auto found = std::ranges::find_if(chosen, is_asked); found != chosen.end()) {
+        found->label += " and asked for";
+    } else if (asked && *asked < graph.sessions.size() && graph.sessions[*asked].end_call > 0) {
+        chosen.insert(chosen.begin(), make_chosen_session(graph, paths, *asked));
+        chosen.front().label = "asked for";
     }
     return chosen;
 }

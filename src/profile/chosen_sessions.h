@@ -29,10 +29,8 @@ struct ChosenSession {
 
 inline constexpr std::size_t kMaxSessionBars = 5000;
 
-// The sessions whose rank by runtime is nearest to each percentile. Sessions without calls are never chosen.
-std::vector<ChosenSession> choose_sessions(const RunGraph& graph, const CriticalPaths& paths);
-
-// One session as above, without a label.
-ChosenSession make_chosen_session(const RunGraph& graph, const CriticalPaths& paths, std::size_t session);
+// The sessions whose rank by runtime is nearest to each percentile, and the one that was asked for by its index, when the run
+// has it. Sessions without calls are never chosen.
+std::vector<ChosenSession> choose_sessions(const RunGraph& graph, const CriticalPaths& paths, std::optional<std::size_t> asked);
 
 }  // namespace plimsoll::profile

@@ -40,7 +40,7 @@ Insights compute_insights(const TraceView& view, const InsightSettings& settings
     run("token_histograms", true, [&] { count_tokens(view, insights); });
     run("flame_graph", has_graph, [&] { insights.flame = make_flame_graph(graph); });
     run("load_curve", true, [&] { insights.load = make_load_curve(compute_call_timeline(view), settings.spike_threshold); });
-    run("chosen_sessions", has_path, [&] { insights.chosen_sessions = choose_sessions(graph, insights.critical_path); });
+    run("chosen_sessions", has_path, [&] { insights.chosen_sessions = choose_sessions(graph, insights.critical_path, settings.session); });
     return insights;
 }
 

@@ -23,6 +23,7 @@ namespace plimsoll::profile {
 struct InsightSettings {
     PriceTable prices;                   // empty: no costs
     std::optional<int> spike_threshold;  // nothing: see make_load_curve
+    std::optional<std::size_t> session;  // also among chosen_sessions
 };
 
 struct Insights {

@@ -17,8 +17,8 @@ event::SessionTrace parallel_session(double start, double seconds) {
          make_call("TOOL", "b", start, start + seconds, "search", "w"), make_call("LLM", "m", start, start + seconds / 2, "m", "b")}));
 }
 
-Insights compute(const std::vector<event::SessionTrace>& sessions, AnalysisRunner& runner) {
-    return compute_insights(make_trace_view(sessions), {.prices = {}, .spike_threshold = {}}, runner);
+Insights compute(const std::vector<event::SessionTrace>& sessions, AnalysisRunner& runner, std::optional<std::size_t> session = {}) {
+    return compute_insights(make_trace_view(sessions), {.prices = {}, .spike_threshold = {}, .session = session}, runner);
 }
 
 TEST(FlameGraphTest, ParallelChildrenFitUnderTheirCaller) {
@@ -72,6 +72,16 @@ TEST(ChosenSessionsTest, MedianP95AndSlowest) {
     ASSERT_EQ(chosen[2].bars.size(), 4u);
     EXPECT_DOUBLE_EQ(chosen[2].bars[0].start, 0);
     EXPECT_EQ(chosen[2].bars[0].category, event::Category::workflow);
+}
+
+TEST(ChosenSessionsTest, TheOneAskedForComesFirstWhenTheRunHasIt) {
+    std::vector<event::SessionTrace> sessions;
+    for (int i = 0; i < 10; ++i) sessions.push_back(parallel_session(1000.0 * i, 1 + i));
+    AnalysisRunner runner;
+    EXPECT_EQ(compute(sessions, runner, 1).chosen_sessions.front().label, "asked for");
+    EXPECT_EQ(compute(sessions, runner, 1).chosen_sessions.front().session, 1u);
+    EXPECT_EQ(compute(sessions, runner, 9).chosen_sessions.back().label, "p95 and slowest and asked for");
+    EXPECT_EQ(compute(sessions, runner, 10).chosen_sessions.size(), 2u);
 }
 
 TEST(ChosenSessionsTest, OneSessionIsAllThree) {

@@ -58,7 +58,7 @@ class WorkflowReport {
 class Profiler {
   public:
     Profiler(const ProfileInput& input, const ProfilerConfig& config)
-        : config_(config), prices_(input.prices), sessions_(input.sessions), view_(make_trace_view(input.sessions)) {}
+        : input_(input), config_(config), sessions_(input.sessions), view_(make_trace_view(input.sessions)) {}
 
     ProfileResult run() {
         write_traces();
@@ -157,7 +157,7 @@ class Profiler {
             result_.call_timeline = compute_call_timeline(view_);
             return {};
         });
-        InsightSettings settings{.prices = prices_, .spike_threshold = {}};
+        InsightSettings settings{.prices = input_.prices, .spike_threshold = {}, .session = input_.session};
         if (config_.concurrency_spike_analysis.enable) settings.spike_threshold = config_.concurrency_spike_analysis.spike_threshold;
         result_.insights = compute_insights(view_, settings, runner_);
         for (const auto& session : view_.spans) result_.orphan_steps += session.orphans;
@@ -171,8 +171,8 @@ class Profiler {
         add_artefact("profile.json", to_pretty_json(own));
     }
 
+    const ProfileInput& input_;
     const ProfilerConfig& config_;
-    const PriceTable& prices_;
     const std::vector<event::SessionTrace>& sessions_;
     TraceView view_;
     AnalysisRunner runner_;

@@ -25,6 +25,7 @@ namespace plimsoll::profile {
 struct ProfileInput {
     std::vector<event::SessionTrace> sessions;  // a session that failed at once is there with no steps
     PriceTable prices;                          // empty: no costs
+    std::optional<std::size_t> session;         // an index; shown by itself beside the median, p95 and slowest session
 };
 
 struct Artefact {
