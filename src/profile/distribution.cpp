@@ -1,6 +1,7 @@
 #include "profile/distribution.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/stats.h"
 
@@ -27,16 +28,13 @@ json::value to_json(const Distribution& distribution) {
 Histogram make_histogram(const std::vector<double>& values) {
     if (values.empty()) return {};
     const auto [low, high] = std::ranges::minmax(values);
-    Histogram histogram{.low = low, .bin_width = (high - low) / static_cast<double>(kHistogramBins), .counts = {}};
-    if (histogram.bin_width <= 0) {
-        histogram.bin_width = 1;
-        histogram.counts = {values.size()};
-        return histogram;
-    }
-    histogram.counts.resize(kHistogramBins);
+    const auto rice = static_cast<std::size_t>(std::ceil(2 * std::cbrt(static_cast<double>(values.size()))));
+    const std::size_t bins = high > low ? std::min(rice, kMaxHistogramBins) : 1;
+    Histogram histogram{.low = low, .bin_width = high > low ? (high - low) / static_cast<double>(bins) : 1, .counts = {}};
+    histogram.counts.resize(bins);
     for (const double value : values) {
         const auto bin = static_cast<std::size_t>((value - low) / histogram.bin_width);
-        ++histogram.counts[std::min(bin, kHistogramBins - 1)];
+        ++histogram.counts[std::min(bin, bins - 1)];
     }
     return histogram;
 }

@@ -18,12 +18,13 @@ Distribution make_distribution(std::vector<double> values);
 // Without values: null, so that nobody takes the zeros for a measurement.
 json::value to_json(const Distribution& distribution);
 
-// Counts over equal bins from `low`, the last one closed; all zero without values.
+// Counts over equal bins from `low`, the last one closed; no bins without values. Their number is 2 ∛n rounded up (the Rice
+// rule), so that few values do not make a comb, and kMaxHistogramBins at most; equal values have one bin.
 struct Histogram {
     double low = 0, bin_width = 0;
     std::vector<std::size_t> counts;
 };
-inline constexpr std::size_t kHistogramBins = 40;
+inline constexpr std::size_t kMaxHistogramBins = 40;
 Histogram make_histogram(const std::vector<double>& values);
 json::value to_json(const Histogram& histogram);
 

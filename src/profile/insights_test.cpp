@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <numeric>
+
 #include "profile/trace_fixture.h"
 
 namespace plimsoll::profile {
@@ -93,10 +95,12 @@ TEST(ChosenSessionsTest, OneSessionIsAllThree) {
 }
 
 TEST(DistributionTest, HistogramCountsEveryValueOnce) {
-    const Histogram histogram = make_histogram({0, 1, 2, 39.99, 40});
-    EXPECT_EQ(histogram.counts.size(), kHistogramBins);
-    EXPECT_EQ(histogram.counts.front(), 1u);
-    EXPECT_EQ(histogram.counts.back(), 2u);
+    EXPECT_THAT(make_histogram({0, 1, 2, 3.99, 4}).counts, testing::ElementsAre(1, 1, 1, 2));
+    EXPECT_THAT(make_histogram({1, 2, 3, 4, 5, 6, 7, 8}).counts, testing::ElementsAre(2, 2, 2, 2));
+    std::vector<double> many(100'000);
+    std::iota(many.begin(), many.end(), 0);
+    EXPECT_THAT(make_histogram(many).counts,
+                testing::AllOf(testing::SizeIs(kMaxHistogramBins), testing::Each(many.size() / kMaxHistogramBins)));
     EXPECT_THAT(make_histogram({7, 7}).counts, testing::ElementsAre(2));
     EXPECT_THAT(make_histogram({}).counts, IsEmpty());
     EXPECT_TRUE(to_json(make_distribution({})).is_null());

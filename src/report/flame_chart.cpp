@@ -95,8 +95,7 @@ FlameChart make_flame_chart(const profile::FlameGraph& graph) {
 }
 
 FlameChart make_session_chart(const profile::ChosenSession& session) {
-    FlameChart chart{.title = fmt::format("Calls of session {} over time", session.session + 1),
-                     .x_title = "Time since the session's start"};
+    FlameChart chart{.title = fmt::format("Calls of session {} over time", session.session), .x_title = "Time since the session's start"};
     chart.seconds = session.runtime;
     if (session.runtime <= 0) return chart;
     // In the order of their start, callers before their calls, each takes the highest free row below its caller.

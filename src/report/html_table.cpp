@@ -33,8 +33,9 @@ std::string paragraph_html(const std::string& text) { return fmt::format("<p>{}<
 
 std::string format_percent(double share) {
     const double percent = 100 * share;
-    if (std::abs(percent) < 0.01) return "0 %";
-    return std::abs(percent) < 10 ? fmt::format("{:.1f} %", percent) : fmt::format("{:.0f} %", percent);
+    const double size = std::abs(percent);
+    if (size < 0.005) return "0 %";
+    return fmt::format("{:.{}f} %", percent, size < 0.1 ? 2 : size < 10 ? 1 : 0);
 }
 
 }  // namespace plimsoll::report

@@ -20,7 +20,7 @@ std::string table_html(const TableView& table);
 
 std::string paragraph_html(const std::string& text);  // escaped
 
-// "12 %", "0.4 %"; below one in ten thousand "0 %".
+// "12 %", "1.4 %", "0.05 %"; what rounds to nothing "0 %".
 std::string format_percent(double share);
 
 }  // namespace plimsoll::report

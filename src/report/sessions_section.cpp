@@ -20,8 +20,8 @@ std::vector<Bar> make_bars(const profile::ChosenSession& session) {
 
 std::string session_html(const profile::ChosenSession& session, const SessionText* text) {
     constexpr std::size_t kMaxQuestion = 300;
-    std::string out = fmt::format("<h3>{}: session {}, {}</h3>\n", escape_html(session.label), session.session + 1,
-                                  escape_html(format_duration(session.runtime)));
+    std::string out =
+        fmt::format("<h3>Session {}, {}: {}</h3>\n", session.session, format_duration(session.runtime), escape_html(session.label));
     if (text && !text->question.empty()) out += paragraph_html(shorten(text->question, kMaxQuestion));
     out += draw_flame_svg(make_session_chart(session));
     if (session.bars_left_out > 0) out += fmt::format("<p class=\"note\">{} more calls not read.</p>\n", session.bars_left_out);
