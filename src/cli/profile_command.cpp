@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 #include "base/files.h"
 #include "base/log.h"
@@ -26,6 +27,8 @@ struct ProfileFlags {
     std::vector<std::string> inputs;
     ConfigFlags config;
     std::string output_dir;
+    std::string prices;
+    std::optional<std::size_t> session;
     bool all = false;
     bool nat_compat = false;
 };
@@ -138,19 +141,22 @@ std::string render_summary(const profile::ProfileInput& input, const profile::Pr
 Result<void> profile_inputs(const ProfileFlags& flags) {
     const auto config = choose_analyses(flags);
     if (!config) return fail(config.error());
+    auto prices = load_prices(flags.prices);
+    if (!prices) return fail(prices.error());
     auto files = read_inputs(flags);
     if (!files) return fail(files.error());
     const std::string inputs = render_inputs(*files);
     PLIMSOLL_TRY(make_folder(flags.output_dir));
 
     record::JoinedTraces joined = record::join(std::move(*files));
-    const profile::ProfileInput input{std::move(joined.sessions), std::move(joined.skipped)};
-    const SavedProfile profile = save_profile(input, *config, flags.output_dir);
+    const profile::ProfileInput input{std::move(joined.sessions), std::move(joined.skipped), std::move(*prices), flags.session};
+    SavedProfile profile = save_profile(input, *config, flags.output_dir);
     PLIMSOLL_TRY(profile.saved);
+    const std::string summary = inputs + render_summary(input, profile.result);
     report::ReportView view{.title = "Plimsoll report", .headline = "One agent, profiled"};
-    add_profiled_run({fmt::format("{}", fmt::join(flags.inputs, ", ")), input.sessions, profile.result, nullptr, 0}, view);
+    add_profiled_run(fmt::format("{}", fmt::join(flags.inputs, ", ")), input.sessions, std::move(profile.result), nullptr, view);
     PLIMSOLL_TRY(save_report(std::move(view), fs::path(flags.output_dir) / "report.html"));
-    std::fputs((inputs + render_summary(input, profile.result)).c_str(), stdout);
+    std::fputs(summary.c_str(), stdout);
     std::printf("\nWritten to %s\n", fs::absolute(flags.output_dir).c_str());
     return {};
 }
@@ -171,6 +177,8 @@ void add_profile_command(CLI::App& app, Run& run) {
         ->required();
     add_config_flags(*command, flags->config, false);
     command->add_option("--output_dir,--output-dir", flags->output_dir, "folder to write")->required();
+    command->add_option("--prices", flags->prices, "YAML or JSON: for each model the price of a million tokens, input, output, cached");
+    command->add_option("--session", flags->session, "a session to show beside the median, p95 and slowest one, from 0");
     auto* all = command->add_flag("--all", flags->all, "every analysis");
     command->add_flag("--nat_compat,--nat-compat", flags->nat_compat, "NAT's numbers, its quirks included");
     all->excludes(command->get_option("--config_file"));

@@ -21,11 +21,12 @@ Result<void> save_gantt(const profile::ProfileResult& result, const std::filesys
 }  // namespace
 
 SavedProfile save_profile(const profile::ProfileInput& input, const profile::ProfilerConfig& config, const std::filesystem::path& folder) {
-    SavedProfile out{profile::profile(input, config), {}};
+    SavedProfile out;
     const auto note = [&out](Result<void> saved) {
         if (!saved && out.saved) out.saved = std::move(saved);
     };
-    for (const profile::Artefact& artefact : out.result.artefacts) note(save_file(folder / artefact.file_name, artefact.content));
+    out.result = profile::profile(
+        input, config, [&](const profile::Artefact& artefact) { note(save_file(folder / artefact.file_name, artefact.content)); });
     for (const auto& [analysis, error] : out.result.failures) log_warning("{}: {}", analysis, error.message);
     if (config.bottleneck_analysis.enable_nested_stack && !out.result.bars.empty()) note(save_gantt(out.result, folder));
     return out;

@@ -10,14 +10,13 @@
 
 namespace plimsoll::cli {
 
-struct ProfiledRun {
-    std::string source;  // folder or files, as the reader knows them
-    const std::vector<event::SessionTrace>& sessions;
-    const profile::ProfileResult& profile;
-    json::value rows;       // workflow_output.json, for questions and answers; may be null
-    std::size_t shown = 0;  // session whose waterfall is drawn; none when there are fewer
-};
-void add_profiled_run(const ProfiledRun& run, report::ReportView& view);
+// `source` names the folder or files; `rows` is workflow_output.json, for the questions and answers of the sessions shown one
+// by one, and may be null.
+void add_profiled_run(const std::string& source, const std::vector<event::SessionTrace>& sessions, profile::ProfileResult profile,
+                      const json::value& rows, report::ReportView& view);
+
+// The price table in a YAML or JSON file; an empty one for an empty name. Errors: config, naming the place; not_found.
+Result<profile::PriceTable> load_prices(const std::string& file);
 
 std::string format_percent(double share);
 

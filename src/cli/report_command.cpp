@@ -25,20 +25,22 @@ struct ReportFlags {
     std::string eval_dir;
     std::string sizing_dir;
     std::string output = "report.html";
-    std::size_t session = 0;
+    std::string prices;
+    std::optional<std::size_t> session;
     TargetFlags targets;
 };
 
 Result<void> add_eval(const ReportFlags& flags, report::ReportView& view) {
     auto traces = record::read_trace_file(flags.eval_dir);
     if (!traces) return fail(traces.error());
+    auto prices = load_prices(flags.prices);
+    if (!prices) return fail(prices.error());
     const auto rows_text = load_file(fs::path(flags.eval_dir) / "workflow_output.json");
     const auto rows = rows_text ? parse_json(*rows_text) : fail(rows_text.error());
     profile::ProfilerConfig config;
     config.base_metrics = true;
-    const profile::ProfileInput input{std::move(traces->sessions), std::move(traces->skipped)};
-    const profile::ProfileResult profile = profile::profile(input, config);
-    add_profiled_run({flags.eval_dir, input.sessions, profile, rows ? *rows : json::value(), flags.session}, view);
+    const profile::ProfileInput input{std::move(traces->sessions), std::move(traces->skipped), std::move(*prices), flags.session};
+    add_profiled_run(flags.eval_dir, input.sessions, profile::profile(input, config), rows ? *rows : json::value(), view);
     return {};
 }
 
@@ -129,7 +131,9 @@ void add_report_command(CLI::App& app, Run& run) {
     const auto flags = std::make_shared<ReportFlags>();
     command->add_option("--eval_dir,--eval-dir", flags->eval_dir, "run folder of an eval");
     command->add_option("--sizing_dir,--sizing-dir", flags->sizing_dir, "--calc_output_dir of a sizing calc");
-    command->add_option("--session", flags->session, "which session's waterfall to draw, from 0");
+    command->add_option("--session", flags->session, "a session to show beside the median, p95 and slowest one, from 0");
+    command->add_option("--prices", flags->prices,
+                        "YAML or JSON file with the price of a million tokens a model: prices: {m: {input, output, cached}}");
     command->add_option("-o,--output", flags->output, "file to write")->capture_default_str();
     add_target_flags(*command, flags->targets);
     command->callback([&run, flags] {

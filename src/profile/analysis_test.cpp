@@ -21,16 +21,9 @@ namespace {
 
 using testing::ElementsAre;
 
-std::vector<StepSpec> join(std::vector<std::vector<StepSpec>> calls) {
-    std::vector<StepSpec> all;
-    for (const auto& call : calls) all.insert(all.end(), call.begin(), call.end());
-    std::ranges::stable_sort(all, {}, &StepSpec::time);
-    return all;
-}
-
 // Six events of NAT's own tests: an LLM call around a tool call, and a tool call in another session.
 std::vector<event::SessionTrace> six_events() {
-    return {make_session(join({make_call("LLM", "u1", 1, 2, "llama-3"), make_call("TOOL", "u2", 1.5, 1.6, "weather-search", "u1")})),
+    return {make_session(join_calls({make_call("LLM", "u1", 1, 2, "llama-3"), make_call("TOOL", "u2", 1.5, 1.6, "weather-search", "u1")})),
             make_session(make_call("TOOL", "u3", 10, 11, "google-search"))};
 }
 
@@ -133,16 +126,16 @@ TEST(TokenUniquenessTest, WordsAreLowerCaseLettersAndDigits) {
 }
 
 TEST(CallTreeTest, OverlappingCallsAreSiblings) {
-    const std::vector<event::SessionTrace> sessions = {
-        make_session(join({make_call("TOOL", "a", 0, 2, "a"), make_call("TOOL", "b", 1, 3, "b"), make_call("TOOL", "c", 4, 5, "c")}))};
+    const std::vector<event::SessionTrace> sessions = {make_session(
+        join_calls({make_call("TOOL", "a", 0, 2, "a"), make_call("TOOL", "b", 1, 3, "b"), make_call("TOOL", "c", 4, 5, "c")}))};
     const TraceView view = make_trace_view(sessions);
     for (const Call& call : make_call_tree(view, is_call)) EXPECT_FALSE(call.parent.has_value());
 }
 
 TEST(CallTreeTest, SelfTimeIsWhatNoChildCovers) {
     const std::vector<event::SessionTrace> sessions = {
-        make_session(join({make_call("FUNCTION", "f", 0, 10, "f"), make_call("TOOL", "a", 1, 4, "a", "f"),
-                           make_call("TOOL", "b", 2, 6, "b", "f"), make_call("TOOL", "c", 9, 12, "c", "f")}))};
+        make_session(join_calls({make_call("FUNCTION", "f", 0, 10, "f"), make_call("TOOL", "a", 1, 4, "a", "f"),
+                                 make_call("TOOL", "b", 2, 6, "b", "f"), make_call("TOOL", "c", 9, 12, "c", "f")}))};
     const TraceView view = make_trace_view(sessions);
     const CallTree tree = make_call_tree(view, is_call);
     ASSERT_EQ(tree.size(), 4u);
@@ -151,8 +144,8 @@ TEST(CallTreeTest, SelfTimeIsWhatNoChildCovers) {
 }
 
 TEST(CallTreeTest, LeftOutSpansPassTheirChildrenUp) {
-    const std::vector<event::SessionTrace> sessions = {make_session(
-        join({make_call("FUNCTION", "f", 0, 10, "f"), make_call("TASK", "t", 1, 9, "t", "f"), make_call("LLM", "l", 2, 8, "l", "t")}))};
+    const std::vector<event::SessionTrace> sessions = {make_session(join_calls(
+        {make_call("FUNCTION", "f", 0, 10, "f"), make_call("TASK", "t", 1, 9, "t", "f"), make_call("LLM", "l", 2, 8, "l", "t")}))};
     const TraceView view = make_trace_view(sessions);
     const CallTree tree = make_call_tree(view, is_nested_call);
     ASSERT_EQ(tree.size(), 2u);
@@ -161,7 +154,7 @@ TEST(CallTreeTest, LeftOutSpansPassTheirChildrenUp) {
 }
 
 TEST(CallTreeTest, FunctionStandsInForAnUnknownParent) {
-    auto session = make_session(join({make_call("FUNCTION", "agent-id", 0, 10, "agent"), make_call("LLM", "l", 2, 8, "l", "gone")}));
+    auto session = make_session(join_calls({make_call("FUNCTION", "agent-id", 0, 10, "agent"), make_call("LLM", "l", 2, 8, "l", "gone")}));
     const std::vector<event::SessionTrace> sessions = {session};
     const TraceView view = make_trace_view(sessions);
     const CallTree tree = make_call_tree(view, is_call);
@@ -170,8 +163,8 @@ TEST(CallTreeTest, FunctionStandsInForAnUnknownParent) {
 }
 
 TEST(CallTreeTest, CircleOfParentsIsCut) {
-    const std::vector<event::SessionTrace> sessions = {make_session(
-        join({make_call("TOOL", "a", 0, 5, "a", "b"), make_call("TOOL", "b", 1, 4, "b", "a"), make_call("TOOL", "c", 2, 3, "c", "c")}))};
+    const std::vector<event::SessionTrace> sessions = {make_session(join_calls(
+        {make_call("TOOL", "a", 0, 5, "a", "b"), make_call("TOOL", "b", 1, 4, "b", "a"), make_call("TOOL", "c", 2, 3, "c", "c")}))};
     const TraceView view = make_trace_view(sessions);
     const CallTree tree = make_call_tree(view, is_call);
     ASSERT_EQ(tree.size(), 3u);
@@ -219,7 +212,8 @@ TEST(SimpleStackTest, OneRowAnOperation) {
 }
 
 TEST(SimpleStackTest, CallsThatMeetDoNotOverlap) {
-    const std::vector<event::SessionTrace> sessions = {make_session(join({make_call("LLM", "b", 0, 1), make_call("LLM", "a", 1, 2)}))};
+    const std::vector<event::SessionTrace> sessions = {
+        make_session(join_calls({make_call("LLM", "b", 0, 1), make_call("LLM", "a", 1, 2)}))};
     const auto output = analyse_simple_stack(collect_operations(make_trace_view(sessions)));
     EXPECT_EQ(output.metrics.at("LLM:m").at("max_concurrency").to_number<int>(), 1);
 }

@@ -85,12 +85,12 @@ class WorkflowReport {
 class Profiler {
   public:
     Profiler(const ProfileInput& input, const ProfilerConfig& config, const ArtefactSink& sink)
-        : config_(config),
+        : input_(input),
+          config_(config),
           sink_(sink),
           nat_(config.nat_compat),
           text_of_(nat_ ? to_python_text : to_plain_text),
           sessions_(input.sessions),
-          skipped_(input.skipped),
           view_(make_trace_view(input.sessions)) {}
 
     ProfileResult run() {
@@ -233,23 +233,28 @@ class Profiler {
             result_.call_timeline = compute_call_timeline(view_);
             return {};
         });
+        InsightSettings settings{.prices = input_.prices, .spike_threshold = {}, .session = input_.session};
+        if (config_.concurrency_spike_analysis.enable) settings.spike_threshold = config_.concurrency_spike_analysis.spike_threshold;
+        result_.insights = compute_insights(view_, settings, runner_);
         for (const auto& session : view_.spans) result_.orphan_steps += session.orphans;
         json::array failures;
         for (const auto& [name, error] : runner_.failures())
             failures.push_back({{"analysis", name}, {"code", to_string(error.code)}, {"message", error.message}});
-        add_artefact("profile.json", to_pretty_json({{"sessions", sessions_.size()},
-                                                     {"skipped", event::to_json(skipped_)},
-                                                     {"orphan_steps", result_.orphan_steps},
-                                                     {"step_latencies", to_json(result_.step_latencies)},
-                                                     {"failures", std::move(failures)}}));
+        json::object own = {{"sessions", sessions_.size()},
+                            {"skipped", event::to_json(input_.skipped)},
+                            {"orphan_steps", result_.orphan_steps},
+                            {"step_latencies", to_json(result_.step_latencies)}};
+        for (auto& [name, value] : to_json(result_.insights)) own[name] = std::move(value);
+        own["failures"] = std::move(failures);
+        add_artefact("profile.json", to_pretty_json(own));
     }
 
+    const ProfileInput& input_;
     const ProfilerConfig& config_;
     const ArtefactSink& sink_;
     const bool nat_;
     const TextOf text_of_;
     const std::vector<event::SessionTrace>& sessions_;
-    const event::SkipReport& skipped_;
     TraceView view_;
     AnalysisRunner runner_;
     ProfileResult result_;

@@ -17,6 +17,7 @@
 #include "profile/analysis_runner.h"
 #include "profile/concurrency.h"
 #include "profile/confidence.h"
+#include "profile/insights.h"
 #include "profile/profiler_config.h"
 #include "profile/step_latency.h"
 
@@ -25,6 +26,8 @@ namespace plimsoll::profile {
 struct ProfileInput {
     std::vector<event::SessionTrace> sessions;  // a session that failed at once is there with no steps
     event::SkipReport skipped;                  // what could not be read; repeated in profile.json
+    PriceTable prices;                          // empty: no costs
+    std::optional<std::size_t> session;         // an index; shown by itself beside the median, p95 and slowest session
 };
 
 struct Artefact {
@@ -57,6 +60,7 @@ struct ProfileResult {
     std::vector<StepLatency> step_latencies;  // largest share of self time first
     std::vector<Segment> call_timeline;       // LLM and tool calls in flight over the run
     std::size_t orphan_steps = 0;             // ENDs and CHUNKs without a START
+    Insights insights;
 
     std::vector<AnalysisRunner::Timing> timings;
     std::vector<std::pair<std::string, Error>> failures;  // by the name of the analysis

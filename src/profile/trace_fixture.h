@@ -26,6 +26,13 @@ event::SessionTrace make_session(const std::vector<StepSpec>& specs);
 std::vector<StepSpec> make_call(const std::string& category, const std::string& uuid, double start, double end,
                                 const std::string& name = "m", const std::string& parent = "root");
 
+// The steps of several calls in the order of time.
+std::vector<StepSpec> join_calls(const std::vector<std::vector<StepSpec>>& calls);
+
+// Makes the step's END carry a failure, as the recorder writes it.
+void set_error(event::SessionTrace& session, const std::string& uuid, ErrorCode code);
+void set_metadata(event::SessionTrace& session, const std::string& uuid, event::Phase phase, const json::value& metadata);
+
 // Full path of tests/goldens/<file>.
 std::string golden_path(const std::string& file);
 // tests/goldens/<file>, or what <file>.gz there holds; empty when there is neither.

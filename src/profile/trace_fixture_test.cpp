@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <filesystem>
@@ -70,6 +71,21 @@ std::vector<StepSpec> make_call(const std::string& category, const std::string& 
             {.type = category + "_END", .time = end, .uuid = uuid, .name = name, .parent = parent}};
 }
 
+std::vector<StepSpec> join_calls(const std::vector<std::vector<StepSpec>>& calls) {
+    std::vector<StepSpec> all;
+    for (const auto& call : calls) all.insert(all.end(), call.begin(), call.end());
+    std::ranges::stable_sort(all, {}, &StepSpec::time);
+    return all;
+}
+
+void set_metadata(event::SessionTrace& session, const std::string& uuid, event::Phase phase, const json::value& metadata) {
+    for (event::Step& step : session.steps)
+        if (step.payload.uuid == uuid && step.payload.event_type.phase == phase) step.payload.metadata = metadata;
+}
+
+void set_error(event::SessionTrace& session, const std::string& uuid, ErrorCode code) {
+    set_metadata(session, uuid, event::Phase::end, {{"error", {{"code", to_string(code)}, {"message", "as the test wants"}}}});
+}
 std::string golden_path(const std::string& file) { return std::string(PLIMSOLL_SOURCE_DIR) + "/tests/goldens/" + file; }
 
 std::string load_golden(const std::string& file) {

@@ -20,6 +20,9 @@ inline constexpr Color kInk{0x1f, 0x29, 0x37};
 inline constexpr Color kMuted{0x6b, 0x72, 0x80};
 inline constexpr Color kGrid{0xe5, 0xe7, 0xeb};
 inline constexpr Color kWhite{0xff, 0xff, 0xff};
+// Text and edges on a shape of a strong colour; a colour of its own, so that a dark page can turn it dark.
+inline constexpr Color kOnShape{0xfe, 0xfe, 0xfe};
+inline constexpr Color kOnOrange{0x11, 0x18, 0x27};
 inline constexpr Color kBlue{0x2b, 0x6c, 0xb0};
 inline constexpr Color kGreen{0x2f, 0x85, 0x5a};
 inline constexpr Color kOrange{0xdd, 0x8b, 0x20};

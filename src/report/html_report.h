@@ -1,37 +1,40 @@
 // One self-contained HTML file: pictures inline as SVG, no script, nothing fetched. It renders what it is given and
 // computes nothing.
+//
+//   ReportView view;
+//   add_profile(view, profile::profile(input, config));   // facts, findings and the sections of a profiled run
+//   save_file("report.html", render_html(view));
+//
+// Its size is bounded whatever the run's: pictures cap what they draw and tables their rows, and say so.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "profile/profiler.h"
+#include "report/html_table.h"
 #include "report/sizing_plots.h"
-#include "report/waterfall.h"
 
 namespace plimsoll::report {
-
-struct TableView {
-    std::vector<std::string> head;
-    std::vector<std::vector<std::string>> rows;
-    std::size_t text_columns = 1;  // so many from the left are text, the rest numbers set to the right
-};
 
 struct Fact {
     std::string value;  // "12.3 s"
     std::string label;  // "p95 workflow runtime"
 };
 
-struct SessionView {
-    std::string title;  // the question
-    std::vector<Bar> bars;
+// What a session was about.
+struct SessionText {
+    std::string question;
     std::string answer;  // Markdown as the session returned it
 };
 
-struct StepLatencyView {
-    std::string name;  // "LLM smollm2"
-    event::Category category = event::Category::llm;
-    double p50 = 0, p95 = 0;  // seconds
+// The common beginnings of a run's prompts.
+struct PrefixNode {
+    std::string text;
+    std::size_t count = 0;  // prompts that begin with it
+    std::vector<PrefixNode> children;
 };
 
 struct SizingView {
@@ -45,12 +48,15 @@ struct ReportView {
     std::string headline;
     std::vector<Fact> facts;
     std::optional<SizingView> sizing;
-    std::optional<SessionView> session;
-    std::vector<StepLatencyView> step_latencies;
-    TableView step_table;
     std::vector<std::string> findings;  // sentences, most important first
-    std::vector<Fact> about;            // config file, date, version, machine
+    std::optional<profile::ProfileResult> profile;
+    std::map<std::size_t, SessionText> session_texts;  // by index in the run
+    std::optional<PrefixNode> prefixes;
+    std::vector<Fact> about;  // config file, date, version, machine
 };
+
+// Keeps `profile` for the page and says the most important of it in facts and findings.
+void add_profile(ReportView& view, profile::ProfileResult profile);
 
 std::string render_html(const ReportView& view);
 

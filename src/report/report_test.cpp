@@ -1,41 +1,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "report/html_report.h"
 #include "report/markdown.h"
+#include "report/sizing_plots.h"
+#include "report/waterfall.h"
 
 namespace plimsoll::report {
 namespace {
 
 using testing::HasSubstr;
 using testing::Not;
-
-event::Span make_span(std::string id, std::string parent, event::Category category, double start, double end) {
-    event::Span span;
-    span.uuid = std::move(id);
-    span.parent_id = std::move(parent);
-    span.name = span.uuid;
-    span.category = category;
-    span.start = start;
-    span.end = end;
-    return span;
-}
-
-TEST(Waterfall, NestsParallelCallsByParent) {
-    const std::vector<event::Span> spans = {
-        make_span("w", "root", event::Category::workflow, 0, 10), make_span("a", "w", event::Category::tool, 1, 5),
-        make_span("b", "w", event::Category::tool, 2, 6), make_span("c", "a", event::Category::llm, 3, 4)};
-    const auto bars = make_bars(spans);
-    std::vector<std::pair<std::string, int>> seen;
-    for (const Bar& bar : bars) seen.emplace_back(bar.name, bar.depth);
-    EXPECT_THAT(seen, testing::ElementsAre(std::pair("w", 0), std::pair("a", 1), std::pair("c", 2), std::pair("b", 1)));
-}
-
-TEST(Waterfall, OrphansAndSelfParentsAreTops) {
-    const std::vector<event::Span> spans = {make_span("a", "gone", event::Category::tool, 0, 1),
-                                            make_span("b", "b", event::Category::tool, 0, 1)};
-    EXPECT_EQ(make_bars(spans).size(), 2u);
-}
 
 TEST(Waterfall, DrawsNothingAndTooMuch) {
     EXPECT_THAT(*draw_waterfall_svg({}), HasSubstr("<svg"));
@@ -69,17 +43,6 @@ TEST(SizingPlots, AnalysisNeedsAFit) {
     metric.fit = FitView{1, 1, 1, {2}};
     EXPECT_THAT(*draw_analysis_png({metric}), testing::StartsWith("\x89PNG"));
     EXPECT_THAT(*draw_simple_png({metric}), testing::StartsWith("\x89PNG"));
-}
-
-TEST(Html, EscapesWhatCameFromOutside) {
-    ReportView view;
-    view.title = "<script>alert(1)</script>";
-    view.session = SessionView{"<b>q</b>", {Bar{event::Category::llm, "\"><img src=x>", 0, 1}}, "# <i>x</i>\n\n<script>"};
-    const std::string html = render_html(view);
-    EXPECT_THAT(html, Not(HasSubstr("<script")));
-    EXPECT_THAT(html, Not(HasSubstr("<img")));
-    EXPECT_THAT(html, Not(HasSubstr("<i>x")));
-    EXPECT_THAT(html, Not(HasSubstr("http://localhost")));
 }
 
 TEST(Markdown, RendersTheReportsShape) {

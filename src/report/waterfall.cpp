@@ -4,37 +4,12 @@
 
 #include <algorithm>
 #include <array>
-#include <unordered_map>
+#include <span>
 
 #include "report/plot.h"
 
 namespace plimsoll::report {
 namespace {
-
-using Children = std::unordered_map<std::string_view, std::vector<const event::Span*>>;
-
-Bar make_bar(const event::Span& span, int depth) {
-    Bar bar{span.category, span.name, span.start, span.end, depth, span.error.has_value(), std::nullopt};
-    if (!span.token_times.empty()) bar.first_token = span.token_times.front();
-    return bar;
-}
-
-// Explicit stack: a hostile trace may nest deeper than the machine's own.
-void append_tree(const Children& children, std::string_view root, std::vector<Bar>& bars) {
-    std::vector<std::pair<const event::Span*, int>> stack;
-    const auto push_children = [&](std::string_view parent, int depth) {
-        const auto found = children.find(parent);
-        if (found == children.end()) return;
-        for (auto child = found->second.rbegin(); child != found->second.rend(); ++child) stack.emplace_back(*child, depth);
-    };
-    push_children(root, 0);
-    while (!stack.empty()) {
-        const auto [span, depth] = stack.back();
-        stack.pop_back();
-        bars.push_back(make_bar(*span, depth));
-        push_children(span->uuid, depth + 1);
-    }
-}
 
 struct TimeRange {
     double start = 0, end = 1;
@@ -46,6 +21,21 @@ TimeRange range_of(std::span<const Bar> bars) {
     for (const Bar& bar : bars) range = {std::min(range.start, bar.start), std::max(range.end, bar.end)};
     if (range.end <= range.start) range.end = range.start + 1e-3;
     return range;
+}
+
+void draw_legend(Canvas& canvas, Point at) {
+    struct Entry {
+        Color color;
+        std::string_view name;
+    };
+    constexpr double kSpacing = 110, kSide = 11;
+    using enum event::Category;
+    for (const Entry& entry : {Entry{color_of(llm), "LLM"}, Entry{color_of(tool), "TOOL"}, Entry{color_of(function), "FUNCTION"},
+                               Entry{color_of(span), "other"}, Entry{kRed, "failed"}}) {
+        canvas.rectangle({at.x, at.y - kSide + 1}, kSide, kSide, entry.color);
+        canvas.text({at.x + kSide + 6, at.y}, entry.name, {.size = 12, .color = kMuted});
+        at.x += kSpacing;
+    }
 }
 
 }  // namespace
@@ -60,32 +50,18 @@ Color color_of(event::Category category) {
     }
 }
 
-std::vector<Bar> make_bars(std::span<const event::Span> spans) {
-    Children children;
-    std::unordered_map<std::string_view, bool> known;
-    for (const event::Span& span : spans) known[span.uuid] = true;
-    for (const event::Span& span : spans) {
-        const bool is_top = span.parent_id == span.uuid || !known.contains(span.parent_id);
-        children[is_top ? std::string_view("root") : std::string_view(span.parent_id)].push_back(&span);
-    }
-    std::vector<Bar> bars;
-    bars.reserve(spans.size());
-    append_tree(children, "root", bars);
-    return bars;
-}
-
-Result<std::string> draw_gantt_png(std::vector<Bar> bars) {
+Result<std::string> draw_gantt_png(std::vector<Bar> bars, std::string title) {
     std::ranges::sort(bars, {}, &Bar::start);
     const std::size_t all = bars.size();
     if (bars.size() > kMaxGanttBars) bars.resize(kMaxGanttBars);
     constexpr double kWidth = 1500, kHeight = 1125;
     auto canvas = make_png_canvas(kWidth, kHeight, 2);
-    const double left = 250, right = kWidth - 30, top = 60, bottom = kHeight - 60;
-    std::string title = "Gantt Chart of Nested Calls (All Examples)";
+    const double left = 250, right = kWidth - 30, top = 68, bottom = kHeight - 60;
     if (bars.size() < all) title += fmt::format(", first {} of {} calls", bars.size(), all);
     canvas->text({kWidth / 2, 34}, title, {.size = 18, .anchor = Anchor::middle, .bold = true});
     if (bars.empty()) return canvas->finish();
 
+    draw_legend(*canvas, {left, 52});
     const TimeRange range = range_of(bars);
     const auto ticks = nice_ticks(0, range.seconds(), 10);
     const auto x_of = [&](double seconds) { return left + seconds / ticks.back() * (right - left); };
@@ -142,9 +118,11 @@ Result<std::string> draw_waterfall_svg(std::vector<Bar> bars) {
         canvas->rectangle({x, y + 3}, width, kRow - 6, color, tooltip);
         if (bar.first_token)
             canvas->rectangle({x, y + 3}, std::max(0.0, x_of(*bar.first_token) - x), kRow - 6, {255, 255, 255, 0.45}, tooltip);
+        if (bar.on_path) canvas->frame({x, y + 3}, width, kRow - 6, kInk);
         const double indent = 10.0 * std::min(bar.depth, 12);
         canvas->text({4 + indent, y + 14}, shorten(label, static_cast<std::size_t>(std::max(12.0, 44 - indent / 7))), {.size = 12});
-        canvas->text({x + width + 5, y + 14}, format_duration(bar.end - bar.start), {.size = 10.5, .color = kMuted});
+        canvas->text({x + width + 5, y + 14}, format_duration(bar.end - bar.start) + (bar.failed ? " ✕ failed" : ""),
+                     {.size = 10.5, .color = kMuted});
     }
     if (bars.size() < all)
         canvas->text({4, height - 8}, fmt::format("{} more calls not drawn", all - bars.size()), {.size = 11, .color = kMuted});

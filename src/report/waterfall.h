@@ -2,11 +2,10 @@
 #pragma once
 
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
-#include "event/span.h"
+#include "event/step.h"
 #include "report/canvas.h"
 
 namespace plimsoll::report {
@@ -18,19 +17,18 @@ struct Bar {
     int depth = 0;              // in the call tree
     bool failed = false;
     std::optional<double> first_token;  // time of it, same origin
+    bool on_path = false;               // of the session's critical path
 };
 
 Color color_of(event::Category category);
 
-// Bars of one session's spans in tree order: a parent above its children, siblings by start.
-std::vector<Bar> make_bars(std::span<const event::Span> spans);
-
 // NAT's `gantt_chart.png` (3000 × 2250 pixels): one bar a call, sorted by start. Beyond kMaxGanttBars only the first ones are
 // drawn and the title says so.
 inline constexpr std::size_t kMaxGanttBars = 150;
-Result<std::string> draw_gantt_png(std::vector<Bar> bars);
+Result<std::string> draw_gantt_png(std::vector<Bar> bars, std::string title = "Gantt Chart of Nested Calls (All Examples)");
 
-// One session as inline SVG: a line a call, indented by depth, the wait for the first token hatched lighter.
+// One session as inline SVG: bars in tree order, a line a call, indented by depth, the wait for the first token lighter, the
+// critical path outlined.
 inline constexpr std::size_t kMaxWaterfallBars = 120;
 Result<std::string> draw_waterfall_svg(std::vector<Bar> bars);
 

@@ -1,0 +1,72 @@
+#include "profile/flame_graph.h"
+
+#include <map>
+
+namespace plimsoll::profile {
+namespace {
+
+struct Merged {
+    FlameNode node;
+    std::vector<std::size_t> children;
+};
+
+// In the order of first calls. Calls below kMaxFlameDepth merge into none.
+std::vector<Merged> merge_paths(const RunGraph& graph, std::vector<std::size_t>& roots, std::size_t& too_deep) {
+    std::vector<Merged> merged;
+    std::map<std::pair<std::optional<std::size_t>, std::size_t>, std::size_t> known;  // parent and step -> index
+    std::vector<std::optional<std::size_t>> node_of(graph.calls.size());
+    for (std::size_t i = 0; i < graph.calls.size(); ++i) {
+        const Call& call = graph.calls[i];
+        if (call.depth >= kMaxFlameDepth) {
+            ++too_deep;
+            continue;
+        }
+        const std::optional<std::size_t> parent = call.parent ? node_of[*call.parent] : std::nullopt;
+        const auto [found, is_new] = known.try_emplace({parent, graph.step_of[i]}, merged.size());
+        if (is_new) {
+            (parent ? merged[*parent].children : roots).push_back(merged.size());
+            merged.push_back({{.parent = parent, .depth = call.depth, .category = call.span->category, .name = call_name(*call.span)}, {}});
+        }
+        FlameNode& node = merged[found->second].node;
+        ++node.calls;
+        node.seconds += call.subtree_time;
+        node.self_seconds += call.self_time;
+        node_of[i] = found->second;
+    }
+    return merged;
+}
+
+}  // namespace
+
+FlameGraph make_flame_graph(const RunGraph& graph) {
+    FlameGraph flame;
+    std::vector<std::size_t> roots;
+    std::vector<Merged> merged = merge_paths(graph, roots, flame.left_out);
+    for (const std::size_t root : roots) flame.seconds += merged[root].node.seconds;
+
+    struct Pending {
+        std::size_t index;
+        std::optional<std::size_t> parent;
+    };
+    std::vector<Pending> stack;
+    const auto push_reversed = [&](const std::vector<std::size_t>& list, std::optional<std::size_t> parent) {
+        for (auto i = list.rbegin(); i != list.rend(); ++i) stack.push_back({*i, parent});
+    };
+    push_reversed(roots, std::nullopt);
+    while (!stack.empty()) {
+        const auto [index, parent] = stack.back();
+        stack.pop_back();
+        push_reversed(merged[index].children, flame.nodes.size());
+        const FlameNode& node = merged[index].node;
+        if (node.seconds < kLeastFlameShare * flame.seconds || flame.seconds <= 0) {
+            // What is below is smaller still: it comes by here too, and is counted.
+            ++flame.left_out;
+            continue;
+        }
+        flame.nodes.push_back(node);
+        flame.nodes.back().parent = parent;
+    }
+    return flame;
+}
+
+}  // namespace plimsoll::profile

@@ -1,0 +1,34 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "report/sections.h"
+
+namespace plimsoll::report {
+
+std::string path_section(const profile::CriticalPaths& paths) {
+    if (paths.steps.empty() || paths.runtime <= 0) return "";
+    TableView table{.head = {"Step", "Calls", "On the path", "Share of runtime", "Share of all work"}};
+    constexpr double kWorthShowing = 0.0005;
+    std::size_t small = 0;
+    for (const profile::StepPath& step : paths.steps) {
+        if (std::max(step.path_share, step.self_share) < kWorthShowing) {
+            ++small;
+            continue;
+        }
+        table.rows.push_back({to_string(step.step), fmt::format("{}", step.calls), fmt::format("{}", step.calls_on_path),
+                              format_percent(step.path_share), format_percent(step.self_share)});
+    }
+    std::string body = paragraph_html(
+        "The calls that determined when each session ended. Only a step with a share of the runtime makes sessions shorter when it gets "
+        "faster; work beside the path does not.");
+    body += table_html(table);
+    if (small > 0)
+        body += fmt::format("<p class=\"note\">{} more steps have less than {} of both and are not shown.</p>\n", small,
+                            format_percent(kWorthShowing));
+    if (paths.outside_share >= kWorthShowing)
+        body += paragraph_html(fmt::format("{} of the runtime is outside any call.", format_percent(paths.outside_share)));
+    return section_html("path", "Critical path", body);
+}
+
+}  // namespace plimsoll::report
