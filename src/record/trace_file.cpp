@@ -210,6 +210,7 @@ Result<ReadTraces> read_folder(const fs::path& folder) {
             const fs::path path = folder / (std::string(name) + suffix);
             if (!fs::exists(path)) continue;
             auto traces = read_file(path);
+            if (traces && first_error) traces->skipped.add("file without a session", first_error->message);
             if (traces) return traces;
             if (!first_error) first_error = traces.error();
         }
