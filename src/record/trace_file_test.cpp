@@ -264,6 +264,22 @@ TEST(TraceFile, GarbageInTheMiddleCostsOneSession) {
     EXPECT_EQ(count_of(traces, "damaged span"), 1u);
 }
 
+TEST(TraceFile, BytesInsertedIntoProtobufCostOneSpan) {
+    const event::SessionInfo info{.run_id = "run-9", .trace_id = "0af7651916cd43dd8448eb211c80319c"};
+    std::vector<std::string> spans;
+    for (int i = 0; i < 20; ++i) {
+        event::Step start;
+        start.payload = {.event_type = {Category::llm, event::Phase::start}, .event_timestamp = 5, .name = "m", .uuid = std::to_string(i)};
+        spans.push_back(encode_span(info, {start, nullptr, 5, 7, {}, {}}));
+    }
+    std::string bytes = encode_request(make_resource("p", {}), spans);
+    bytes.insert(bytes.size() / 2, "some garbage");
+    const ReadTraces traces = parse(bytes);
+    ASSERT_EQ(traces.sessions.size(), 1u);
+    EXPECT_GE(event::pair_spans(traces.sessions[0].steps).spans.size(), 19u);
+    EXPECT_FALSE(traces.skipped.empty());
+}
+
 TEST(TraceFile, OddSpans) {
     const auto span = [](const std::string& fields) { return fmt::format("{{\"traceId\": \"a1\", {}}}", fields); };
     const std::string text = fmt::format(
