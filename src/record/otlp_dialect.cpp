@@ -130,11 +130,22 @@ std::int64_t count_of(const json::object& attributes, Keys keys) {
     return number >= 0 && number <= kMaxCount ? static_cast<std::int64_t>(number) : 0;
 }
 
+bool is_deeper(const json::value& value, int levels) {
+    if (levels == 0) return value.is_structured();
+    if (const auto* list = value.if_array())
+        return std::ranges::any_of(*list, [&](const auto& item) { return is_deeper(item, levels - 1); });
+    if (const auto* members = value.if_object())
+        return std::ranges::any_of(*members, [&](const auto& member) { return is_deeper(member.value(), levels - 1); });
+    return false;
+}
+
+// Deeply nested texts stay texts: inside a step they would nest deeper than parse_json() reads.
 json::value parsed_or_text(const json::value& value) {
+    constexpr int kMaxLevels = 32;
     const auto* text = value.if_string();
     if (!text || text->empty() || !std::string_view("{[\"").contains(text->front())) return value;
     auto parsed = parse_json(*text);
-    return parsed ? std::move(*parsed) : value;
+    return parsed && !is_deeper(*parsed, kMaxLevels) ? std::move(*parsed) : value;
 }
 
 json::value messages_of(const json::object& attributes, std::span<const MessageKeys> dialects) {

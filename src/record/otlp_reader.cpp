@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <set>
 
 #include "base/json_values.h"
 #include "record/otlp_wire.h"
@@ -145,6 +146,37 @@ void wire_spans(std::string_view bytes, std::string_view whole, int level, ReadS
         out.skipped.add("protobuf ends early or is damaged", fmt::format("byte {}", place(reader.rest())));
 }
 
+// A span as exporters write it begins with its length, a trace id of 16 bytes and a span id of 8.
+bool begins_span(std::string_view bytes, std::size_t at) {
+    return at + 20 <= bytes.size() && bytes.substr(at, 2) == "\x0a\x10" && bytes.substr(at + 18, 2) == "\x12\x08";
+}
+
+// Length of the span that begins at `at`, from the bytes in front of it; 0 when they are none.
+std::size_t length_before(std::string_view bytes, std::size_t at) {
+    constexpr char kSpanTag = 2 << 3 | 2;
+    constexpr std::size_t kMaxLengthBytes = 4;
+    for (std::size_t size = 1; size <= kMaxLengthBytes && size < at; ++size) {
+        std::string_view varint = bytes.substr(at - size, size);
+        std::uint64_t length = 0;
+        if (bytes[at - size - 1] == kSpanTag && WireReader::read_varint(varint, length) && varint.empty()) return length;
+    }
+    return 0;
+}
+
+// Inserted or lost bytes make every length around them wrong: the spans behind them are found by how they begin.
+void find_lost_spans(std::string_view bytes, ReadSpans& out) {
+    std::set<std::pair<std::string, std::string>> known;
+    for (const ReadSpan& span : out.spans) known.emplace(span.trace_id, span.span_id);
+    for (std::size_t at = 0; (at = bytes.find("\x0a\x10", at)) != std::string_view::npos; ++at) {
+        const std::size_t length = begins_span(bytes, at) ? length_before(bytes, at) : 0;
+        if (length == 0 || length > bytes.size() - at) continue;
+        WireReader reader(bytes.substr(at, length));
+        ReadSpan span = wire_span(reader);
+        if (!reader.damaged() && flaw(span).empty() && known.emplace(span.trace_id, span.span_id).second)
+            out.spans.push_back(std::move(span));
+    }
+}
+
 const json::value* find_either(const json::value& object, std::string_view camel, std::string_view snake) {
     const auto* found = find(object, camel);
     return found ? found : find(object, snake);
@@ -248,6 +280,7 @@ std::size_t find_spans(std::string_view text, std::size_t at) {
 ReadSpans read_otlp_protobuf(std::string_view bytes) {
     ReadSpans out;
     wire_spans(bytes, bytes, 0, out);
+    if (!out.skipped.empty()) find_lost_spans(bytes, out);
     return out;
 }
 

@@ -146,7 +146,10 @@ class SessionBuilder {
         end.payload.metadata = metadata_of(span);
         if (json::value output = output_of(span); !output.is_null()) end.payload.data = event::StepData{.output = std::move(output)};
         if (node.category == Category::llm) end.payload.usage_info = usage_of(span);
-        if (const auto error = error_of(span)) {
+        const auto error = error_of(span);
+        // A foreign member of that name must not read as a failure.
+        if (auto* metadata = end.payload.metadata.if_object(); metadata && !error) metadata->erase("error");
+        if (error) {
             if (!end.payload.metadata.is_object()) end.payload.metadata = json::object();
             end.payload.metadata.get_object()["error"] = {{"code", to_string(error->code)}, {"message", error->message}};
         }
@@ -205,6 +208,8 @@ Groups group(const std::vector<ReadSpan>& spans) {
 
 void remove_repeated(std::vector<ReadSpan>& spans, event::SkipReport& skipped) {
     std::unordered_set<std::string> seen;
+    // Of a span that was exported while it ran and once more when it ended, the ended one stays.
+    std::ranges::stable_partition(spans, [](const ReadSpan& span) { return span.end > 0; });
     const auto removed = std::ranges::remove_if(spans, [&](const ReadSpan& span) {
         const bool repeated = !seen.insert(span.trace_id + span.span_id).second;
         if (repeated) skipped.add("repeated span", "span " + span.span_id);

@@ -146,14 +146,19 @@ ReadSpans read_framed(std::string_view bytes, std::uint64_t max_bytes) {
     return all;
 }
 
-// Whichever reading of the bytes finds most spans; a wrong one finds none as a rule.
+bool is_better(const ReadSpans& a, const ReadSpans& b) {
+    if (a.spans.size() != b.spans.size()) return a.spans.size() > b.spans.size();
+    return a.skipped.count() < b.skipped.count();
+}
+
+// Whichever reading of the bytes finds most spans with least damage.
 ReadTraces from_protobuf(std::string_view bytes, std::uint64_t max_bytes) {
     ReadSpans best = read_otlp_protobuf(bytes);
     if (!best.skipped.empty() || best.spans.empty()) {
         ReadSpans delimited = read_delimited(bytes);
-        if (delimited.spans.size() > best.spans.size()) best = std::move(delimited);
+        if (is_better(delimited, best)) best = std::move(delimited);
         ReadSpans framed = bytes.starts_with('\0') ? read_framed(bytes, max_bytes) : ReadSpans{};
-        if (framed.spans.size() > best.spans.size()) best = std::move(framed);
+        if (is_better(framed, best)) best = std::move(framed);
     }
     return from_spans(std::move(best), TraceKind::otlp_protobuf);
 }
@@ -210,6 +215,7 @@ Result<ReadTraces> read_folder(const fs::path& folder) {
             const fs::path path = folder / (std::string(name) + suffix);
             if (!fs::exists(path)) continue;
             auto traces = read_file(path);
+            if (traces && first_error) traces->skipped.add("file without a session", first_error->message);
             if (traces) return traces;
             if (!first_error) first_error = traces.error();
         }

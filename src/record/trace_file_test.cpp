@@ -264,6 +264,22 @@ TEST(TraceFile, GarbageInTheMiddleCostsOneSession) {
     EXPECT_EQ(count_of(traces, "damaged span"), 1u);
 }
 
+TEST(TraceFile, BytesInsertedIntoProtobufCostOneSpan) {
+    const event::SessionInfo info{.run_id = "run-9", .trace_id = "0af7651916cd43dd8448eb211c80319c"};
+    std::vector<std::string> spans;
+    for (int i = 0; i < 20; ++i) {
+        event::Step start;
+        start.payload = {.event_type = {Category::llm, event::Phase::start}, .event_timestamp = 5, .name = "m", .uuid = std::to_string(i)};
+        spans.push_back(encode_span(info, {start, nullptr, 5, 7, {}, {}}));
+    }
+    std::string bytes = encode_request(make_resource("p", {}), spans);
+    bytes.insert(bytes.size() / 2, "some garbage");
+    const ReadTraces traces = parse(bytes);
+    ASSERT_EQ(traces.sessions.size(), 1u);
+    EXPECT_GE(event::pair_spans(traces.sessions[0].steps).spans.size(), 19u);
+    EXPECT_FALSE(traces.skipped.empty());
+}
+
 TEST(TraceFile, OddSpans) {
     const auto span = [](const std::string& fields) { return fmt::format("{{\"traceId\": \"a1\", {}}}", fields); };
     const std::string text = fmt::format(
@@ -289,6 +305,34 @@ TEST(TraceFile, OddSpans) {
     }
 }
 
+TEST(TraceFile, OfARepeatedSpanTheEndedOneStays) {
+    const auto span = [](const char* end) {
+        return fmt::format(R"({{"traceId": "a1", "spanId": "b1", "name": "x", "startTimeUnixNano": "1000000000", {}
+            "attributes": [{{"key": "metadata", "value": {{"stringValue": "{{\"error\": {{\"code\": \"io\"}}}}"}}}}]}})",
+                           end);
+    };
+    const ReadTraces traces = parse("{\"resourceSpans\": [{\"scopeSpans\": [{\"spans\": [" + span("") + "," +
+                                    span("\"endTimeUnixNano\": \"2000000000\",") + "]}]}]}");
+    EXPECT_EQ(count_of(traces, "repeated span"), 1u);
+    ASSERT_EQ(traces.sessions.size(), 1u);
+    const auto list = event::pair_spans(traces.sessions[0].steps);
+    ASSERT_EQ(list.spans.size(), 1u);
+    EXPECT_TRUE(list.spans[0].finished);
+    EXPECT_FALSE(list.spans[0].error.has_value());
+}
+
+TEST(TraceFile, WhatIsReadCanBeWrittenAndReadAgain) {
+    const std::string deep = std::string(60, '[') + std::string(60, ']');
+    const ReadTraces traces = parse(
+        R"({"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "a1", "spanId": "b1", "startTimeUnixNano": "1000000000",
+            "attributes": [{"key": "input.value", "value": {"stringValue": ")" +
+        deep + "\"}}]}]}]}]}");
+    ASSERT_EQ(traces.sessions.size(), 1u);
+    const auto again = event::parse_traces(to_pretty_json(event::to_json(traces.sessions)));
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(again->sessions[0].steps[0].payload.data->input.is_string(), true);
+}
+
 TEST(TraceFile, OneErrorForWhatIsNoTrace) {
     const TemporaryFolder folder;
     const auto code = [&](const std::string& name) { return read_trace_file(folder.path() / name).error().code; };
@@ -303,6 +347,7 @@ TEST(TraceFile, OneErrorForWhatIsNoTrace) {
     EXPECT_EQ(code(""), ErrorCode::parse);
     ASSERT_TRUE(save_file(folder.path() / "workflow_output.json.zst", zstd("[{\"intermediate_steps\": []}]")));
     EXPECT_EQ(read_trace_file(folder.path())->sessions.size(), 1u);
+    EXPECT_EQ(count_of(*read_trace_file(folder.path()), "file without a session"), 1u);
     EXPECT_EQ(parse_trace_file(zstd(std::string(10'000, ' ')), 1000).error().code, ErrorCode::limit);
 }
 
