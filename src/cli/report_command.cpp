@@ -17,6 +17,7 @@
 #include "event/trace.h"
 #include "profile/profiler.h"
 #include "report/html_report.h"
+#include "report/waterfall.h"
 
 namespace plimsoll::cli {
 namespace {
@@ -29,6 +30,7 @@ struct ReportFlags {
     std::string sizing_dir;
     std::string output = "report.html";
     std::string prices;
+    std::string gantt;
     std::optional<std::size_t> session;
     TargetFlags targets;
 };
@@ -59,6 +61,18 @@ Result<profile::PriceTable> load_prices(const std::string& file) {
     return prices;
 }
 
+// NAT's picture, of all sessions or of the one that was asked for.
+Result<void> save_gantt(const ReportFlags& flags, const profile::ProfileResult& profile) {
+    std::vector<report::Bar> bars;
+    for (const profile::GanttBar& bar : profile.bars)
+        if (!flags.session || bar.session == *flags.session)
+            bars.push_back({bar.category, bar.name, bar.start, bar.end, bar.depth, bar.failed, std::nullopt});
+    const auto picture = flags.session ? report::draw_gantt_png(std::move(bars), fmt::format("Gantt Chart of Session {}", *flags.session))
+                                       : report::draw_gantt_png(std::move(bars));
+    if (!picture) return fail(picture.error());
+    return save_file(flags.gantt, *picture);
+}
+
 Result<void> add_eval(const ReportFlags& flags, report::ReportView& view) {
     const fs::path dir = flags.eval_dir;
     const auto text = load_file(dir / "all_requests_profiler_traces.json");
@@ -72,6 +86,7 @@ Result<void> add_eval(const ReportFlags& flags, report::ReportView& view) {
     report::add_profile(view, profile::profile({std::move(traces->sessions), std::move(*prices), flags.session}, config));
     view.session_texts = session_texts(view.profile->insights.chosen_sessions, dir);
     view.about.push_back({dir.string(), "profiled run"});
+    if (!flags.gantt.empty()) return save_gantt(flags, *view.profile);
     return {};
 }
 
@@ -166,6 +181,7 @@ void add_report_command(CLI::App& app, Run& run) {
     command->add_option("--eval_dir,--eval-dir", flags->eval_dir, "run folder of an eval");
     command->add_option("--sizing_dir,--sizing-dir", flags->sizing_dir, "--calc_output_dir of a sizing calc");
     command->add_option("--session", flags->session, "a session to show beside the median, p95 and slowest one, from 0");
+    command->add_option("--gantt", flags->gantt, "also write a Gantt chart as PNG: of all sessions, or of --session");
     command->add_option("--prices", flags->prices,
                         "YAML or JSON file with the price of a million tokens a model: prices: {m: {input, output, cached}}");
     command->add_option("-o,--output", flags->output, "file to write")->capture_default_str();
