@@ -47,10 +47,15 @@ event::SessionTrace make_session(Random& random) {
     return session;
 }
 
-void profile_everything(benchmark::State& state) {
+ProfileInput make_input(std::int64_t sessions) {
     Random random(1);
     ProfileInput input;
-    for (std::int64_t i = 0; i < state.range(0); ++i) input.sessions.push_back(make_session(random));
+    for (std::int64_t i = 0; i < sessions; ++i) input.sessions.push_back(make_session(random));
+    return input;
+}
+
+void profile_everything(benchmark::State& state) {
+    const ProfileInput input = make_input(state.range(0));
     ProfilerConfig config;
     config.base_metrics = config.token_uniqueness_forecast = config.compute_llm_metrics = true;
     config.bottleneck_analysis = {true, true};
@@ -59,6 +64,18 @@ void profile_everything(benchmark::State& state) {
     state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 BENCHMARK(profile_everything)->Arg(100)->Arg(1000)->Arg(10'000)->Unit(benchmark::kMillisecond);
+
+// What Plimsoll adds to NAT's analyses, without writing files.
+void insights_only(benchmark::State& state) {
+    const ProfileInput input = make_input(state.range(0));
+    const TraceView view = make_trace_view(input.sessions);
+    for (auto _ : state) {
+        AnalysisRunner runner;
+        benchmark::DoNotOptimize(compute_insights(view, {.prices = {}, .spike_threshold = {}, .session = {}}, runner));
+    }
+    state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(insights_only)->Arg(1000)->Arg(10'000)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace plimsoll::profile
