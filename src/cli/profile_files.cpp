@@ -1,24 +1,24 @@
 #include "cli/profile_files.h"
 
+#include <fmt/format.h>
+
 #include "base/files.h"
 #include "base/log.h"
 #include "report/waterfall.h"
 
 namespace plimsoll::cli {
-namespace {
 
-Result<void> save_gantt(const profile::ProfileResult& result, const std::filesystem::path& folder) {
+Result<void> save_gantt(const profile::ProfileResult& result, const std::filesystem::path& file, std::optional<std::size_t> session) {
     std::vector<report::Bar> bars;
     bars.reserve(result.bars.size());
     for (const profile::GanttBar& bar : result.bars)
-        bars.push_back({bar.category, bar.name, bar.start, bar.end, bar.depth, bar.failed, std::nullopt});
-    const auto picture = report::draw_gantt_png(std::move(bars));
-    if (picture) return save_file(folder / "gantt_chart.png", *picture);
-    log_warning("gantt_chart.png: {}", picture.error().message);
-    return {};
+        if (!session || bar.session == *session)
+            bars.push_back({bar.category, bar.name, bar.start, bar.end, bar.depth, bar.failed, std::nullopt});
+    const auto picture = session ? report::draw_gantt_png(std::move(bars), fmt::format("Gantt Chart of Session {}", *session))
+                                 : report::draw_gantt_png(std::move(bars));
+    if (!picture) return fail(picture.error().with_context(file.string()));
+    return save_file(file, *picture);
 }
-
-}  // namespace
 
 SavedProfile save_profile(const profile::ProfileInput& input, const profile::ProfilerConfig& config, const std::filesystem::path& folder) {
     SavedProfile out;
@@ -28,7 +28,12 @@ SavedProfile save_profile(const profile::ProfileInput& input, const profile::Pro
     out.result = profile::profile(
         input, config, [&](const profile::Artefact& artefact) { note(save_file(folder / artefact.file_name, artefact.content)); });
     for (const auto& [analysis, error] : out.result.failures) log_warning("{}: {}", analysis, error.message);
-    if (config.bottleneck_analysis.enable_nested_stack && !out.result.bars.empty()) note(save_gantt(out.result, folder));
+    if (!config.bottleneck_analysis.enable_nested_stack || out.result.bars.empty()) return out;
+    const auto drawn = save_gantt(out.result, folder / "gantt_chart.png", std::nullopt);
+    if (!drawn && (drawn.error().code == ErrorCode::io || drawn.error().code == ErrorCode::no_space))
+        note(drawn);
+    else if (!drawn)
+        log_warning("{}", drawn.error().message);
     return out;
 }
 

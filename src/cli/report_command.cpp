@@ -9,6 +9,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/profile_files.h"
 #include "cli/profile_view.h"
 #include "cli/sizing_job.h"
 #include "profile/profiler.h"
@@ -26,6 +27,7 @@ struct ReportFlags {
     std::string sizing_dir;
     std::string output = "report.html";
     std::string prices;
+    std::string gantt;
     std::optional<std::size_t> session;
     TargetFlags targets;
 };
@@ -40,7 +42,9 @@ Result<void> add_eval(const ReportFlags& flags, report::ReportView& view) {
     profile::ProfilerConfig config;
     config.base_metrics = true;
     const profile::ProfileInput input{std::move(traces->sessions), std::move(traces->skipped), std::move(*prices), flags.session};
-    add_profiled_run(flags.eval_dir, input.sessions, profile::profile(input, config), rows ? *rows : json::value(), view);
+    profile::ProfileResult profile = profile::profile(input, config);
+    if (!flags.gantt.empty()) PLIMSOLL_TRY(save_gantt(profile, flags.gantt, flags.session));
+    add_profiled_run(flags.eval_dir, input.sessions, std::move(profile), rows ? *rows : json::value(), view);
     return {};
 }
 
@@ -132,6 +136,7 @@ void add_report_command(CLI::App& app, Run& run) {
     command->add_option("--eval_dir,--eval-dir", flags->eval_dir, "run folder of an eval");
     command->add_option("--sizing_dir,--sizing-dir", flags->sizing_dir, "--calc_output_dir of a sizing calc");
     command->add_option("--session", flags->session, "a session to show beside the median, p95 and slowest one, from 0");
+    command->add_option("--gantt", flags->gantt, "also write a Gantt chart as PNG: of all sessions, or of --session");
     command->add_option("--prices", flags->prices,
                         "YAML or JSON file with the price of a million tokens a model: prices: {m: {input, output, cached}}");
     command->add_option("-o,--output", flags->output, "file to write")->capture_default_str();

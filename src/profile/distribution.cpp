@@ -28,13 +28,21 @@ json::value to_json(const Distribution& distribution) {
 Histogram make_histogram(const std::vector<double>& values) {
     if (values.empty()) return {};
     const auto [low, high] = std::ranges::minmax(values);
-    const auto rice = static_cast<std::size_t>(std::ceil(2 * std::cbrt(static_cast<double>(values.size()))));
-    const std::size_t bins = high > low ? std::min(rice, kMaxHistogramBins) : 1;
-    Histogram histogram{.low = low, .bin_width = high > low ? (high - low) / static_cast<double>(bins) : 1, .counts = {}};
-    histogram.counts.resize(bins);
+    Histogram histogram{.low = low, .bin_width = 1, .counts = {1}};
+    if (high > low) {
+        const double rice = std::ceil(2 * std::cbrt(static_cast<double>(values.size())));
+        double bins = std::min(rice, static_cast<double>(kMaxHistogramBins));
+        histogram.bin_width = (high - low) / bins;
+        if (std::ranges::all_of(values, [](double value) { return value == std::floor(value); })) {
+            histogram.bin_width = std::ceil((high - low + 1) / bins);
+            bins = std::ceil((high - low + 1) / histogram.bin_width);
+        }
+        histogram.counts.resize(static_cast<std::size_t>(bins));
+    }
+    std::ranges::fill(histogram.counts, 0);
     for (const double value : values) {
         const auto bin = static_cast<std::size_t>((value - low) / histogram.bin_width);
-        ++histogram.counts[std::min(bin, bins - 1)];
+        ++histogram.counts[std::min(bin, histogram.counts.size() - 1)];
     }
     return histogram;
 }

@@ -19,7 +19,8 @@ Distribution make_distribution(std::vector<double> values);
 json::value to_json(const Distribution& distribution);
 
 // Counts over equal bins from `low`, the last one closed; no bins without values. Their number is 2 ∛n rounded up (the Rice
-// rule), so that few values do not make a comb, and kMaxHistogramBins at most; equal values have one bin.
+// rule), so that few values do not make a comb, and kMaxHistogramBins at most; equal values have one bin. Counts of things
+// get bins of a whole width, which each hold as many possible values.
 struct Histogram {
     double low = 0, bin_width = 0;
     std::vector<std::size_t> counts;

@@ -97,6 +97,7 @@ TEST(ChosenSessionsTest, OneSessionIsAllThree) {
 TEST(DistributionTest, HistogramCountsEveryValueOnce) {
     EXPECT_THAT(make_histogram({0, 1, 2, 3.99, 4}).counts, testing::ElementsAre(1, 1, 1, 2));
     EXPECT_THAT(make_histogram({1, 2, 3, 4, 5, 6, 7, 8}).counts, testing::ElementsAre(2, 2, 2, 2));
+    EXPECT_THAT(make_histogram({8, 9, 10, 8, 9, 10, 8, 9, 10}).counts, testing::ElementsAre(3, 3, 3));
     std::vector<double> many(100'000);
     std::iota(many.begin(), many.end(), 0);
     EXPECT_THAT(make_histogram(many).counts,

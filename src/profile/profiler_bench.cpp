@@ -40,5 +40,16 @@ void profile_everything(benchmark::State& state) {
 }
 BENCHMARK(profile_everything)->ArgNames({"sessions", "nat"})->ArgsProduct({{1000, 10'000, 100'000}, {0, 1}})->Unit(benchmark::kMillisecond);
 
+void insights_only(benchmark::State& state) {
+    const ProfileInput input{make_research_traces(static_cast<std::size_t>(state.range(0)))};
+    const TraceView view = make_trace_view(input.sessions);
+    for (auto _ : state) {
+        AnalysisRunner runner;
+        benchmark::DoNotOptimize(compute_insights(view, {.prices = {}, .spike_threshold = {}, .session = {}}, runner));
+    }
+    state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(insights_only)->Arg(1000)->Arg(10'000)->Unit(benchmark::kMillisecond);
+
 }  // namespace
 }  // namespace plimsoll::profile

@@ -70,10 +70,11 @@ void Plot::draw(Canvas& canvas, Point corner, double width, double height) const
     constexpr int kTicks = 6;
     const Range x_data = data_range(series, &Point::x, x_from_zero);
     Range y_data = data_range(series, &Point::y, true);
-    // Room for the legend above the data.
-    constexpr double kLegendShare = 0.08;
-    const auto labelled = std::ranges::count_if(series, [](const Series& one) { return !one.label.empty(); });
-    y_data.high += kLegendShare * static_cast<double>(labelled) * (y_data.high - y_data.low);
+    // Room for the legend above the data, as a share of the height.
+    constexpr double kLegendRow = 17, kLegendMargin = 14, kMostOfIt = 0.6;
+    const auto labelled = static_cast<double>(std::ranges::count_if(series, [](const Series& one) { return !one.label.empty(); }));
+    const double legend = labelled > 0 ? std::min(kMostOfIt, (kLegendMargin + kLegendRow * labelled) / (bottom - top)) : 0;
+    y_data.high += legend / (1 - legend) * (y_data.high - y_data.low);
     const std::vector<double> x_ticks = nice_ticks(x_data.low, x_data.high, kTicks);
     const std::vector<double> y_ticks = nice_ticks(y_data.low, y_data.high, kTicks);
     const auto place = [&](Point p) {
@@ -115,7 +116,7 @@ void Plot::draw(Canvas& canvas, Point corner, double width, double height) const
         if (one.draw_line) canvas.line(sample, one.color, 2, one.dashed);
         if (one.draw_markers) canvas.marker({left + 24, legend_y - 4}, one.marker, one.color);
         canvas.text({left + 42, legend_y}, one.label, {.size = 11.5});
-        legend_y += 17;
+        legend_y += kLegendRow;
     }
 }
 
