@@ -33,7 +33,15 @@ std::string_view text_of(std::span<const std::byte> bytes) { return {reinterpret
 
 }  // namespace
 
-Result<void> CheckpointTables::prepare(sqlite::Database& database) { return database.prepare_schema(kSchemaVersion, kSchema); }
+Result<void> CheckpointTables::prepare(sqlite::Database& database) {
+    PLIMSOLL_TRY(database.prepare_schema(kSchemaVersion, kSchema));
+    // A database of something else may have the same version number.
+    const auto tables =
+        database.integer("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ('checkpoints', 'channel_values', 'writes')");
+    if (!tables) return fail(tables.error());
+    if (*tables != 3) return fail(ErrorCode::parse, "a database, but not one of checkpoints");
+    return {};
+}
 
 Result<CheckpointTables::Row> CheckpointTables::read_row(const std::string& thread, const sqlite::Query& row) {
     auto stored = unpack_checkpoint({thread, row->text(0), row->text(1)}, text_of(row->bytes(2)));

@@ -5,6 +5,7 @@
 // A view of a connection, made for a call; each call wants a transaction around it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>

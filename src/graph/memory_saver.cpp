@@ -87,11 +87,13 @@ asio::awaitable<Result<void>> MemorySaver::put_writes(CheckpointKey key, std::st
     const auto earlier = [&](const PendingWrite& write) { return write.task == task && !replaces_earlier(write.channel); };
     const bool written = std::ranges::any_of(entry->writes, earlier);
     std::erase_if(writes, [&](const PendingWrite& write) { return written && !replaces_earlier(write.channel); });
-    std::erase_if(entry->writes, [&](const PendingWrite& old) {
-        return old.task == task && replaces_earlier(old.channel) &&
-               std::ranges::find(writes, old.channel, &PendingWrite::channel) != writes.end();
-    });
-    entry->writes.reserve(entry->writes.size() + writes.size());
+    if (std::ranges::any_of(writes, replaces_earlier, &PendingWrite::channel))
+        std::erase_if(entry->writes, [&](const PendingWrite& old) {
+            return old.task == task && replaces_earlier(old.channel) &&
+                   std::ranges::find(writes, old.channel, &PendingWrite::channel) != writes.end();
+        });
+    // Room for no more than this, where it mostly is all: a step of one task, or one question.
+    if (entry->writes.empty()) entry->writes.reserve(writes.size());
     for (PendingWrite& write : writes) {
         write.task = task;
         entry->writes.push_back(std::move(write));

@@ -92,6 +92,9 @@ TEST_F(SqliteSaverTest, only_what_changed_is_written) {
 TEST_F(SqliteSaverTest, refuses_files_that_are_not_its_own) {
     std::ofstream(file_) << std::string(5000, 'x');
     EXPECT_EQ(open_error(), ErrorCode::parse);
+    file_ = folder_.path() / "other.db";
+    change(file_, "CREATE TABLE chunks (id INTEGER); PRAGMA user_version = 1");
+    EXPECT_EQ(open_error(), ErrorCode::parse);
     file_ = folder_.path();
     EXPECT_EQ(open_error(), ErrorCode::io);
     file_ = folder_.path() / "missing" / "state.db";
