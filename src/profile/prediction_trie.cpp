@@ -165,8 +165,9 @@ json::object to_json(const TrieNode& node) {
 
 TrieNode build_prediction_trie(const TraceView& view, const PredictionTrieSettings& settings, CallStarts starts) {
     NodeSamples root;
+    const SessionStart start = starts == CallStarts::recorded ? SessionStart::step : SessionStart::step_or_span;
     for (std::size_t i = 0; i < view.sessions.size(); ++i)
-        if (const auto seconds = session_runtime(view.sessions[i]))
+        if (const auto seconds = session_runtime(view.sessions[i], start))
             add_session(root, view.sessions[i].steps, view.spans[i].spans, *seconds, settings, starts);
     return finish_node("root", root, settings.sensitivity_scale);
 }

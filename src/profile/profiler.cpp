@@ -64,8 +64,7 @@ class WorkflowReport {
             return {};
         });
         if (done) {
-            if (metrics_.size() > 1) metrics_ += ',';
-            metrics_ += inner_text(to_pretty_json(json::object{{name, std::move(output.metrics)}}));
+            add_metrics(name, std::move(output.metrics));
         } else {
             output.report = fmt::format("{}: not finished: {}", name, runner_.failures().back().second.message);
         }
@@ -73,12 +72,23 @@ class WorkflowReport {
     }
 
     bool empty() const { return text_.empty(); }
-    std::string metrics() const { return metrics_ + (metrics_.size() > 1 ? "\n}" : "}"); }
-    const std::string& text() const { return text_; }
+    std::string take_metrics() { return std::move(metrics_ += metrics_.size() > 1 ? "\n}" : "}"); }
+    std::string take_text() { return std::move(text_); }
 
   private:
+    // As text at once, so that no two of these trees, nor a tree and the whole text, are in memory together.
+    void add_metrics(std::string_view name, json::object metrics) {
+        std::string member;
+        {
+            const json::object named{{name, std::move(metrics)}};
+            member = to_pretty_json(named);
+        }
+        if (metrics_.size() > 1) metrics_ += ',';
+        metrics_ += inner_text(member);
+    }
+
     AnalysisRunner& runner_;
-    std::string metrics_ = "{";  // text at once: the trees of two analyses are never in memory together
+    std::string metrics_ = "{";
     std::string text_;
 };
 
@@ -135,7 +145,7 @@ class Profiler {
     void write_inference_optimization() {
         json::value uniqueness, runtimes;
         runner_.run("confidence_intervals", true, [&]() -> Result<void> {
-            result_.workflow_runtime_ci = compute_confidence_interval(session_runtimes(sessions_));
+            result_.workflow_runtime_ci = compute_confidence_interval(session_seconds());
             result_.llm_latency_ci = compute_confidence_interval(nat_ ? compute_nat_latencies(sessions_) : llm_latencies(view_));
             result_.throughput_ci = compute_throughput(sessions_);
             return {};
@@ -155,7 +165,7 @@ class Profiler {
         });
         const bool forecast = config_.base_metrics || config_.workflow_runtime_forecast;
         runner_.run("workflow_runtime_forecast", forecast, [&]() -> Result<void> {
-            result_.workflow_runtime = compute_percentiles(session_runtimes(sessions_));
+            result_.workflow_runtime = compute_percentiles(session_seconds());
             runtimes = to_json(*result_.workflow_runtime);
             return {};
         });
@@ -186,8 +196,8 @@ class Profiler {
         });
         report.add("prefix_span_analysis", config_.prefix_span_analysis.enable, [&]() -> Output { return mine_sequences(); });
         if (report.empty()) return;
-        add_artefact("workflow_profiling_metrics.json", report.metrics());
-        add_artefact("workflow_profiling_report.txt", report.text());
+        add_artefact("workflow_profiling_metrics.json", report.take_metrics());
+        add_artefact("workflow_profiling_report.txt", report.take_text());
     }
 
     Result<AnalysisOutput> mine_sequences() {
@@ -212,6 +222,10 @@ class Profiler {
             add_artefact(trie.output_filename, to_pretty_json(to_json(root, time_of_last_step(sessions_))));
             return {};
         });
+    }
+
+    std::vector<double> session_seconds() const {
+        return session_runtimes(sessions_, nat_ ? SessionStart::step : SessionStart::step_or_span);
     }
 
     bool has_steps() const {

@@ -297,6 +297,38 @@ TEST(ProfilerTest, SessionsThatShareUuidsStayApart) {
     EXPECT_EQ(metrics.at("nested_stack_analysis").at("node_metrics").as_object().size(), 1u);
 }
 
+TEST(ProfilerTest, SessionsOfEndsAloneHaveALength) {
+    auto session = make_session({{.type = "LLM_END", .time = 5, .uuid = "a", .name = "m"}});
+    session.steps[0].payload.span_event_timestamp = 2;
+    EXPECT_DOUBLE_EQ(profile({{session}}, {}).workflow_runtime_ci.mean, 3);
+    ProfilerConfig nat;
+    nat.nat_compat = true;
+    EXPECT_DOUBLE_EQ(profile({{session}}, nat).workflow_runtime_ci.mean, 0);
+}
+
+TEST(ProfilerTest, ArtefactsAreGivenAwayRawTracesFirst) {
+    std::vector<std::string> names;
+    ProfilerConfig config = config_for({});
+    config.prediction_trie.enable = config.prefix_span_analysis.enable = config.prompt_caching_prefixes.enable = true;
+    config.token_usage_forecast = true;
+    const ProfileInput input{load_golden_traces("nat/single_8/out/all_requests_profiler_traces.json")};
+    const auto result = profile(input, config, [&](const Artefact& artefact) { names.push_back(artefact.file_name); });
+    EXPECT_TRUE(result.artefacts.empty());
+    EXPECT_TRUE(result.failures.empty());
+    EXPECT_THAT(names, testing::ElementsAre("all_requests_profiler_traces.json", "standardized_data_all.csv", "inference_optimization.json",
+                                            "workflow_profiling_metrics.json", "workflow_profiling_report.txt", "token_usage_forecast.json",
+                                            "prediction_trie.json", "profile.json"));
+}
+
+TEST(ProfilerTest, AFailedAnalysisCostsNothingElse) {
+    ProfilerConfig config = config_for({});
+    config.token_usage_forecast = config.prediction_trie.enable = true;
+    const auto result = profile({{make_session(make_call("LLM", "a", 0, 1))}}, config);
+    ASSERT_EQ(result.failures.size(), 1u);
+    EXPECT_EQ(result.failures[0].first, "token_usage_forecast");
+    EXPECT_FALSE(content_of(result, "prediction_trie.json").empty());
+}
+
 TEST(ProfilerTest, OrphanStepsAreCounted) {
     const auto result =
         profile({{make_session({{.type = "LLM_END", .time = 3, .uuid = "a"}, {.type = "LLM_NEW_TOKEN", .uuid = "b"}})}}, {});

@@ -11,17 +11,22 @@ TraceView make_trace_view(const std::vector<event::SessionTrace>& sessions) {
     return view;
 }
 
-std::optional<double> session_runtime(const event::SessionTrace& session) {
+std::optional<double> session_runtime(const event::SessionTrace& session, SessionStart start) {
     if (session.steps.empty()) return std::nullopt;
-    const auto time = [](const event::Step& step) { return step.payload.event_timestamp; };
-    const auto [first, last] = std::ranges::minmax_element(session.steps, {}, time);
-    return time(*last) - time(*first);
+    double first = session.steps.front().payload.event_timestamp, last = first;
+    for (const auto& step : session.steps) {
+        first = std::min(first, step.payload.event_timestamp);
+        last = std::max(last, step.payload.event_timestamp);
+        if (start == SessionStart::step_or_span && step.payload.span_event_timestamp)
+            first = std::min(first, *step.payload.span_event_timestamp);
+    }
+    return last - first;
 }
 
-std::vector<double> session_runtimes(const std::vector<event::SessionTrace>& sessions) {
+std::vector<double> session_runtimes(const std::vector<event::SessionTrace>& sessions, SessionStart start) {
     std::vector<double> runtimes;
     for (const auto& session : sessions)
-        if (const auto runtime = session_runtime(session)) runtimes.push_back(*runtime);
+        if (const auto runtime = session_runtime(session, start)) runtimes.push_back(*runtime);
     return runtimes;
 }
 

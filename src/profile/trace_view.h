@@ -17,9 +17,13 @@ struct TraceView {
 
 TraceView make_trace_view(const std::vector<event::SessionTrace>& sessions);
 
-// Seconds from the first to the last step; nothing for a session without steps.
-std::optional<double> session_runtime(const event::SessionTrace& session);
-std::vector<double> session_runtimes(const std::vector<event::SessionTrace>& sessions);
+// A session begins with its first step, or with the start that an END carries when that is earlier (the STARTs of a saved run may
+// have been filtered out). NAT knows only the steps.
+enum class SessionStart : std::uint8_t { step_or_span, step };
+
+// Seconds from there to the last step; nothing for a session without steps.
+std::optional<double> session_runtime(const event::SessionTrace& session, SessionStart start = SessionStart::step_or_span);
+std::vector<double> session_runtimes(const std::vector<event::SessionTrace>& sessions, SessionStart start = SessionStart::step_or_span);
 
 // Finished without an error: only these count in latencies.
 inline bool succeeded(const event::Span& span) { return span.finished && !span.error; }
