@@ -49,8 +49,14 @@ std::size_t decode_utf8(std::string_view text, std::size_t at, unsigned& code_po
 }
 
 void append_string(std::string& out, std::string_view text, Escape escape) {
+    const auto plain = [escape](unsigned char c) { return c >= 0x20 && c != '"' && c != '\\' && (c < 0x80 || escape == Escape::utf8); };
     out += '"';
     for (std::size_t at = 0; at < text.size();) {
+        std::size_t end = at;
+        while (end < text.size() && plain(static_cast<unsigned char>(text[end]))) ++end;
+        out += text.substr(at, end - at);
+        at = end;
+        if (at == text.size()) break;
         const unsigned char c = text[at];
         if (c >= 0x80 && escape == Escape::ascii) {
             unsigned code_point;
@@ -71,11 +77,7 @@ void append_string(std::string& out, std::string_view text, Escape escape) {
             case '\t': out += "\\t"; break;
             case '\b': out += "\\b"; break;
             case '\f': out += "\\f"; break;
-            default:
-                if (c < 0x20)
-                    append_code_unit(out, c);
-                else
-                    out += static_cast<char>(c);
+            default: append_code_unit(out, c);
         }
         ++at;
     }
