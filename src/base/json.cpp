@@ -56,8 +56,14 @@ void append_code_point(std::string& out, unsigned code_point) {
 
 // Bytes that are no UTF-8 are written as U+FFFD: whoever reads the file must be able to.
 void append_string(std::string& out, std::string_view text, Escape escape) {
+    const auto plain = [escape](unsigned char c) { return c >= 0x20 && c != '"' && c != '\\' && (c < 0x80 || escape == Escape::utf8); };
     out += '"';
     for (std::size_t at = 0; at < text.size();) {
+        std::size_t end = at;
+        while (end < text.size() && plain(static_cast<unsigned char>(text[end]))) ++end;
+        out += text.substr(at, end - at);
+        at = end;
+        if (at == text.size()) break;
         const unsigned char c = text[at];
         if (c >= 0x80) {
             unsigned code_point;
@@ -77,11 +83,7 @@ void append_string(std::string& out, std::string_view text, Escape escape) {
             case '\t': out += "\\t"; break;
             case '\b': out += "\\b"; break;
             case '\f': out += "\\f"; break;
-            default:
-                if (c < 0x20)
-                    append_code_unit(out, c);
-                else
-                    out += static_cast<char>(c);
+            default: append_code_unit(out, c);
         }
         ++at;
     }

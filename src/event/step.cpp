@@ -150,6 +150,7 @@ TokenUsage& TokenUsage::operator+=(const TokenUsage& other) {
 
 json::value to_json(const Payload& payload) {
     json::object out;
+    out.reserve(10 + payload.extra.size());
     out["event_type"] = to_string(payload.event_type);
     out["event_timestamp"] = payload.event_timestamp;
     out["span_event_timestamp"] = payload.span_event_timestamp ? json::value(*payload.span_event_timestamp) : json::value(nullptr);

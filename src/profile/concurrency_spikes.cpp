@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 #include <set>
+#include <utility>
 
 namespace plimsoll::profile {
 namespace {
@@ -133,14 +134,17 @@ json::object to_json(const std::map<int, double>& by_level) {
     return out;
 }
 
-json::array to_json(const std::vector<Spike>& spikes) {
+// Takes the lists apart as it goes: they are the largest part of the analysis, and would be there twice.
+json::array to_json(std::vector<Spike> spikes) {
     json::array out;
     out.reserve(spikes.size());
-    for (const auto& spike : spikes)
+    for (auto& spike : spikes) {
+        const auto uuids = std::exchange(spike.uuids, {});
         out.push_back({{"start_time", spike.segment.start},
                        {"end_time", spike.segment.end},
                        {"concurrency", spike.segment.level},
-                       {"active_uuids", json::array(spike.uuids.begin(), spike.uuids.end())}});
+                       {"active_uuids", json::array(uuids.begin(), uuids.end())}});
+    }
     return out;
 }
 
@@ -186,7 +190,7 @@ AnalysisOutput analyse_concurrency_spikes(const TraceView& view, int threshold, 
     const auto seconds = compute_level_seconds(timeline);
     const LevelPercentiles levels{level_percentile(seconds, 50), level_percentile(seconds, 90), level_percentile(seconds, 95),
                                   level_percentile(seconds, 99)};
-    const Spikes spikes = find_spikes(calls, timeline, threshold, lists);
+    Spikes spikes = find_spikes(calls, timeline, threshold, lists);
     const auto latency_by_level = compute_latency_by_level(calls, timeline);
 
     AnalysisOutput output;
@@ -198,7 +202,7 @@ AnalysisOutput analyse_concurrency_spikes(const TraceView& view, int threshold, 
         {"p95_concurrency", levels.p95},
         {"p99_concurrency", levels.p99},
         {"spike_threshold", threshold},
-        {"spike_intervals", to_json(spikes.list)},
+        {"spike_intervals", to_json(std::move(spikes.list))},
         {"correlation_stats", {{"avg_prompt_tokens", spikes.prompt_tokens.value()}, {"avg_total_tokens", spikes.total_tokens.value()}}},
         {"average_latency_by_concurrency", to_json(latency_by_level)}};
     if (spikes.without_uuids > 0) output.metrics["plimsoll"] = {{"spikes_without_uuids", spikes.without_uuids}};

@@ -8,6 +8,7 @@
 #include <set>
 #include <unordered_map>
 
+#include "profile/call_tree.h"
 #include "profile/pattern_miner.h"
 #include "profile/utf8.h"
 
@@ -77,7 +78,7 @@ std::vector<std::size_t> choose_best(const std::vector<MinedPattern>& mined, con
         if (static_cast<double>(mined[i].covered) / static_cast<double>(sessions) >= min_coverage) chosen.push_back(i);
     std::ranges::stable_sort(chosen, std::greater(),
                              [&](std::size_t i) { return std::tuple(mined[i].frequency, mined[i].covered, mined[i].mean_duration); });
-    if (settings.top_k >= 0) chosen.resize(std::min(chosen.size(), static_cast<std::size_t>(settings.top_k)));
+    chosen.resize(std::min({chosen.size(), static_cast<std::size_t>(std::max(0, settings.top_k)), kMaxReportedPatterns}));
     return chosen;
 }
 

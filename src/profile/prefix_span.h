@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "profile/analysis_output.h"
-#include "profile/call_tree.h"
 #include "profile/common_prefixes.h"
 #include "profile/profiler_config.h"
 
@@ -26,6 +25,9 @@ inline constexpr std::size_t kMaxMinedPatterns = 200'000;
 inline constexpr std::size_t kMaxPatternLength = 1000;
 inline constexpr std::size_t kMaxScannedCalls = 1'000'000'000;  // time: a few seconds
 inline constexpr std::size_t kMaxLiveMatches = 20'000'000;      // memory: 16 to 32 bytes each
+
+// However large top_k is.
+inline constexpr std::size_t kMaxReportedPatterns = 10'000;
 
 // Finished LLM and tool calls. A prompt stands behind its model: whole where it begins with one of `prefixes`, which then is
 // written <common_prefix>; cut to `max_text_len` code points, line ends as spaces. 0 leaves prompts out.

@@ -72,23 +72,23 @@ class WorkflowReport {
     }
 
     bool empty() const { return text_.empty(); }
-    std::string take_metrics() { return std::move(metrics_ += metrics_.size() > 1 ? "\n}" : "}"); }
+    std::string take_metrics() { return metrics_.empty() ? "{}" : std::move(metrics_); }
     std::string take_text() { return std::move(text_); }
 
   private:
-    // As text at once, so that no two of these trees, nor a tree and the whole text, are in memory together.
+    // As text at once, so that no two of these trees are in memory together. The short text goes in front of the long one, which is
+    // that of the spikes, and no second copy of it is made.
     void add_metrics(std::string_view name, json::object metrics) {
-        std::string member;
-        {
-            const json::object named{{name, std::move(metrics)}};
-            member = to_pretty_json(named);
+        std::string member = to_pretty_json(json::object{{name, std::move(metrics)}});
+        if (!metrics_.empty()) {
+            metrics_.resize(metrics_.size() - 2);  // without "\n}"
+            member.replace(0, 1, metrics_ + ',');
         }
-        if (metrics_.size() > 1) metrics_ += ',';
-        metrics_ += inner_text(member);
+        metrics_ = std::move(member);
     }
 
     AnalysisRunner& runner_;
-    std::string metrics_ = "{";
+    std::string metrics_;  // a whole document, or nothing
     std::string text_;
 };
 

@@ -54,7 +54,9 @@ const Schema<PrefixSpanSettings>& prefix_span_schema() {
             .field("min_support", &C::min_support, "sessions that must contain a pattern, below 1 a share of them; default 2")
             .field("min_coverage", &C::min_coverage, "share of the sessions that must contain it without gaps")
             .field("max_text_len", &C::max_text_len, "code points of a prompt that are looked at")
-            .field("top_k", &C::top_k, "patterns reported")
+            .at_least(0)
+            .field("top_k", &C::top_k, "patterns reported, at most 10,000")
+            .at_least(0)
             .field("chain_with_common_prefixes", &C::chain_with_common_prefixes, "replaces common prefixes first");
     return schema;
 }

@@ -1,0 +1,79 @@
+// NAT's rules one by one, on traces small enough to check by hand.
+#include "profile/nat_compat.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "profile/python_text.h"
+#include "profile/trace_fixture.h"
+
+namespace plimsoll::profile {
+namespace {
+
+using testing::ElementsAre;
+
+event::SessionTrace join(const std::vector<std::vector<StepSpec>>& calls) {
+    std::vector<StepSpec> all;
+    for (const auto& call : calls) all.insert(all.end(), call.begin(), call.end());
+    std::ranges::stable_sort(all, {}, &StepSpec::time);
+    return make_session(all);
+}
+
+TEST(NatLatencyTest, ParallelCallsGiveOneLatency) {
+    EXPECT_THAT(compute_nat_latencies({join({make_call("LLM", "a", 0, 3), make_call("LLM", "b", 1, 5)})}), ElementsAre(2));
+    EXPECT_THAT(compute_nat_latencies({join({make_call("LLM", "a", 0, 3)}), {}, join({make_call("LLM", "b", 4, 5)})}), ElementsAre(3, 1));
+    EXPECT_TRUE(compute_nat_latencies({}).empty());
+}
+
+TEST(NatCallsTest, ACallThatEndsBelowTheTopStaysOnTheStack) {
+    const auto calls = make_nat_calls(
+        {join({make_call("TOOL", "a", 0, 2, "a"), make_call("TOOL", "b", 1, 3, "b"), make_call("TOOL", "c", 4, 5, "c")})}, is_nested_call);
+    ASSERT_EQ(calls.tree.size(), 3u);
+    EXPECT_FALSE(calls.tree[0].parent.has_value());
+    EXPECT_EQ(calls.tree[1].parent, 0u);
+    EXPECT_EQ(calls.tree[2].parent, 0u);
+    EXPECT_DOUBLE_EQ(calls.tree[0].subtree_time, 1 + 2 + 1);
+}
+
+TEST(NatCallsTest, NamesAndUnfinishedCalls) {
+    const auto calls = make_nat_calls({make_session({{.type = "LLM_START", .time = 1, .uuid = "a"},
+                                                     {.type = "SPAN_START", .time = 2, .uuid = "b", .name = "own", .function = "around"},
+                                                     {.type = "TOOL_END", .time = 3, .uuid = "nobody"}})},
+                                      is_nested_call);
+    ASSERT_EQ(calls.tree.size(), 2u);
+    EXPECT_EQ(call_name(*calls.tree[0].span), "unknown_llm");
+    EXPECT_EQ(call_name(*calls.tree[1].span), "around");
+    EXPECT_EQ(calls.tree[1].span->category, event::Category::function);
+    EXPECT_EQ(calls.tree[0].duration(), 0);
+}
+
+TEST(NatOperationsTest, TheOrderOfUuidsDecidesWhetherCallsThatMeetOverlap) {
+    const auto concurrency = [](const std::string& first, const std::string& second) {
+        return collect_nat_operations({join({make_call("LLM", first, 0, 1), make_call("LLM", second, 1, 2)})}).max_concurrency;
+    };
+    EXPECT_EQ(concurrency("a", "b"), 1);
+    EXPECT_EQ(concurrency("b", "a"), 2);
+}
+
+TEST(NatOperationsTest, AFirstTokenHidesTheModel) {
+    auto operations = collect_nat_operations({make_session({{.type = "LLM_NEW_TOKEN", .time = 0, .uuid = "a", .name = "m"},
+                                                            {.type = "LLM_START", .time = 1, .uuid = "a", .name = "m"},
+                                                            {.type = "LLM_END", .time = 2, .uuid = "a", .name = "m"},
+                                                            {.type = "TOOL_START", .time = 2, .uuid = "b", .name = "t"}})});
+    ASSERT_EQ(operations.list.size(), 1u);
+    EXPECT_EQ(operations.list[0].name, "");
+    EXPECT_EQ(operations.list[0].mean_duration, 1);
+}
+
+TEST(PythonTextTest, ReprOfWhatJsonHolds) {
+    const auto text = [](std::string_view document) { return to_python_text(parse_json(document).value()); };
+    EXPECT_EQ(text(R"("as it's")"), "as it's");
+    EXPECT_EQ(text("null"), "None");
+    EXPECT_EQ(text(R"({"a": [], "b": {}, "c": [true, null, 1.0, 1e-7, 1e20, -3]})"),
+              "{'a': [], 'b': {}, 'c': [True, None, 1.0, 1e-07, 1e+20, -3]}");
+    EXPECT_EQ(text(R"(["it's", "a\"b", "it's \"x\"", "\n\t\\\u0001\u200b\u00e9"])"),
+              R"(["it's", 'a"b', 'it\'s "x"', '\n\t\\\x01\u200bé'])");
+}
+
+}  // namespace
+}  // namespace plimsoll::profile
