@@ -57,7 +57,7 @@ std::string render(std::vector<event::SessionTrace> sessions, const profile::Pri
     ReportView view{.title = "Report", .headline = "A run"};
     profile::ProfilerConfig config;
     config.base_metrics = true;
-    add_profile(view, profile::profile({std::move(sessions), prices, {}}, config));
+    add_profile(view, profile::profile({.sessions = std::move(sessions), .skipped = {}, .prices = prices, .session = {}}, config));
     return render_html(view);
 }
 
@@ -103,7 +103,8 @@ TEST(HtmlReportTest, StaysSmallHoweverLargeTheRun) {
 TEST(HtmlReportTest, EscapesWhatCameFromOutside) {
     const std::string hostile = "\"><img src=x><script>alert(1)</script>";
     ReportView view{.title = hostile, .headline = hostile};
-    add_profile(view, profile::profile({{make_session(0, 1, hostile)}, {{hostile, {1, 1, 1}}}, {}}, {}));
+    add_profile(view, profile::profile(
+                          {.sessions = {make_session(0, 1, hostile)}, .skipped = {}, .prices = {{hostile, {1, 1, 1}}}, .session = {}}, {}));
     view.session_texts[0] = {hostile, "# <i>x</i>\n\n" + hostile};
     view.prefixes = PrefixNode{hostile, 3, {{hostile, 2, {}}}};
     const std::string html = render_html(view);
