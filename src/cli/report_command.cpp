@@ -123,6 +123,7 @@ Result<void> add_sizing(const ReportFlags& flags, report::ReportView& view) {
     const forecast::SizingResult result = compute(targets, std::move(online->legs));
     report::SizingView sizing;
     sizing.metrics = make_metric_views(result);
+    if (!result.slo_answer.empty()) sizing.statements.push_back(result.slo_answer);
     if (!result.extrapolation.empty()) sizing.statements.push_back(result.extrapolation);
     for (const auto* metric : {&result.workflow_runtime, &result.llm_latency})
         if (metric->held_out)
