@@ -111,9 +111,7 @@ Result<void> complete_flags(SizingFlags& flags) {
     measure.concurrencies = std::move(*concurrencies);
     measure.order = flags.order == "random" ? forecast::RunOrder::random : forecast::RunOrder::given;
     measure.resume = !flags.resume.empty();
-    auto slo = parse_slo(flags.targets);
-    if (!slo) return fail(slo.error());
-    measure.slo = std::move(*slo);
+    measure.slo = flags.targets.slo;
     if (!measure.config.file.empty() || flags.offline) return {};
     for (const char* name : kDefaultConfigs)
         if (measure.config.file.empty() && fs::exists(name)) measure.config.file = name;

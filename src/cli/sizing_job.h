@@ -17,11 +17,9 @@ struct TargetFlags {
     forecast::Targets targets;
     int gpus = 0;
     bool nat_compat = false;
-    std::vector<std::string> slo;  // as written
+    std::vector<forecast::SloRule> slo;
 };
 void add_target_flags(CLI::App& command, TargetFlags& flags);
-// Errors: invalid_argument.
-Result<std::vector<forecast::SloRule>> parse_slo(const TargetFlags& flags);
 
 // The measurements of the newest job under <dir>/online, or, with `join`, of all jobs, of each concurrency the newest.
 // Unreadable jobs are warned about and passed over. Errors: not_found when there is none.
@@ -31,7 +29,6 @@ struct OnlineLegs {
 };
 Result<OnlineLegs> load_online_legs(const std::filesystem::path& dir, bool join = false);
 
-// parse_slo() has passed the flags.
 forecast::SizingResult compute(const TargetFlags& flags, std::vector<forecast::LegResult> legs);
 
 // p95 LLM latency and workflow runtime of the usable legs, with fits and targets.

@@ -199,6 +199,9 @@ std::optional<AskedFor> parse_asked_for(const json::value& output) {
     asked.targets.workflow_runtime = get_number(*targets, "workflow_runtime").value_or(0);
     asked.targets.users = static_cast<int>(get_int(*targets, "users").value_or(0));
     asked.gpus = static_cast<int>(get_int(*targets, "gpus").value_or(0));
+    if (const auto* slo = find(*own, "slo"); slo && slo->is_array())
+        for (const auto& text : slo->get_array())
+            if (auto rule = parse_slo_rule(to_text(text))) asked.slo.push_back(std::move(*rule));
     return asked;
 }
 

@@ -182,6 +182,7 @@ TEST(LegRuns, OutputHoldsThemAndReadsThemBack) {
     EXPECT_EQ(own.at("slo").at("kept"), false);
     EXPECT_EQ(own.at("statistics").at("workflow_runtime").at("n"), 3);
     EXPECT_EQ(own.at("statistics").at("scores").at("quality"), 0.75);
+    EXPECT_EQ(parse_asked_for(output)->slo.at(0).limit, 1.5);
     const auto legs = parse_calc_output(output);
     ASSERT_TRUE(legs);
     const auto again = compute_sizing({.legs = *legs, .slo = result.slo});
