@@ -13,16 +13,18 @@ namespace {
 // Whether each level is still good: it keeps the SLO, or gains over the one below. Levels rise in concurrency.
 std::vector<bool> judge(const std::vector<Level>& levels) {
     std::vector<bool> good;
-    for (std::size_t i = 0; i < levels.size(); ++i) {
-        if (levels[i].keeps) {
-            good.push_back(*levels[i].keeps);
-        } else if (i == 0) {
+    const Level* below = nullptr;
+    for (const Level& level : levels) {
+        if (level.keeps) {
+            good.push_back(*level.keeps);
+        } else if (!below) {
             good.push_back(true);
         } else {
             // Between neighbours closer than a factor of two, as much gain is asked for as fits into their distance.
-            const double doublings = std::log2(static_cast<double>(levels[i].concurrency) / levels[i - 1].concurrency);
-            good.push_back(levels[i].throughput > levels[i - 1].throughput * std::pow(kKneeGain, doublings));
+            const double doublings = std::log2(static_cast<double>(level.concurrency) / below->concurrency);
+            good.push_back(level.throughput > below->throughput * std::pow(kKneeGain, doublings));
         }
+        below = &level;
     }
     return good;
 }

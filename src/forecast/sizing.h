@@ -56,7 +56,7 @@ struct Targets {
 };
 
 struct SizingInput {
-    std::vector<LegResult> legs;  // in the order they ran
+    std::vector<LegResult> legs;  // in the order of the answer
     Targets targets;
     int gpus = 0;
     FitRules rules = FitRules::plimsoll;

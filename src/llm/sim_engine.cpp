@@ -51,7 +51,7 @@ Result<void> SimEngine::submit(SimTime now, SimJob job) {
         return fail(ErrorCode::limit, fmt::format("{} requests wait already", kMaxSimWaiting));
     const SimTime arrival = now + job.delay;
     replica.arrivals.emplace(arrival, job);
-    if (!replica.in_step) replica.due = std::min(replica.due.value_or(SimTime::max()), arrival + options_.ingest);
+    if (!replica.in_step) replica.due = std::min(replica.due, arrival + options_.ingest);
     return {};
 }
 
@@ -70,22 +70,21 @@ void SimEngine::leave(SimTime now, std::uint64_t id) {
 }
 
 std::optional<SimTime> SimEngine::next() const {
-    std::optional<SimTime> first;
-    for (const Replica& replica : replicas_)
-        if (replica.due && (!first || *replica.due < *first)) first = replica.due;
+    const SimTime first = std::ranges::min_element(replicas_, {}, &Replica::due)->due;
+    if (first == kNever) return std::nullopt;
     return first;
 }
 
 void SimEngine::advance(SimTime now, std::vector<SimEvent>& events) {
     for (;;) {
-        const auto first = std::ranges::min_element(replicas_, {}, [](const Replica& r) { return r.due.value_or(SimTime::max()); });
-        if (!first->due || *first->due > now) return;
-        advance(*first, events);
+        Replica& first = *std::ranges::min_element(replicas_, {}, &Replica::due);
+        if (first.due == kNever || first.due > now) return;
+        advance(first, events);
     }
 }
 
 void SimEngine::advance(Replica& replica, std::vector<SimEvent>& events) {
-    const SimTime at = *replica.due;
+    const SimTime at = replica.due;
     if (replica.in_step) {
         replica.in_step = false;
         replica.batch.end(at, events);
@@ -106,7 +105,7 @@ void SimEngine::take_arrivals(Replica& replica, SimTime until) {
 
 void SimEngine::begin_step(Replica& replica, SimTime at, std::vector<SimEvent>& events) {
     const auto step = replica.batch.begin(at, events);
-    replica.due.reset();
+    replica.due = kNever;
     if (!step) {
         if (!replica.arrivals.empty()) replica.due = std::max(at, replica.arrivals.begin()->first + options_.ingest);
         return;

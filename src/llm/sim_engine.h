@@ -65,14 +65,16 @@ class SimEngine final : public SimTimeline {
     std::vector<SimLoad> load() const override;
 
   private:
+    static constexpr SimTime kNever = SimTime::max();
+
     struct Replica {
         Replica(const SimBatchLimits& limits, std::uint64_t seed) : batch(limits), random(seed) {}
 
         SimBatch batch;
         std::multimap<SimTime, SimJob> arrivals;  // by the time they arrive
         bool in_step = false;
-        std::optional<SimTime> due;  // of the step's end, or of the next attempt to begin one
-        Random random;               // of the steps' jitter
+        SimTime due = kNever;  // of the step's end, or of the next attempt to begin one
+        Random random;         // of the steps' jitter
         std::uint64_t steps = 0, step_sequences = 0;
         double busy_seconds = 0;
         int step_tokens = 0;

@@ -13,8 +13,10 @@ Result<void> SimPace::submit(SimTime now, SimJob job) {
 }
 
 void SimPace::leave(SimTime now, std::uint64_t id) {
-    clock_ = std::max(clock_, now);
-    if (running_.erase(id) == 0) std::erase_if(waiting_, [&](const Waiting& waiting) { return waiting.job.id == id; });
+    if (running_.erase(id) > 0)
+        clock_ = std::max(clock_, now);  // whoever takes the place starts no sooner
+    else
+        std::erase_if(waiting_, [&](const Waiting& waiting) { return waiting.job.id == id; });
 }
 
 std::optional<SimTime> SimPace::next_start() const {

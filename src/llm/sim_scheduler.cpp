@@ -59,7 +59,12 @@ void SimScheduler::deliver() {
 void SimScheduler::deliver(const SimEvent& event) {
     if (event.kind == SimEvent::Kind::step) return stats_.step_tokens.observe(event.tokens);
     const auto found = tickets_.find(event.id);
-    if (found != tickets_.end()) found->second->take(event, stats_);
+    if (found == tickets_.end()) return;
+    SimTicket& ticket = *found->second;
+    ticket.take(event, stats_);
+    if (event.kind != SimEvent::Kind::finished) return;
+    ticket.id_ = 0;  // nothing is left to give up
+    tickets_.erase(found);
 }
 
 SimTicket::~SimTicket() {

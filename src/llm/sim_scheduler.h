@@ -1,7 +1,7 @@
 // Runs a timeline in real time for all requests of the simulated model server: one timer, whatever the number of streams. A handler
 // submits its job, then waits on its ticket for tokens to be due.
 //
-// Usage: spawn run(), which only cancellation ends; it outlives no ticket and every ticket dies before the scheduler.
+// Usage: spawn run(), which only cancellation ends, and cancel it when the last ticket has gone.
 // Thread: the executor's one thread.
 #pragma once
 
@@ -79,7 +79,7 @@ class SimTicket {
 
     SimScheduler& scheduler_;
     asio::steady_timer timer_;  // only ever cancelled, but for the look after the client
-    std::uint64_t id_ = 0;      // 0 = not submitted
+    std::uint64_t id_ = 0;      // 0 = not submitted, or finished
     int prompt_tokens_ = 0;
     SimTime arrival_{0}, start_{0}, first_token_{0}, last_token_{0};
     int tokens_ = 0;
