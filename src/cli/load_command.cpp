@@ -9,13 +9,17 @@
 #include <optional>
 
 #include "base/clock.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/load_flags.h"
+#include "cli/load_report.h"
 #include "cli/load_view.h"
 #include "cli/workflow_host.h"
+#include "load/diagnosis.h"
 #include "load/run_files.h"
 #include "load/runner.h"
+#include "load/sampler.h"
 
 namespace plimsoll::cli {
 namespace {
@@ -110,6 +114,41 @@ int exit_code(const load::SummaryInput& summary) {
     return all_ok(summary.thresholds) ? 0 : kThresholdFailed;
 }
 
+load::SamplerOptions make_sampler_options(const LoadFlags& flags) {
+    return {.every_s = flags.sample_every,
+            .pids = flags.pids,
+            .metrics_url = flags.metrics_url,
+            .proc = flags.proc_root,
+            .cgroups = flags.cgroup_root};
+}
+
+load::SampleLog take_samples(std::optional<load::Sampler>& sampler, const load::LoadOutcome& outcome) {
+    if (!sampler) return {};
+    load::SampleLog log = sampler->stop();
+    sampler.reset();
+    log.shift(outcome.wall_start);
+    if (log.failed_scrapes > 0) log_warning("{} looks at --metrics_url failed: {}", log.failed_scrapes, log.scrape_error);
+    if (log.dropped > 0) log_warning("the {} oldest samples were dropped", log.dropped);
+    return log;
+}
+
+std::vector<std::string> make_findings(const LoadSetup& setup, const load::LoadStats& stats, const load::SampleLog& log) {
+    load::DiagnosisInput input{.samples = log.samples,
+                               .schedule_error_p99_s = stats.of(load::Metric::schedule_error).percentile(99),
+                               .threads = setup.plan.threads,
+                               .open_loop = setup.plan.open};
+    if (setup.limits.max_schedule_error_s >= 0) input.schedule_error_limit_s = setup.limits.max_schedule_error_s;
+    std::vector<std::string> out;
+    for (load::Finding& finding : load::diagnose(input)) out.push_back(std::move(finding.text));
+    return out;
+}
+
+Result<void> save_samples(const std::filesystem::path& folder, const load::SampleLog& log) {
+    if (!log.samples.empty()) PLIMSOLL_TRY(save_file(folder / "samples.csv", load::samples_csv(log)));
+    if (log.last_scrape.empty()) return {};
+    return save_file(folder / "server_metrics.prom", log.last_scrape);
+}
+
 Result<int> run_load(const LoadFlags& flags, const LoadSetup& setup) {
     LiveTarget target;
     PLIMSOLL_TRY(make_live_target(flags, target));
@@ -119,6 +158,8 @@ Result<int> run_load(const LoadFlags& flags, const LoadSetup& setup) {
         if (!opened) return fail(opened.error());
         files.emplace(std::move(*opened));
     }
+    std::optional<load::Sampler> sampler;
+    if (!flags.no_sampling) sampler.emplace(make_sampler_options(flags));
     load::LoadStats stats(setup.plan);
     LoadView view(stderr);
     const load::LoadObserver observer{.on_progress =
@@ -135,15 +176,19 @@ Result<int> run_load(const LoadFlags& flags, const LoadSetup& setup) {
     const auto outcome = load::run_load(setup.plan, setup.book, target.factory, observer);
     if (!outcome) return fail(outcome.error());
     stats.finish(*outcome);
+    const load::SampleLog samples = take_samples(sampler, *outcome);
     const load::SummaryInput summary{.plan = setup.plan,
                                      .outcome = *outcome,
                                      .stats = stats,
                                      .target = target.name,
                                      .honesty = load::check_honesty(setup.limits, stats, *outcome),
-                                     .thresholds = load::check_thresholds(setup.thresholds, stats)};
+                                     .thresholds = load::check_thresholds(setup.thresholds, stats),
+                                     .findings = make_findings(setup, stats, samples)};
     std::fputs(load::summary_text(summary).c_str(), stdout);
     if (files) {
         PLIMSOLL_TRY(files->finish(stats, load::summary_json(summary)));
+        PLIMSOLL_TRY(save_samples(flags.output_dir, samples));
+        PLIMSOLL_TRY(save_file(std::filesystem::path(flags.output_dir) / "report.html", load_report_html(summary, samples)));
         std::printf("\n%s\n", flags.output_dir.c_str());
     }
     return exit_code(summary);

@@ -92,8 +92,8 @@ class Run {
     void tick() {
         const auto now = Clock::now();
         if (stop_.stop_requested() && !outcome_.interrupted) interrupt();
-        if (plan_.duration.count() > 0 && now >= shared_.start + plan_.duration) stop_starts();
-        if (plan_.open && now >= shared_.start + plan_.arrivals.length()) stop_starts();
+        if (plan_.duration.count() > 0 && now >= shared_.start + plan_.duration) stop_starts(plan_.duration);
+        if (plan_.open && now >= shared_.start + plan_.arrivals.length()) stop_starts(plan_.arrivals.length());
         if (drain_end_ && now >= *drain_end_ && !aborted_) abort();
         if (failure_) return;
         try {
@@ -126,14 +126,13 @@ class Run {
 
     void interrupt() {
         if (std::exchange(outcome_.interrupted, true)) return abort();
-        stop_starts();
-        on_workers(&Worker::stop);
+        stop_starts(Clock::now() - shared_.start);
     }
 
     // From here on the drain counts. Workers end their starts themselves when the plan is over.
-    void stop_starts() {
+    void stop_starts(Nanoseconds at) {
         if (drain_end_) return;
-        outcome_.starts_end = Clock::now() - shared_.start;
+        outcome_.starts_end = at;
         drain_end_ = Clock::now() + plan_.drain;
         on_workers(&Worker::stop);
     }
