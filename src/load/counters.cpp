@@ -83,6 +83,12 @@ std::optional<std::uint64_t> read_stall(const fs::path& proc) {
     return to_number<std::uint64_t>(std::string_view(*text).substr(at + kTotal.size()));
 }
 
+fs::path find_accounting(const fs::path& cgroups, const fs::path& folder, const fs::path& inside) {
+    for (const fs::path& place : {folder, cgroups / "cpuacct" / inside, cgroups / "cpuacct"})
+        if (fs::exists(place / "cpuacct.usage")) return place;
+    return folder;
+}
+
 }  // namespace
 
 std::optional<MachineCounters> read_machine(const fs::path& proc) {
@@ -177,11 +183,11 @@ std::optional<CgroupPlace> find_cgroup(const fs::path& proc, const fs::path& cgr
         if (controllers.empty()) {
             // Inside a container the path is the host's; the container's own group is then the root.
             for (const fs::path& folder : {cgroups / inside, cgroups})
-                if (fs::exists(folder / "cpu.stat") && fs::exists(folder / "cgroup.controllers")) return CgroupPlace{folder, true};
+                if (fs::exists(folder / "cpu.stat") && fs::exists(folder / "cgroup.controllers")) return CgroupPlace{folder, folder, true};
         } else if ((',' + controllers + ',').contains(",cpu,")) {
             for (const fs::path& mount : {cgroups / controllers, cgroups / "cpu", cgroups / "cpu,cpuacct"})
                 for (const fs::path& folder : {mount / inside, mount})
-                    if (fs::exists(folder / "cpu.stat")) return CgroupPlace{folder, false};
+                    if (fs::exists(folder / "cpu.stat")) return CgroupPlace{folder, find_accounting(cgroups, folder, inside), false};
         }
     }
     return std::nullopt;
@@ -207,7 +213,7 @@ std::optional<CgroupCounters> read_cgroup(const CgroupPlace& place) {
     const auto quota = to_number<double>(read_text(place.folder / "cpu.cfs_quota_us").value_or(""));
     const auto period = to_number<double>(read_text(place.folder / "cpu.cfs_period_us").value_or(""));
     if (quota && period && *quota > 0 && *period > 0) out.quota_cores = *quota / *period;
-    if (const auto usage = read_text(place.folder / "cpuacct.usage"))
+    if (const auto usage = read_text(place.accounting / "cpuacct.usage"))
         out.usage_us = to_number<std::uint64_t>(*usage).value_or(0) / kNanosecondsPerMicrosecond;
     return out;
 }

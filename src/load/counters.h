@@ -52,6 +52,7 @@ struct CgroupCounters {
 // The folder of a process' control group that counts processor time; nothing when there is none.
 struct CgroupPlace {
     std::filesystem::path folder;
+    std::filesystem::path accounting;  // where version 1 counts what was used; often a mount of its own
     bool v2 = false;
 };
 std::optional<CgroupPlace> find_cgroup(const std::filesystem::path& proc, const std::filesystem::path& cgroups, int pid);

@@ -53,12 +53,12 @@ struct Sampler::Impl {
     asio::awaitable<void> loop() {
         std::ignore = maker.look(clock());
         auto due = std::chrono::steady_clock::now();
-        while (!stopping) {
+        do {
             due += std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(options.every_s));
             timer.expires_at(due);
-            co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+            if (!stopping) co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
             co_await look();
-        }
+        } while (!stopping);
     }
 
     asio::awaitable<void> look() {
