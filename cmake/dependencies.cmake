@@ -29,6 +29,7 @@ endif()
 
 # Libraries that only one module needs; everything else follows from src/layers.txt.
 set(PLIMSOLL_LIBS_config yaml-cpp)
+set(PLIMSOLL_LIBS_load ${CMAKE_DL_LIBS})
 set(PLIMSOLL_LIBS_net CURL::libcurl)
 set(PLIMSOLL_LIBS_retrieval SQLite::SQLite3 PkgConfig::GUMBO)
 set(PLIMSOLL_LIBS_report PkgConfig::CAIRO)

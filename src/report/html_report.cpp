@@ -84,6 +84,14 @@ std::string sizing_html(const SizingView& sizing) {
     return out + table_html(sizing.legs) + "</section>\n";
 }
 
+std::string load_html(const LoadRunView& load) {
+    std::string out = "<section id=\"load\"><h2>Under load</h2>\n";
+    for (const std::string& statement : load.statements) out += fmt::format("<p>{}</p>\n", escape_html(statement));
+    out += "<div class=\"pair\">";
+    for (const Plot& plot : load.plots) out += plot_svg(plot);
+    return out + "</div>\n" + table_html(load.times) + table_html(load.checks) + table_html(load.errors) + "</section>\n";
+}
+
 std::string latency_svg(const std::vector<StepLatencyView>& steps) {
     constexpr double kRow = 26, kLeft = 250, kWidth = 1080;
     const double height = kRow * static_cast<double>(steps.size()) + 10;
@@ -130,6 +138,7 @@ std::string render_html(const ReportView& view) {
         escape_html(view.title), kStyle, escape_html(view.headline));
     out += facts_html(view.facts);
     if (view.sizing) out += sizing_html(*view.sizing);
+    if (view.load) out += load_html(*view.load);
     if (!view.findings.empty()) {
         out += "<section id=\"findings\"><h2>Where the time goes</h2>\n";
         for (const std::string& finding : view.findings) out += fmt::format("<p>{}</p>\n", escape_html(finding));
