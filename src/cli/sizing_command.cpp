@@ -32,6 +32,7 @@ struct SizingFlags {
 };
 
 constexpr int kMaxReps = 100;
+constexpr double kMinSampleSeconds = 0.01;  // looking more often would be the load that it sees
 
 // Where a config is looked for when none is named.
 constexpr const char* kDefaultConfigs[] = {"plimsoll.yml", "configs/eval_config.yml"};
@@ -112,6 +113,8 @@ Result<void> complete_flags(SizingFlags& flags) {
     measure.order = flags.order == "random" ? forecast::RunOrder::random : forecast::RunOrder::given;
     measure.resume = !flags.resume.empty();
     measure.slo = flags.targets.slo;
+    if (measure.sample_every > 0 && measure.sample_every < kMinSampleSeconds)
+        return fail(ErrorCode::invalid_argument, fmt::format("--sample_every: 0 or at least {}", kMinSampleSeconds));
     if (!measure.config.file.empty() || flags.offline) return {};
     for (const char* name : kDefaultConfigs)
         if (measure.config.file.empty() && fs::exists(name)) measure.config.file = name;
@@ -171,6 +174,11 @@ void add_sizing_command(CLI::App& app, Run& run) {
                       "offline: join all earlier measurements, not only the newest run's");
     command->add_option("--endpoint", measure.endpoint, "base URL of a NAT or Plimsoll server that runs the workflow")->excludes(offline);
     command->add_option("--endpoint_timeout,--endpoint-timeout", measure.endpoint_timeout, "seconds a request")->capture_default_str();
+    command->add_option("--sample_every,--sample-every", measure.sample_every, "seconds between two looks at the machine; 0 = none")
+        ->capture_default_str()
+        ->check(CLI::Range(0.0, 3600.0));
+    command->add_option("--server_metrics,--server-metrics", measure.server_metrics,
+                        "URL of the model server's Prometheus page, looked at during each run");
     command->add_flag("--allow_failures,--allow-failures", flags->allow_failures, "exit with 0 when sessions failed");
     command->callback([&run, flags] { run = [flags] { return run_command(*flags); }; });
 }

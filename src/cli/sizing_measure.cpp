@@ -11,6 +11,8 @@
 #include "cli/eval_run.h"
 #include "cli/workflow_host.h"
 #include "eval/remote.h"
+#include "load/diagnosis.h"
+#include "load/sampler.h"
 
 namespace plimsoll::cli {
 namespace {
@@ -77,6 +79,23 @@ Result<EvalOutcome> run_leg(const MeasureFlags& flags, const config::Config& con
             ? host.local_runner()
             : eval::make_remote_runner({.endpoint = flags.endpoint, .timeout = std::chrono::seconds(flags.endpoint_timeout)});
     return run_eval(*setup, std::move(dataset->items), runner, host.pool(), host.sinks());
+}
+
+std::optional<load::Sampler> make_sampler(const MeasureFlags& flags) {
+    if (flags.sample_every <= 0) return std::nullopt;
+    return std::optional<load::Sampler>(std::in_place,
+                                        load::SamplerOptions{.every_s = flags.sample_every, .metrics_url = flags.server_metrics});
+}
+
+// What the looks at the machine show goes into the run's folder, and what held the run back into the measurement.
+Result<void> save_samples(load::Sampler& sampler, const EvalOutcome& outcome, const fs::path& folder, RunMeasurement& measurement) {
+    load::SampleLog log = sampler.stop();
+    log.shift(outcome.run.started);
+    if (log.failed_scrapes > 0) log_warning("{} looks at the model server failed: {}", log.failed_scrapes, log.scrape_error);
+    for (load::Finding& finding : load::diagnose({.samples = log.samples, .threads = default_io_threads()}))
+        measurement.findings.push_back(std::move(finding.text));
+    if (log.samples.empty()) return {};
+    return save_file(folder / "samples.csv", load::samples_csv(log));
 }
 
 // The complete runs in a job's folder, in a stable order.
@@ -179,6 +198,7 @@ Result<Measured> measure_legs(const MeasureFlags& flags, const fs::path& job,
         else
             std::printf("concurrency %d\n", run->concurrency);
         const fs::path folder = run_folder(job, *run);
+        auto sampler = make_sampler(flags);
         const auto outcome = run_leg(flags, *config, **host, folder, run->concurrency);
         if (!outcome) {
             log_error("concurrency {}: {}", run->concurrency, outcome.error().message);
@@ -188,6 +208,7 @@ Result<Measured> measure_legs(const MeasureFlags& flags, const fs::path& job,
         measured.all_ok = measured.all_ok && outcome->ok();
         auto& measurement = runs.emplace_back(make_measurement(*run, *outcome));
         measurement.conditions = conditions;
+        if (sampler) PLIMSOLL_TRY(save_samples(*sampler, *outcome, folder, measurement));
         PLIMSOLL_TRY(save_file(folder / kMeasurementName, to_compact_json(forecast::to_json(measurement)) + "\n"));
         PLIMSOLL_TRY(on_leg(sorted_legs(runs)));
         if (outcome->run.interrupted) break;

@@ -24,6 +24,8 @@ struct MeasureFlags {
     bool resume = false;     // runs that are complete in the job's folder are not measured again
     std::string endpoint;
     int endpoint_timeout = 300;          // seconds
+    double sample_every = 1;             // seconds between two looks at the machine; 0 = none
+    std::string server_metrics;          // URL of the model server's /metrics; empty: not looked at
     std::vector<forecast::SloRule> slo;  // what `adaptive` looks for
 };
 

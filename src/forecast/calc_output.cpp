@@ -68,7 +68,8 @@ json::value statistics_to_json(const LegStatistics& statistics) {
             {"sessions_per_second", statistics.sessions_per_second},
             {"prompt_tokens_per_second", statistics.prompt_tokens_per_second},
             {"completion_tokens_per_second", statistics.completion_tokens_per_second},
-            {"scores", json::value_from(statistics.scores)}};
+            {"scores", json::value_from(statistics.scores)},
+            {"findings", json::value_from(statistics.findings)}};
 }
 
 LegStatistics parse_statistics(const json::value& value) {
@@ -82,6 +83,8 @@ LegStatistics parse_statistics(const json::value& value) {
     if (const auto* scores = find(value, "scores"); scores && scores->is_object())
         for (const auto& [name, score] : scores->get_object())
             if (score.is_number()) statistics.scores[std::string(name)] = score.to_number<double>();
+    if (const auto* findings = find(value, "findings"); findings && findings->is_array())
+        for (const auto& finding : findings->get_array()) statistics.findings.push_back(to_text(finding));
     return statistics;
 }
 

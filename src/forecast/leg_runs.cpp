@@ -39,6 +39,7 @@ LegStatistics compute_statistics(std::span<const RunMeasurement> runs, const Leg
     for (const RunMeasurement& run : runs) {
         prompt_tokens += static_cast<double>(run.prompt_tokens);
         completion_tokens += static_cast<double>(run.completion_tokens);
+        statistics.findings.insert(statistics.findings.end(), run.findings.begin(), run.findings.end());
         for (const auto& [name, score] : run.scores) {
             const auto weight = static_cast<double>(run.sessions.size());
             statistics.scores[name] += weight * score;
@@ -83,6 +84,7 @@ json::value to_json(const RunMeasurement& run) {
             {"prompt_tokens", run.prompt_tokens},
             {"completion_tokens", run.completion_tokens},
             {"scores", json::value_from(run.scores)},
+            {"findings", json::value_from(run.findings)},
             {"sessions", std::move(sessions)}};
 }
 
@@ -107,6 +109,8 @@ Result<RunMeasurement> parse_run_measurement(const json::value& value) {
     if (const auto* scores = find(value, "scores"); scores && scores->is_object())
         for (const auto& [name, score] : scores->get_object())
             if (score.is_number()) run.scores[std::string(name)] = score.to_number<double>();
+    if (const auto* findings = find(value, "findings"); findings && findings->is_array())
+        for (const auto& finding : findings->get_array()) run.findings.push_back(to_text(finding));
     for (const auto& session : sessions->get_array()) {
         auto parsed = parse_session(session);
         if (!parsed) return fail(parsed.error());

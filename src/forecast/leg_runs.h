@@ -26,6 +26,7 @@ struct RunMeasurement {
     double llm_latency_p95 = 0, workflow_runtime_p95 = 0, total_runtime = 0;  // seconds, by NAT's definitions
     std::int64_t prompt_tokens = 0, completion_tokens = 0;
     std::map<std::string, double> scores;  // mean of each evaluator
+    std::vector<std::string> findings;     // what held the run back, as sentences
     bool interrupted = false;
     std::string conditions;  // of the config and all else that the measurement depends on; equal ones can be pooled
 };

@@ -148,6 +148,7 @@ TEST(LegRuns, SurviveJson) {
     auto run = run_of(4, 2, {1, 2});
     run.sessions[0].failed = true;
     run.scores = {{"a", 0.5}};
+    run.findings = {"The machine was busy."};
     const auto again = parse_run_measurement(to_json(run));
     ASSERT_TRUE(again);
     EXPECT_EQ(to_json(*again), to_json(run));
@@ -175,11 +176,14 @@ TEST(LegRuns, GoodputCountsWhatKeepsTheSlo) {
 TEST(LegRuns, OutputHoldsThemAndReadsThemBack) {
     auto one = run_of(1, 1, {1, 1, 1}), two = run_of(2, 1, {2, 2, 3});
     one.scores = two.scores = {{"quality", 0.75}};
+    two.findings = {"The machine was busy."};
     const auto result = compute_sizing({.legs = pool_legs({one, two}), .slo = {*parse_slo_rule("p95 workflow < 1.5s")}});
     EXPECT_THAT(result.slo_answer, AllOf(HasSubstr("up to 1 "), HasSubstr("broken at 2")));
     const auto output = to_json(result);
     const auto& own = output.at("plimsoll").at("legs").at("2");
     EXPECT_EQ(own.at("slo").at("kept"), false);
+    EXPECT_EQ(own.at("statistics").at("findings").at(0), "The machine was busy.");
+    EXPECT_THAT(result.warnings, testing::Contains(HasSubstr("At concurrency 2: The machine was busy.")));
     EXPECT_EQ(own.at("statistics").at("workflow_runtime").at("n"), 3);
     EXPECT_EQ(own.at("statistics").at("scores").at("quality"), 0.75);
     EXPECT_EQ(parse_asked_for(output)->slo.at(0).limit, 1.5);

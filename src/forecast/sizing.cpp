@@ -80,6 +80,10 @@ std::vector<std::string> collect_warnings(const std::vector<LegSizing>& legs) {
         if (!sizing.usable) unused.push_back(fmt::format("{}", leg.concurrency));
     }
     std::vector<std::string> warnings;
+    for (const auto& sizing : legs)
+        if (sizing.leg.statistics)
+            for (const auto& finding : sizing.leg.statistics->findings)
+                warnings.push_back(fmt::format("At concurrency {}: {}", sizing.leg.concurrency, finding));
     if (!small.empty())
         warnings.push_back(fmt::format(
             "A p95 wants at least {0} sessions (1 - 0.95^{0} > 0.95: one of them then lies beyond it); these concurrencies have "

@@ -31,6 +31,7 @@ struct LegStatistics {
     double sessions_per_second = 0;  // that finished
     double prompt_tokens_per_second = 0, completion_tokens_per_second = 0;
     std::map<std::string, double> scores;  // mean of each evaluator
+    std::vector<std::string> findings;     // what held it back, of all runs
 };
 
 // One measured concurrency.

@@ -54,9 +54,26 @@ TEST_F(Sizing, OnlineThenOffline) {
 }
 
 TEST_F(Sizing, RepeatsShufflesAndJudges) {
-    const auto result =
-        sizing({"--config_file", "eval.yml", "--calc_output_dir", "calc", "--concurrencies", "1,2", "--num_passes", "2", "--reps", "2",
-                "--order", "random", "--seed", "3", "--slo", "p95 workflow < 60s", "--slo", "error_rate < 1%"});
+    const auto result = sizing({"--config_file",
+                                "eval.yml",
+                                "--calc_output_dir",
+                                "calc",
+                                "--concurrencies",
+                                "1,2",
+                                "--num_passes",
+                                "2",
+                                "--reps",
+                                "2",
+                                "--order",
+                                "random",
+                                "--seed",
+                                "3",
+                                "--slo",
+                                "p95 workflow < 60s",
+                                "--slo",
+                                "error_rate < 1%",
+                                "--sample_every",
+                                "0.1"});
     ASSERT_EQ(result.exit_code, 0) << result.err;
     EXPECT_THAT(result.out, AllOf(HasSubstr("Goodput/s"), HasSubstr("Tokens/s"), HasSubstr("latency"), HasSubstr("0.95^59")));
     const auto output = parse_json(load_file(job("online") / "calc_runner_output.json").value()).value();
@@ -75,6 +92,7 @@ TEST_F(Sizing, RepeatsShufflesAndJudges) {
     EXPECT_LT(runtime.at("mean_interval_95").at("low").as_double(), runtime.at("mean").as_double());
     EXPECT_LE(runtime.at("p95").as_double(), runtime.at("p95_interval_95").at("high").as_double());
     EXPECT_TRUE(std::filesystem::exists(job("online") / "concurrency_2_run_2" / "measurement.json"));
+    EXPECT_TRUE(std::filesystem::exists(job("online") / "concurrency_2_run_2" / "samples.csv"));
 
     const auto report = run_program({"report", "--sizing_dir", "calc", "--output", "report.html"}, folder());
     EXPECT_EQ(report.exit_code, 0) << report.err;
