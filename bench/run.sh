@@ -24,8 +24,11 @@ echo "$resident"
 echo "== 1,000 sessions at once, five steps of one second each"
 build/sessions_bench "$url/v1" 1000
 
+echo "== load generator"
+build/load_cost_bench
+
 for bench in build/*_bench; do
-    [ "$bench" = build/sessions_bench ] && continue
+    case "$bench" in build/sessions_bench | build/load_cost_bench) continue ;; esac
     echo "== $(basename "$bench")"
     "$bench" --benchmark_min_time=0.2
 done

@@ -31,6 +31,7 @@ endif()
 # Libraries that only one module needs; everything else follows from src/layers.txt.
 set(PLIMSOLL_LIBS_base ZLIB::ZLIB PkgConfig::ZSTD)
 set(PLIMSOLL_LIBS_config yaml-cpp)
+set(PLIMSOLL_LIBS_load ${CMAKE_DL_LIBS})
 set(PLIMSOLL_LIBS_net CURL::libcurl)
 set(PLIMSOLL_LIBS_sqlite SQLite::SQLite3)
 set(PLIMSOLL_LIBS_retrieval PkgConfig::GUMBO)

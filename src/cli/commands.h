@@ -22,5 +22,6 @@ void add_serve_command(CLI::App& app, Run& run);
 void add_sim_command(CLI::App& app, Run& run);
 void add_validate_command(CLI::App& app, Run& run);
 void add_info_command(CLI::App& app, Run& run);
+void add_load_command(CLI::App& app, Run& run);
 
 }  // namespace plimsoll::cli

@@ -21,6 +21,7 @@ int run_program(int argc, char** argv) {
     cli::add_profile_command(app, run);
     cli::add_run_command(app, run);
     cli::add_sizing_command(app, run);
+    cli::add_load_command(app, run);
     cli::add_ingest_command(app, run);
     cli::add_report_command(app, run);
     cli::add_serve_command(app, run);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <memory>
+#include <set>
 
 #include "base/files.h"
 #include "base/log.h"
@@ -70,6 +71,42 @@ std::string sizing_answer(const forecast::SizingResult& result) {
                        report::format_short(std::floor(estimate.sessions_at_target / result.gpus)), highest);
 }
 
+std::string format_with_interval(double seconds, const std::optional<forecast::Interval>& interval) {
+    if (!interval) return format_duration(seconds);
+    return fmt::format("{} ({} to {})", format_duration(seconds), format_duration(std::max(0.0, interval->low)),
+                       format_duration(interval->high));
+}
+
+// Times with their 95 % intervals where the run has them.
+report::TableView make_leg_table(const forecast::SizingResult& result) {
+    std::set<std::string> scores;
+    for (const forecast::LegSizing& leg : result.legs)
+        if (leg.leg.statistics)
+            for (const auto& [name, score] : leg.leg.statistics->scores) scores.insert(name);
+    report::TableView table;
+    table.head = {"Concurrency", "p95 session", "p95 model call", "Sessions", "Failed", "Duration", "Tokens/s"};
+    if (!result.slo.empty()) table.head.insert(table.head.end(), {"Goodput/s", "SLO"});
+    table.head.insert(table.head.end(), scores.begin(), scores.end());
+    for (const forecast::LegSizing& sizing : result.legs) {
+        const forecast::LegResult& leg = sizing.leg;
+        const auto statistics = leg.statistics.value_or(forecast::LegStatistics());
+        std::vector<std::string> row = {fmt::format("{}", leg.concurrency),
+                                        format_with_interval(leg.workflow_runtime_p95, statistics.workflow_runtime.p95_interval),
+                                        format_with_interval(leg.llm_latency_p95, statistics.llm_latency.p95_interval),
+                                        fmt::format("{}", leg.sessions),
+                                        fmt::format("{}", leg.failed),
+                                        format_duration(leg.total_runtime),
+                                        leg.statistics ? report::format_short(statistics.completion_tokens_per_second) : ""};
+        if (sizing.slo) row.insert(row.end(), {fmt::format("{:.3g}", sizing.slo->goodput), sizing.slo->kept ? "kept" : "broken"});
+        for (const std::string& name : scores) {
+            const auto score = statistics.scores.find(name);
+            row.push_back(score == statistics.scores.end() ? "" : fmt::format("{:.4g}", score->second));
+        }
+        table.rows.push_back(std::move(row));
+    }
+    return table;
+}
+
 Result<void> add_sizing(const ReportFlags& flags, report::ReportView& view) {
     auto online = load_online_legs(flags.sizing_dir);
     if (!online) return fail(online.error());
@@ -79,9 +116,11 @@ Result<void> add_sizing(const ReportFlags& flags, report::ReportView& view) {
         targets.targets = online->asked->targets;
         targets.gpus = online->asked->gpus;
     }
+    if (targets.slo.empty() && online->asked) targets.slo = online->asked->slo;
     const forecast::SizingResult result = compute(targets, std::move(online->legs));
     report::SizingView sizing;
     sizing.metrics = make_metric_views(result);
+    if (!result.slo_answer.empty()) sizing.statements.push_back(result.slo_answer);
     if (!result.extrapolation.empty()) sizing.statements.push_back(result.extrapolation);
     for (const auto* metric : {&result.workflow_runtime, &result.llm_latency})
         if (metric->held_out)
@@ -90,11 +129,7 @@ Result<void> add_sizing(const ReportFlags& flags, report::ReportView& view) {
                 metric == &result.workflow_runtime ? "session" : "model call", format_duration(metric->held_out->predicted),
                 metric->held_out->concurrency, format_duration(metric->held_out->measured), 100 * metric->held_out->relative_error()));
     sizing.statements.insert(sizing.statements.end(), result.warnings.begin(), result.warnings.end());
-    sizing.legs.head = {"Concurrency", "p95 session", "p95 model call", "Sessions", "Failed", "Duration"};
-    for (const forecast::LegSizing& leg : result.legs)
-        sizing.legs.rows.push_back({fmt::format("{}", leg.leg.concurrency), format_duration(leg.leg.workflow_runtime_p95),
-                                    format_duration(leg.leg.llm_latency_p95), fmt::format("{}", leg.leg.sessions),
-                                    fmt::format("{}", leg.leg.failed), format_duration(leg.leg.total_runtime)});
+    sizing.legs = make_leg_table(result);
     if (!result.legs.empty()) {
         const auto highest = std::ranges::max_element(result.legs, {}, [](const auto& leg) { return leg.leg.concurrency; });
         view.facts.push_back(

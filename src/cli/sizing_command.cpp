@@ -9,11 +9,9 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "cli/commands.h"
-#include "cli/eval_run.h"
 #include "cli/flags.h"
 #include "cli/sizing_job.h"
-#include "cli/workflow_host.h"
-#include "eval/remote.h"
+#include "cli/sizing_measure.h"
 #include "forecast/sizing_table.h"
 
 namespace plimsoll::cli {
@@ -22,17 +20,19 @@ namespace {
 namespace fs = std::filesystem;
 
 struct SizingFlags {
-    ConfigFlags config;
+    MeasureFlags measure;
     TargetFlags targets;
     std::string output_dir;
     std::string concurrencies = "1,2,3,4,5,6,7,8,9,10";
-    int num_passes = 0;
+    std::string order = "given";
+    std::string resume;  // a job's folder
     bool offline = false;
     bool append = false;
-    std::string endpoint;
-    int endpoint_timeout = 300;  // seconds
     bool allow_failures = false;
 };
+
+constexpr int kMaxReps = 100;
+constexpr double kMinSampleSeconds = 0.01;  // looking more often would be the load that it sees
 
 // Where a config is looked for when none is named.
 constexpr const char* kDefaultConfigs[] = {"plimsoll.yml", "configs/eval_config.yml"};
@@ -58,7 +58,8 @@ Result<std::vector<int>> parse_concurrencies(const std::string& text) {
 // What NAT refuses, refused the same way but with exit code 2.
 Result<void> check_flags(const SizingFlags& flags) {
     if (!flags.offline) return {};
-    const auto& [targets, gpus, nat_compat] = flags.targets;
+    const forecast::Targets& targets = flags.targets.targets;
+    const int gpus = flags.targets.gpus;
     if (flags.output_dir.empty()) return fail(ErrorCode::invalid_argument, "--offline_mode needs --calc_output_dir");
     if (targets.llm_latency <= 0 && targets.workflow_runtime <= 0)
         return fail(ErrorCode::invalid_argument, "--offline_mode needs --target_llm_latency or --target_workflow_runtime");
@@ -74,74 +75,23 @@ fs::path make_job(const SizingFlags& flags, const std::string& mode) {
 
 void print_answer(const forecast::SizingResult& result) {
     std::fputs(forecast::sizing_table(result).c_str(), stdout);
+    const std::string statistics = forecast::statistics_table(result);
+    if (!statistics.empty()) std::printf("\n%s", statistics.c_str());
     const std::string notes = forecast::sizing_notes(result);
     if (!notes.empty()) std::printf("\n%s", notes.c_str());
 }
 
-forecast::LegResult make_leg(int concurrency, const EvalOutcome& outcome) {
-    forecast::LegResult leg;
-    leg.concurrency = concurrency;
-    leg.llm_latency_p95 = outcome.profile.llm_latency_ci.percentiles.p95;
-    if (outcome.profile.workflow_runtime) leg.workflow_runtime_p95 = outcome.profile.workflow_runtime->p95;
-    leg.total_runtime = outcome.summary.total_runtime_s;
-    leg.interrupted = outcome.run.interrupted;
-    leg.sessions = static_cast<int>(outcome.run.items.size());
-    leg.failed = static_cast<int>(outcome.run.failed());
-    for (const eval::ItemResult& item : outcome.run.items)
-        if (!item.error) leg.items[to_text(item.item.id)] = {item.usage.llm_latency, item.usage.runtime};
-    return leg;
-}
-
-Result<EvalOutcome> run_leg(const SizingFlags& flags, const config::Config& config, WorkflowHost& host, const fs::path& folder,
-                            int concurrency) {
-    EvalRequest request;
-    request.folder = folder;
-    request.metadata.config_file = flags.config.file;
-    request.metadata.adjust_dataset_size = true;
-    request.metadata.num_passes = flags.num_passes;
-    if (!flags.endpoint.empty()) request.metadata.endpoint = flags.endpoint;
-    auto setup = prepare_eval(config, std::move(request));
-    if (!setup) return fail(setup.error());
-    setup->max_concurrency = concurrency;
-    if (!setup->profiler) setup->profiler.emplace();
-    setup->profiler->base_metrics = true;
-    auto dataset = eval::load_dataset(setup->dataset, setup->dataset_file,
-                                      {.adjust = eval::SizeAdjustment{.concurrency = concurrency, .num_passes = flags.num_passes}});
-    if (!dataset) return fail(dataset.error());
-    PLIMSOLL_TRY(prepare_folder(*setup));
-    const auto runner =
-        flags.endpoint.empty()
-            ? host.local_runner()
-            : eval::make_remote_runner({.endpoint = flags.endpoint, .timeout = std::chrono::seconds(flags.endpoint_timeout)});
-    return run_eval(*setup, std::move(dataset->items), runner, host.pool(), host.sinks());
-}
-
-// Measures every concurrency. What was measured is saved after each, so that a failing one loses nothing.
-Result<bool> measure(const SizingFlags& flags, const std::vector<int>& concurrencies) {
-    const auto config = load_config(flags.config);
-    if (!config) return fail(config.error());
-    const fs::path job = make_job(flags, "online");
-    auto host = WorkflowHost::make(*config, default_io_threads(), job / "logs", flags.endpoint.empty());
-    if (!host) return fail(host.error());
-    std::vector<forecast::LegResult> legs;
-    bool all_ok = true;
-    for (const int concurrency : concurrencies) {
-        std::printf("concurrency %d\n", concurrency);
-        const auto outcome = run_leg(flags, *config, **host, job / fmt::format("concurrency_{}", concurrency), concurrency);
-        if (!outcome) {
-            log_error("concurrency {}: {}", concurrency, outcome.error().message);
-            all_ok = false;
-            continue;
-        }
-        all_ok = all_ok && outcome->ok();
-        legs.push_back(make_leg(concurrency, *outcome));
-        PLIMSOLL_TRY(save_sizing(job, compute(flags.targets, legs)));
-        if (outcome->run.interrupted) break;
-    }
-    if (legs.empty()) return fail(ErrorCode::internal, "no concurrency could be measured");
-    print_answer(compute(flags.targets, legs));
+// What was measured is saved after each run, so that a failing one loses nothing.
+Result<bool> measure(const SizingFlags& flags) {
+    const fs::path job = flags.resume.empty() ? make_job(flags, "online") : fs::path(flags.resume);
+    const auto measured = measure_legs(
+        flags.measure, job, [&](const std::vector<forecast::LegResult>& legs) { return save_sizing(job, compute(flags.targets, legs)); });
+    if (!measured) return fail(measured.error());
+    const auto result = compute(flags.targets, measured->legs);
+    PLIMSOLL_TRY(save_sizing(job, result));
+    print_answer(result);
     std::printf("\n%s\n", job.c_str());
-    return all_ok;
+    return measured->all_ok;
 }
 
 Result<bool> recompute(const SizingFlags& flags) {
@@ -153,24 +103,35 @@ Result<bool> recompute(const SizingFlags& flags) {
     return true;
 }
 
+// The flags that need reading, read. Errors: invalid_argument.
+Result<void> complete_flags(SizingFlags& flags) {
+    auto concurrencies = parse_concurrencies(flags.concurrencies);
+    if (!concurrencies) return fail(concurrencies.error());
+    PLIMSOLL_TRY(check_flags(flags));
+    MeasureFlags& measure = flags.measure;
+    measure.concurrencies = std::move(*concurrencies);
+    measure.order = flags.order == "random" ? forecast::RunOrder::random : forecast::RunOrder::given;
+    measure.resume = !flags.resume.empty();
+    measure.slo = flags.targets.slo;
+    if (measure.sample_every > 0 && measure.sample_every < kMinSampleSeconds)
+        return fail(ErrorCode::invalid_argument, fmt::format("--sample_every: 0 or at least {}", kMinSampleSeconds));
+    if (!measure.config.file.empty() || flags.offline) return {};
+    for (const char* name : kDefaultConfigs)
+        if (measure.config.file.empty() && fs::exists(name)) measure.config.file = name;
+    if (measure.config.file.empty())
+        return fail(ErrorCode::invalid_argument,
+                    fmt::format("no --config_file given, and there is no {}", fmt::join(kDefaultConfigs, " or ")));
+    std::printf("using %s\n", measure.config.file.c_str());
+    return {};
+}
+
 int run_command(SizingFlags flags) {
     constexpr int kUsage = 2;
-    const auto concurrencies = parse_concurrencies(flags.concurrencies);
-    const auto checked = concurrencies ? check_flags(flags) : fail(concurrencies.error());
-    if (!checked) {
-        log_error("{}", checked.error().message);
+    if (const auto complete = complete_flags(flags); !complete) {
+        log_error("{}", complete.error().message);
         return kUsage;
     }
-    if (flags.config.file.empty() && !flags.offline) {
-        for (const char* name : kDefaultConfigs)
-            if (flags.config.file.empty() && fs::exists(name)) flags.config.file = name;
-        if (flags.config.file.empty()) {
-            log_error("no --config_file given, and there is no {}", fmt::join(kDefaultConfigs, " or "));
-            return kUsage;
-        }
-        std::printf("using %s\n", flags.config.file.c_str());
-    }
-    const auto done = flags.offline ? recompute(flags) : measure(flags, *concurrencies);
+    const auto done = flags.offline ? recompute(flags) : measure(flags);
     if (!done) {
         log_error("{}", done.error().message);
         return 1;
@@ -185,21 +146,39 @@ void add_sizing_command(CLI::App& app, Run& run) {
     sizing->require_subcommand(1);
     auto* command = sizing->add_subcommand("calc", "measures the workflow at several concurrencies and sizes it for the target users");
     const auto flags = std::make_shared<SizingFlags>();
-    add_config_flags(*command, flags->config, false);
+    MeasureFlags& measure = flags->measure;
+    add_config_flags(*command, measure.config, false);
     add_target_flags(*command, flags->targets);
     command->add_option("--calc_output_dir,--calc-output-dir", flags->output_dir,
                         "where measurements and answers go; .plimsoll/sizing when not given");
     command->add_option("--concurrencies", flags->concurrencies, "comma-separated sessions at once, measured in this order")
         ->capture_default_str();
     command
-        ->add_option("--num_passes,--num-passes", flags->num_passes,
+        ->add_option("--num_passes,--num-passes", measure.num_passes,
                      "sessions at each concurrency as a multiple of it; 0 = what the dataset fills")
         ->check(CLI::NonNegativeNumber);
+    command->add_option("--reps", measure.reps, "runs at each concurrency, pooled for the answer")
+        ->capture_default_str()
+        ->check(CLI::Range(1, kMaxReps));
+    auto* adaptive = command->add_flag("--adaptive", measure.adaptive,
+                                       "choose concurrencies between the smallest and largest of --concurrencies: doubling until the --slo "
+                                       "breaks (without one: until throughput stops growing), then closing in");
+    command->add_option("--order", flags->order, "of the runs: given (every concurrency once, then again), or random, against drift")
+        ->capture_default_str()
+        ->check(CLI::IsMember({"given", "random"}))
+        ->excludes(adaptive);
+    command->add_option("--seed", measure.seed, "of a random order")->capture_default_str();
     auto* offline = command->add_flag("--offline_mode,--offline-mode", flags->offline, "answer again from what was measured");
+    command->add_option("--resume", flags->resume, "go on in this job folder: its complete runs are kept")->excludes(offline);
     command->add_flag("--append_calc_outputs,--append-calc-outputs", flags->append,
                       "offline: join all earlier measurements, not only the newest run's");
-    command->add_option("--endpoint", flags->endpoint, "base URL of a NAT or Plimsoll server that runs the workflow")->excludes(offline);
-    command->add_option("--endpoint_timeout,--endpoint-timeout", flags->endpoint_timeout, "seconds a request")->capture_default_str();
+    command->add_option("--endpoint", measure.endpoint, "base URL of a NAT or Plimsoll server that runs the workflow")->excludes(offline);
+    command->add_option("--endpoint_timeout,--endpoint-timeout", measure.endpoint_timeout, "seconds a request")->capture_default_str();
+    command->add_option("--sample_every,--sample-every", measure.sample_every, "seconds between two looks at the machine; 0 = none")
+        ->capture_default_str()
+        ->check(CLI::Range(0.0, 3600.0));
+    command->add_option("--server_metrics,--server-metrics", measure.server_metrics,
+                        "URL of the model server's Prometheus page, looked at during each run");
     command->add_flag("--allow_failures,--allow-failures", flags->allow_failures, "exit with 0 when sessions failed");
     command->callback([&run, flags] { run = [flags] { return run_command(*flags); }; });
 }

@@ -32,6 +32,17 @@ void add_target_flags(CLI::App& command, TargetFlags& flags) {
                        "wished p95 of a session, seconds; 0 = none");
     command.add_option("--target_users,--target-users", flags.targets.users, "users at once to size for");
     command.add_option("--test_gpu_count,--test-gpu-count", flags.gpus, "GPUs (model servers) that the measurement used");
+    const auto take_slo = [&flags](const std::vector<std::string>& texts) {
+        for (const std::string& text : texts) {
+            auto rule = forecast::parse_slo_rule(text);
+            if (!rule) throw CLI::ValidationError("--slo", rule.error().message);
+            flags.slo.push_back(std::move(*rule));
+        }
+    };
+    command.add_option_function<std::vector<std::string>>(
+        "--slo", take_slo,
+        "what is promised, may be repeated: 'p95 workflow < 120s', 'p99 llm < 2s', 'error_rate < 1%'; goodput counts the "
+        "sessions within it");
     command.add_flag("--nat_compat,--nat-compat", flags.nat_compat, "NAT's outlier and fit rules instead of the repaired ones");
 }
 
@@ -64,7 +75,7 @@ Result<OnlineLegs> load_online_legs(const fs::path& dir, bool join) {
 
 forecast::SizingResult compute(const TargetFlags& flags, std::vector<forecast::LegResult> legs) {
     return forecast::compute_sizing(
-        {std::move(legs), flags.targets, flags.gpus, flags.nat_compat ? forecast::FitRules::nat : forecast::FitRules::plimsoll});
+        {std::move(legs), flags.targets, flags.gpus, flags.nat_compat ? forecast::FitRules::nat : forecast::FitRules::plimsoll, flags.slo});
 }
 
 std::vector<report::MetricView> make_metric_views(const forecast::SizingResult& result) {

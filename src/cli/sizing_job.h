@@ -17,6 +17,7 @@ struct TargetFlags {
     forecast::Targets targets;
     int gpus = 0;
     bool nat_compat = false;
+    std::vector<forecast::SloRule> slo;
 };
 void add_target_flags(CLI::App& command, TargetFlags& flags);
 

@@ -61,10 +61,50 @@ json::value metric_to_own_json(const MetricSizing& sizing) {
     return out;
 }
 
+json::value statistics_to_json(const LegStatistics& statistics) {
+    return {{"runs", statistics.runs},
+            {"workflow_runtime", to_json(statistics.workflow_runtime)},
+            {"llm_latency", to_json(statistics.llm_latency)},
+            {"sessions_per_second", statistics.sessions_per_second},
+            {"prompt_tokens_per_second", statistics.prompt_tokens_per_second},
+            {"completion_tokens_per_second", statistics.completion_tokens_per_second},
+            {"scores", json::value_from(statistics.scores)},
+            {"findings", json::value_from(statistics.findings)}};
+}
+
+LegStatistics parse_statistics(const json::value& value) {
+    LegStatistics statistics;
+    statistics.runs = static_cast<int>(get_int(value, "runs").value_or(1));
+    if (const auto* summary = find(value, "workflow_runtime")) statistics.workflow_runtime = parse_sample_summary(*summary);
+    if (const auto* summary = find(value, "llm_latency")) statistics.llm_latency = parse_sample_summary(*summary);
+    statistics.sessions_per_second = get_number(value, "sessions_per_second").value_or(0);
+    statistics.prompt_tokens_per_second = get_number(value, "prompt_tokens_per_second").value_or(0);
+    statistics.completion_tokens_per_second = get_number(value, "completion_tokens_per_second").value_or(0);
+    if (const auto* scores = find(value, "scores"); scores && scores->is_object())
+        for (const auto& [name, score] : scores->get_object())
+            if (score.is_number()) statistics.scores[std::string(name)] = score.to_number<double>();
+    if (const auto* findings = find(value, "findings"); findings && findings->is_array())
+        for (const auto& finding : findings->get_array()) statistics.findings.push_back(to_text(finding));
+    return statistics;
+}
+
+json::value own_leg_to_json(const LegSizing& sizing) {
+    const LegResult& leg = sizing.leg;
+    json::object out = {{"sessions", leg.sessions}, {"failed", leg.failed}, {"error_rate", leg.error_rate()}};
+    if (leg.statistics) out["statistics"] = statistics_to_json(*leg.statistics);
+    if (sizing.slo)
+        out["slo"] = {{"kept", sizing.slo->kept},
+                      {"observed", json::value_from(sizing.slo->observed)},
+                      {"good_sessions", sizing.slo->good_sessions},
+                      {"goodput", sizing.slo->goodput}};
+    return out;
+}
+
 json::value own_to_json(const SizingResult& result) {
-    json::object sessions;
-    for (const auto& sizing : result.legs)
-        sessions[std::to_string(sizing.leg.concurrency)] = {{"sessions", sizing.leg.sessions}, {"failed", sizing.leg.failed}};
+    json::object legs;
+    for (const auto& sizing : result.legs) legs[std::to_string(sizing.leg.concurrency)] = own_leg_to_json(sizing);
+    json::array slo;
+    for (const SloRule& rule : result.slo) slo.push_back(json::string(rule.text));
     return {{"targets",
              {{"llm_latency", result.targets.llm_latency},
               {"workflow_runtime", result.targets.workflow_runtime},
@@ -72,9 +112,11 @@ json::value own_to_json(const SizingResult& result) {
               {"gpus", result.gpus}}},
             {"llm_latency", metric_to_own_json(result.llm_latency)},
             {"workflow_runtime", metric_to_own_json(result.workflow_runtime)},
+            {"slo", std::move(slo)},
+            {"slo_answer", result.slo_answer},
             {"extrapolation", result.extrapolation},
             {"warnings", json::array(result.warnings.begin(), result.warnings.end())},
-            {"legs", std::move(sessions)}};
+            {"legs", std::move(legs)}};
 }
 
 // A metric is a number, or null or absent when it was not measured.
@@ -126,7 +168,7 @@ Result<LegResult> parse_leg(std::string_view key, const json::value& data) {
     return leg;
 }
 
-void add_session_counts(const json::value& output, std::string_view key, LegResult& leg) {
+void add_own_data(const json::value& output, std::string_view key, LegResult& leg) {
     leg.sessions = static_cast<int>(leg.items.size());
     const auto* own = find(output, "plimsoll");
     const auto* legs = own ? find(*own, "legs") : nullptr;
@@ -134,6 +176,7 @@ void add_session_counts(const json::value& output, std::string_view key, LegResu
     if (!counts) return;
     leg.sessions = static_cast<int>(get_int(*counts, "sessions").value_or(leg.sessions));
     leg.failed = static_cast<int>(get_int(*counts, "failed").value_or(0));
+    if (const auto* statistics = find(*counts, "statistics")) leg.statistics = parse_statistics(*statistics);
 }
 
 }  // namespace
@@ -159,6 +202,9 @@ std::optional<AskedFor> parse_asked_for(const json::value& output) {
     asked.targets.workflow_runtime = get_number(*targets, "workflow_runtime").value_or(0);
     asked.targets.users = static_cast<int>(get_int(*targets, "users").value_or(0));
     asked.gpus = static_cast<int>(get_int(*targets, "gpus").value_or(0));
+    if (const auto* slo = find(*own, "slo"); slo && slo->is_array())
+        for (const auto& text : slo->get_array())
+            if (auto rule = parse_slo_rule(to_text(text))) asked.slo.push_back(std::move(*rule));
     return asked;
 }
 
@@ -169,7 +215,7 @@ Result<std::vector<LegResult>> parse_calc_output(const json::value& output) {
     for (const auto& [key, value] : data->get_object()) {
         auto leg = parse_leg(key, value);
         if (!leg) return fail(leg.error().with_context(fmt::format("calc_data.{}", std::string_view(key))));
-        add_session_counts(output, key, *leg);
+        add_own_data(output, key, *leg);
         legs.push_back(std::move(*leg));
     }
     return legs;

@@ -18,6 +18,7 @@ Result<std::vector<LegResult>> parse_calc_output(const json::value& output);
 struct AskedFor {
     Targets targets;
     int gpus = 0;
+    std::vector<SloRule> slo;  // those that can be read
 };
 std::optional<AskedFor> parse_asked_for(const json::value& output);
 

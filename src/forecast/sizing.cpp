@@ -80,9 +80,15 @@ std::vector<std::string> collect_warnings(const std::vector<LegSizing>& legs) {
         if (!sizing.usable) unused.push_back(fmt::format("{}", leg.concurrency));
     }
     std::vector<std::string> warnings;
+    for (const auto& sizing : legs)
+        if (sizing.leg.statistics)
+            for (const auto& finding : sizing.leg.statistics->findings)
+                warnings.push_back(fmt::format("At concurrency {}: {}", sizing.leg.concurrency, finding));
     if (!small.empty())
-        warnings.push_back(fmt::format("A p95 wants at least {} sessions; these concurrencies have fewer: {}.", kMinSamplesForP95,
-                                       fmt::join(small, ", ")));
+        warnings.push_back(fmt::format(
+            "A p95 wants at least {0} sessions (1 - 0.95^{0} > 0.95: one of them then lies beyond it); these concurrencies have "
+            "fewer: {1}.",
+            kMinSamplesForP95, fmt::join(small, ", ")));
     if (!failed.empty())
         warnings.push_back(fmt::format("Sessions failed and are not in the latencies at concurrency {}.", fmt::join(failed, ", ")));
     if (!unused.empty())
@@ -118,12 +124,58 @@ std::string describe_extrapolation(const SizingResult& result) {
     return text;
 }
 
+// NAT's files hold no single calls: the sessions' p95 stand for them.
+double observe(const SloRule& rule, const LegResult& leg) {
+    if (rule.metric == SloRule::Metric::error_rate) return leg.error_rate();
+    const bool is_llm = rule.metric == SloRule::Metric::llm;
+    if (leg.statistics) return (is_llm ? leg.statistics->llm_latency : leg.statistics->workflow_runtime).*rule.stat;
+    std::vector<std::vector<double>> values;
+    for (const auto& [id, item] : leg.items) values.push_back({is_llm ? item.llm_latency : item.workflow_runtime});
+    return summarise_sample(values, Random(1)).*rule.stat;
+}
+
+bool is_good(const ItemMetrics& item, const std::vector<SloRule>& rules) {
+    return std::ranges::all_of(rules, [&](const SloRule& rule) {
+        if (rule.metric == SloRule::Metric::error_rate) return true;
+        return (rule.metric == SloRule::Metric::llm ? item.llm_latency : item.workflow_runtime) < rule.limit;
+    });
+}
+
+std::string describe_slo(const SizingResult& result) {
+    if (result.slo.empty() || result.legs.empty()) return "";
+    std::vector<std::string> rules;
+    for (const SloRule& rule : result.slo) rules.push_back(rule.text);
+    int kept = 0, broken = 0;
+    for (const LegSizing& leg : result.legs)
+        if (leg.slo && !leg.slo->kept && (broken == 0 || leg.leg.concurrency < broken)) broken = leg.leg.concurrency;
+    for (const LegSizing& leg : result.legs)
+        if (leg.slo && leg.slo->kept && (broken == 0 || leg.leg.concurrency < broken)) kept = std::max(kept, leg.leg.concurrency);
+    const std::string text = fmt::format("{}", fmt::join(rules, " and "));
+    if (kept == 0) return fmt::format("{} is kept at no measured concurrency.", text);
+    if (broken == 0) return fmt::format("{} is kept up to {} sessions at once, the most that were measured.", text, kept);
+    return fmt::format("{} is kept up to {} sessions at once and broken at {}.", text, kept, broken);
+}
+
 }  // namespace
+
+SloOutcome evaluate_slo(const std::vector<SloRule>& rules, const LegResult& leg) {
+    SloOutcome outcome{.kept = !leg.items.empty()};
+    for (const SloRule& rule : rules) {
+        outcome.observed.push_back(observe(rule, leg));
+        outcome.kept = outcome.kept && outcome.observed.back() < rule.limit;
+    }
+    for (const auto& [id, item] : leg.items) outcome.good_sessions += is_good(item, rules) ? 1 : 0;
+    if (leg.total_runtime > 0) outcome.goodput = outcome.good_sessions / leg.total_runtime;
+    return outcome;
+}
 
 SizingResult compute_sizing(const SizingInput& input) {
     const Targets& targets = input.targets;
-    SizingResult result{.targets = targets, .gpus = input.gpus};
-    for (const auto& leg : input.legs) result.legs.push_back({.leg = leg, .usable = is_usable(leg)});
+    SizingResult result{.targets = targets, .gpus = input.gpus, .slo = input.slo};
+    for (const auto& leg : input.legs) {
+        result.legs.push_back({.leg = leg, .usable = is_usable(leg)});
+        if (!input.slo.empty()) result.legs.back().slo = evaluate_slo(input.slo, leg);
+    }
 
     const Load load{targets.users, input.gpus};
     result.llm_latency = size_by(result.legs, &LegResult::llm_latency_p95, targets.llm_latency, load, input.rules);
@@ -136,6 +188,7 @@ SizingResult compute_sizing(const SizingInput& input) {
         leg.outlier_workflow_runtime = is_outlier(result.workflow_runtime, leg.leg.concurrency);
         if (wants_gpus) fill_rough_estimate(leg, targets, input.gpus);
     }
+    result.slo_answer = describe_slo(result);
     result.extrapolation = describe_extrapolation(result);
     result.warnings = collect_warnings(result.legs);
     return result;

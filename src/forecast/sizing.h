@@ -13,12 +13,25 @@
 #include "base/json.h"
 #include "forecast/gpu_estimate.h"
 #include "forecast/linear_fit.h"
+#include "forecast/sample_summary.h"
+#include "forecast/slo_rule.h"
 
 namespace plimsoll::forecast {
 
 struct ItemMetrics {
     double llm_latency = 0;       // p95 of the item's calls, seconds
     double workflow_runtime = 0;  // seconds
+};
+
+// What NAT's numbers leave unsaid about a leg. Only sessions that finished have times.
+struct LegStatistics {
+    int runs = 1;
+    SampleSummary workflow_runtime;  // seconds, over sessions
+    SampleSummary llm_latency;       // seconds, over model calls, grouped by session
+    double sessions_per_second = 0;  // that finished
+    double prompt_tokens_per_second = 0, completion_tokens_per_second = 0;
+    std::map<std::string, double> scores;  // mean of each evaluator
+    std::vector<std::string> findings;     // what held it back, of all runs
 };
 
 // One measured concurrency.
@@ -29,8 +42,11 @@ struct LegResult {
     double total_runtime = 0;         // seconds
     std::map<std::string, ItemMetrics> items;
     bool interrupted = false;
-    int failed = 0;    // sessions
-    int sessions = 0;  // all of them
+    int failed = 0;                           // sessions
+    int sessions = 0;                         // all of them
+    std::optional<LegStatistics> statistics;  // nothing for a file of NAT's
+
+    double error_rate() const { return sessions > 0 ? static_cast<double>(failed) / sessions : 0; }
 };
 
 // 0 = no target.
@@ -41,10 +57,11 @@ struct Targets {
 };
 
 struct SizingInput {
-    std::vector<LegResult> legs;  // in the order they ran
+    std::vector<LegResult> legs;  // in the order of the answer
     Targets targets;
     int gpus = 0;
     FitRules rules = FitRules::plimsoll;
+    std::vector<SloRule> slo;  // all of them are to be kept
 };
 
 // A line through all legs but the highest, asked for the highest.
@@ -62,25 +79,34 @@ struct MetricSizing {
     std::optional<HeldOutCheck> held_out;  // with four legs or more
 };
 
+// A leg against the SLO. A session is good when it finished and no limit for workflow or llm (its own p95) is exceeded by it.
+struct SloOutcome {
+    bool kept = false;
+    std::vector<double> observed;  // for each rule
+    int good_sessions = 0;
+    double goodput = 0;  // good sessions per second
+};
+SloOutcome evaluate_slo(const std::vector<SloRule>& rules, const LegResult& leg);
+
 struct LegSizing {
     LegResult leg;
     bool usable = false;  // finished, with both metrics
     bool outlier_llm_latency = false, outlier_workflow_runtime = false;
     int items_over_llm_latency = 0, items_over_workflow_runtime = 0;
     std::optional<double> gpus_by_llm_latency, gpus_by_workflow_runtime;  // rough
+    std::optional<SloOutcome> slo;                                        // nothing without an SLO
 };
 
 struct SizingResult {
     Targets targets;
     int gpus = 0;
+    std::vector<SloRule> slo;
     std::vector<LegSizing> legs;
     MetricSizing llm_latency, workflow_runtime;
+    std::string slo_answer;             // up to which concurrency the SLO is kept; empty without one
     std::string extrapolation;          // how far the answer reaches beyond what was measured
     std::vector<std::string> warnings;  // too few samples, failed sessions
 };
-
-// 59 samples make it 95 % sure that at least one lies above the true p95: 1 - 0.95^59 > 0.95.
-inline constexpr int kMinSamplesForP95 = 59;
 
 SizingResult compute_sizing(const SizingInput& input);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 namespace plimsoll::forecast {
 namespace {
@@ -75,6 +76,11 @@ bool all_empty(const Column& column) { return std::ranges::all_of(column.cells, 
 // Python prints a float with at least one decimal.
 std::string format_float(double value) { return to_compact_json(value); }
 
+std::string format_with_interval(double value, const std::optional<Interval>& interval) {
+    if (!interval) return fmt::format("{:.3g}", value);
+    return fmt::format("{:.3g} ({:.3g} to {:.3g})", value, interval->low, interval->high);
+}
+
 void append_estimate(std::string& out, std::string_view metric, const std::optional<GpuEstimate>& estimate) {
     if (!estimate || estimate->capacity_not_reached) return;
     out += fmt::format("Estimated GPU count ({}): {:.1f}\n", metric, estimate->gpus);
@@ -123,10 +129,62 @@ std::string sizing_table(const SizingResult& result) {
     return out;
 }
 
+std::string statistics_table(const SizingResult& result) {
+    std::vector<LegSizing> legs;
+    std::set<std::string> scores;
+    for (const LegSizing& leg : result.legs) {
+        if (!leg.leg.statistics) continue;
+        legs.push_back(leg);
+        for (const auto& [name, score] : leg.leg.statistics->scores) scores.insert(name);
+    }
+    if (legs.empty()) return "";
+    const auto statistics = [](const LegSizing& leg) { return leg.leg.statistics.value_or(LegStatistics()); };
+    std::vector<Column> columns;
+    columns.push_back(make_column("Concurrency", legs, [](const auto& leg) { return std::to_string(leg.leg.concurrency); }));
+    columns.push_back(make_column("Runs", legs, [&](const auto& leg) { return std::to_string(statistics(leg).runs); }));
+    columns.push_back(make_column("Sessions", legs, [](const auto& leg) { return std::to_string(leg.leg.sessions); }));
+    columns.push_back(make_column("Errors %", legs, [](const auto& leg) { return fmt::format("{:.1f}", 100 * leg.leg.error_rate()); }));
+    const auto add_summary = [&](std::string name, SampleSummary LegStatistics::* member) {
+        columns.push_back(make_column(
+            "mean " + name, legs,
+            [&](const auto& leg) {
+                const SampleSummary summary = statistics(leg).*member;
+                return format_with_interval(summary.mean, summary.mean_interval);
+            },
+            false));
+        columns.push_back(make_column(
+            "p95 " + name, legs,
+            [&](const auto& leg) {
+                const SampleSummary summary = statistics(leg).*member;
+                return format_with_interval(summary.p95, summary.p95_interval);
+            },
+            false));
+    };
+    add_summary("WF Runtime", &LegStatistics::workflow_runtime);
+    add_summary("LLM Latency", &LegStatistics::llm_latency);
+    columns.push_back(
+        make_column("Sessions/s", legs, [&](const auto& leg) { return fmt::format("{:.3g}", statistics(leg).sessions_per_second); }));
+    columns.push_back(make_column("Tokens/s", legs,
+                                  [&](const auto& leg) { return fmt::format("{:.1f}", statistics(leg).completion_tokens_per_second); }));
+    if (!result.slo.empty()) {
+        columns.push_back(
+            make_column("Goodput/s", legs, [](const auto& leg) { return leg.slo ? fmt::format("{:.3g}", leg.slo->goodput) : ""; }));
+        columns.push_back(make_column("SLO", legs, [](const auto& leg) { return leg.slo && leg.slo->kept ? "kept" : "broken"; }, false));
+    }
+    for (const std::string& name : scores)
+        columns.push_back(make_column(name, legs, [&](const auto& leg) {
+            const auto all = statistics(leg).scores;
+            const auto score = all.find(name);
+            return score == all.end() ? std::string() : fmt::format("{:.4g}", score->second);
+        }));
+    return "With 95 % intervals:\n" + make_table(std::move(columns));
+}
+
 std::string sizing_notes(const SizingResult& result) {
     std::string out;
     append_notes(out, "LLM latency", result.llm_latency);
     append_notes(out, "Workflow runtime", result.workflow_runtime);
+    if (!result.slo_answer.empty()) out += result.slo_answer + "\n";
     if (!result.extrapolation.empty()) out += result.extrapolation + "\n";
     for (const auto& warning : result.warnings) out += warning + "\n";
     return out;

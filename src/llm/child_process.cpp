@@ -42,10 +42,6 @@ constexpr int kCannotExecute = 127;  // as shells say it
 
 }  // namespace
 
-Descriptor::~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-}
-
 // By system call: Debian 12's <sys/pidfd.h> declares the function without C linkage.
 Descriptor watch_process(pid_t pid) { return Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))); }
 

@@ -11,26 +11,10 @@
 #include <utility>
 #include <vector>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 
 namespace plimsoll::llm {
-
-// Owner of a file descriptor.
-class Descriptor {
-  public:
-    Descriptor() = default;
-    explicit Descriptor(int fd) : fd_(fd) {}
-    Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Descriptor& operator=(Descriptor&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    ~Descriptor();
-    int get() const { return fd_; }
-
-  private:
-    int fd_ = -1;
-};
 
 // Readable once the process has ended; it need not be our child. Negative, with errno, when there is no such process.
 Descriptor watch_process(pid_t pid);

@@ -76,6 +76,31 @@ Result<std::string> write_json(const SimRequest& request) {
     return to_compact_json(*instance);
 }
 
+// Names of a parameter that takes what the user asked.
+constexpr std::array<std::string_view, 6> kQuestions = {"query", "question", "input", "text", "input_message", "topic"};
+constexpr std::size_t kMaxQuestionBytes = 400;
+
+Result<std::string> write_arguments(const SimRequest& request, std::string_view name) {
+    const auto tool = std::ranges::find(request.tools, name, &SimTool::name);
+    if (tool == request.tools.end() || !tool->parameters.is_object()) return std::string("{}");
+    auto instance = make_schema_instance(tool->parameters);
+    if (!instance) return fail(instance.error());
+    if (!instance->is_object()) return to_compact_json(*instance);
+    std::string question = request.last_user.substr(0, kMaxQuestionBytes);
+    while (request.last_user.size() > question.size() && !question.empty() &&
+           continues_character(static_cast<unsigned char>(request.last_user[question.size()])))
+        question.pop_back();
+    for (auto& [key, value] : instance->get_object())
+        if (value.is_string() && std::ranges::find(kQuestions, std::string_view(key)) != kQuestions.end()) value = question;
+    return to_compact_json(*instance);
+}
+
+// Empty: an answer in words.
+std::string choose_tool(const SimRequest& request, const SimRule* rule) {
+    if (rule && !rule->tool.empty()) return rule->tool;
+    return request.tool && !(rule && rule->reply) ? request.tools[*request.tool].name : "";
+}
+
 }  // namespace
 
 std::string_view SimAnswer::token(std::size_t index) const {
@@ -102,8 +127,14 @@ Result<SimAnswer> make_sim_answer(const SimRequest& request, const SimRule* rule
     const std::int64_t limit = std::min(request.max_tokens.value_or(kMaxSimTokens), kMaxSimTokens);
     const bool exact = request.ignore_eos && request.max_tokens;
     std::int64_t wanted = exact ? limit : tokens;
+    answer.tool = choose_tool(request, rule);
     if (rule && rule->reply) {
         answer.text = *rule->reply;
+        wanted = kMaxSimTokens;
+    } else if (!answer.tool.empty()) {
+        auto text = write_arguments(request, answer.tool);
+        if (!text) return fail(text.error());
+        answer.text = std::move(*text);
         wanted = kMaxSimTokens;
     } else if (request.wants_json && !exact) {
         auto text = write_json(request);
@@ -116,13 +147,14 @@ Result<SimAnswer> make_sim_answer(const SimRequest& request, const SimRule* rule
         if (std::ssize(ends) == wanted) answer.text.resize(ends.empty() ? 0 : ends.back());
     }
     const std::string_view thoughts = rule && !rule->think.empty() ? std::string_view(rule->think) : request.thinking ? kThoughts : "";
-    if (!thoughts.empty()) answer.text = fmt::format("<think>\n{}\n</think>\n\n{}", thoughts, answer.text);
+    if (!thoughts.empty() && answer.tool.empty()) answer.text = fmt::format("<think>\n{}\n</think>\n\n{}", thoughts, answer.text);
     for (const auto& stop : request.stop)
-        if (const auto at = answer.text.find(stop); at != answer.text.npos && !exact) answer.text.resize(at);
+        if (const auto at = answer.text.find(stop); at != answer.text.npos && !exact && answer.tool.empty()) answer.text.resize(at);
     answer.ends = split_sim_tokens(answer.text, static_cast<std::size_t>(limit));
     const std::size_t end = answer.ends.empty() ? 0 : answer.ends.back();
     answer.finish_reason = end < answer.text.size() || (exact && std::ssize(answer.ends) == limit) ? "length" : "stop";
     answer.text.resize(end);
+    if (!answer.tool.empty() && answer.finish_reason == "stop") answer.finish_reason = "tool_calls";
     answer.prompt_tokens = static_cast<int>(split_sim_tokens(request.prompt).size()) + kTokensPerMessage * request.messages;
     return answer;
 }

@@ -15,7 +15,8 @@ inline constexpr std::int64_t kMaxSimTokens = 131'072;  // of one answer, whatev
 struct SimAnswer {
     std::string text;
     std::vector<std::uint32_t> ends;  // where each token of the text ends; as many as there are tokens
-    std::string finish_reason;        // "stop" or "length"
+    std::string finish_reason;        // "stop", "length" or "tool_calls"
+    std::string tool;                 // the one that is called with `text` as its arguments; empty = an answer in words
     int prompt_tokens = 0;
 
     std::size_t size() const { return ends.size(); }
@@ -27,7 +28,8 @@ struct SimAnswer {
 std::vector<std::uint32_t> split_sim_tokens(std::string_view text, std::size_t limit = kMaxSimTokens);
 
 // `rule` may be null. `tokens` is the length of a report when max_tokens does not make it shorter.
-// Errors: those of make_schema_instance().
+// A tool's arguments are an instance of its schema, with the user's message for its query or question. Errors: those of
+// make_schema_instance().
 Result<SimAnswer> make_sim_answer(const SimRequest& request, const SimRule* rule, int tokens);
 
 }  // namespace plimsoll::llm

@@ -35,8 +35,8 @@ bool breaks_off(SimFault fault) { return fault == SimFault::cut || fault == SimF
 
 }  // namespace
 
-SimExchange::SimExchange(const SimOptions& options, SimStats& stats, SimSlots& slots, net::ServerResponse& response)
-    : options_(options), stats_(stats), slots_(slots), response_(response), random_(options.seed + kSeedStep * stats.requests) {
+SimExchange::SimExchange(const SimOptions& options, SimStats& stats, SimScheduler& scheduler, net::ServerResponse& response)
+    : options_(options), stats_(stats), response_(response), random_(options.seed + kSeedStep * stats.requests), ticket_(scheduler) {
     ++stats_.requests;
     stats_.peak_open = std::max(stats_.peak_open, ++stats_.open);
 }
@@ -57,7 +57,8 @@ Result<void> SimExchange::choose_fault(const net::Headers& headers, const SimRul
 
 asio::awaitable<void> SimExchange::reject(Error error) {
     ++stats_.rejected;
-    const auto sent = co_await response_.send(400, "application/json", sim_error_body(400, error.message));
+    const int status = error.code == ErrorCode::limit ? 503 : 400;
+    const auto sent = co_await response_.send(status, "application/json", sim_error_body(status, error.message));
     if (!sent) ++stats_.clients_gone;
 }
 
@@ -82,43 +83,46 @@ asio::awaitable<bool> SimExchange::fails_at_once() {
     co_return true;
 }
 
-asio::awaitable<bool> SimExchange::enter() {
-    slot_ = co_await slots_.enter(response_);
-    if (!slot_) ++stats_.clients_gone;
-    co_return static_cast<bool>(slot_);
+asio::awaitable<bool> SimExchange::submit(int prompt_tokens, std::size_t output_tokens, std::uint64_t session) {
+    SimJob job{.prompt_tokens = std::max(1, prompt_tokens),
+               .output_tokens = static_cast<int>(std::max<std::size_t>(1, output_tokens)),
+               .session = session,
+               .holds = fault_ == SimFault::hang_mid,
+               .random = random_};
+    if (fault_ == SimFault::slow_start) job.delay = options_.slow_start;
+    const auto submitted = ticket_.submit(job);
+    if (!submitted) {
+        co_await reject(submitted.error());
+        co_return false;
+    }
+    stats_.prompt_tokens += static_cast<std::uint64_t>(prompt_tokens);
+    co_return true;
 }
 
-asio::awaitable<void> SimExchange::stream(const SimWriter& writer, const SimAnswer& answer, bool include_usage) {
-    stats_.prompt_tokens += static_cast<std::uint64_t>(answer.prompt_tokens);
+asio::awaitable<void> SimExchange::stream(const SimWriter& writer, const SimAnswer& answer, bool include_usage, std::uint64_t session) {
     const bool ends_early = fault_ == SimFault::cut || fault_ == SimFault::hang_mid;
     const std::size_t half = answer.size() / 2;
     const std::size_t end = ends_early ? half : answer.size();
-    auto due = first_due();
+    if (!co_await submit(answer.prompt_tokens, end, session)) co_return;
+    bool started = options_.headers_at_start;
+    if (started && !co_await start_stream()) co_return;
     std::string batch = writer.role_chunk();
-    bool started = false;
-    for (std::size_t i = 0; i < end || !started;) {
-        if (!co_await wait_until(due)) co_return;
-        const auto now = Clock::now();
+    std::size_t i = 0;
+    do {
+        if (!co_await wait_for_tokens(i + 1)) co_return;
         const std::size_t first = i;
-        while (i < end && due <= now && batch.size() < kMaxBatchBytes) {
+        const std::size_t ready = std::min(end, static_cast<std::size_t>(ticket_.tokens()));
+        while (i < ready && batch.size() < kMaxBatchBytes) {
             if (i == half && fault_ == SimFault::bad_json) batch += kBadLine;
             batch += writer.token_chunk(answer.token(i++));
-            due += vary(options_.itl);
         }
-        if (!started) {
-            observe_first_token();
-            const auto begun = co_await response_.start(200, "text/event-stream", {{"Cache-Control", "no-cache"}});
-            if (!begun) {
-                ++stats_.clients_gone;
-                co_return;
-            }
-            started = true;
-        }
+        if (!started && !co_await start_stream()) co_return;
+        started = true;
         if (i == end && !ends_early) batch += writer.last_chunks(answer, include_usage);
         if (!co_await write(std::move(batch))) co_return;
         batch.clear();
         stats_.generation_tokens += i - first;
-    }
+    } while (i < end);
     if (fault_ == SimFault::hang_mid) {
         co_await wait_for_leaving();
         co_return;
@@ -127,52 +131,54 @@ asio::awaitable<void> SimExchange::stream(const SimWriter& writer, const SimAnsw
     if (!finished) {
         ++stats_.clients_gone;
     } else if (fault_ == SimFault::none || fault_ == SimFault::slow_start) {
-        ++stats_.completed;
+        complete(answer.finish_reason);
     }
 }
 
-asio::awaitable<void> SimExchange::send(const SimAnswer& answer, std::string body) {
-    stats_.prompt_tokens += static_cast<std::uint64_t>(answer.prompt_tokens);
-    auto due = first_due();
-    if (!co_await wait_until(due)) co_return;
-    observe_first_token();
-    for (std::size_t i = 1; i < answer.size(); ++i) due += vary(options_.itl);
-    co_await send_at(due, std::move(body));
+asio::awaitable<bool> SimExchange::start_stream() {
+    bool begun = co_await ticket_.wait_for_start(response_);
+    if (begun) {
+        const auto sent = co_await response_.start(200, "text/event-stream", {{"Cache-Control", "no-cache"}});
+        begun = sent.has_value();
+    }
+    if (!begun) ++stats_.clients_gone;
+    co_return begun;
+}
+
+asio::awaitable<void> SimExchange::send(const SimAnswer& answer, std::string body, std::uint64_t session) {
+    if (!co_await submit(answer.prompt_tokens, answer.size(), session)) co_return;
+    if (!co_await wait_for_tokens(answer.size())) co_return;
+    if (co_await send_whole(std::move(body))) complete(answer.finish_reason);
     stats_.generation_tokens += answer.size();
 }
 
-asio::awaitable<void> SimExchange::send(std::string body) { return send_at(first_due(), std::move(body)); }
+asio::awaitable<void> SimExchange::send(int prompt_tokens, std::string body, std::uint64_t session) {
+    if (!co_await submit(prompt_tokens, 1, session)) co_return;
+    if (!co_await wait_for_tokens(1)) co_return;
+    if (co_await send_whole(std::move(body))) complete("stop");
+}
 
-asio::awaitable<void> SimExchange::send_at(Clock::time_point due, std::string body) {
-    if (!co_await wait_until(due)) co_return;
-    if (!breaks_off(fault_)) {
-        const auto sent = co_await response_.send(200, "application/json", std::move(body));
-        ++(sent ? stats_.completed : stats_.clients_gone);
-        co_return;
-    }
-    body.resize(body.size() / 2);
-    if (fault_ == SimFault::bad_json) {
+// True when all of it was sent.
+asio::awaitable<bool> SimExchange::send_whole(std::string body) {
+    const bool broken = breaks_off(fault_);
+    if (broken) body.resize(body.size() / 2);
+    if (!broken || fault_ == SimFault::bad_json) {
         const auto sent = co_await response_.send(200, "application/json", std::move(body));
         if (!sent) ++stats_.clients_gone;
-        co_return;
+        co_return sent && !broken;
     }
     const auto begun = co_await response_.start(200, "application/json");
-    if (!begun || !co_await write(std::move(body))) co_return;
+    if (!begun || !co_await write(std::move(body))) co_return false;
     if (fault_ == SimFault::hang_mid) co_await wait_for_leaving();
     response_.abort(false);
+    co_return false;
 }
 
 // False when the client left first.
-asio::awaitable<bool> SimExchange::wait_until(Clock::time_point point) {
-    for (auto now = Clock::now(); now < point; now = Clock::now()) {
-        const bool is_long = point - now > kSimLeaveCheck;  // a short wait ends in a write, which notices by itself
-        if (is_long && response_.client_gone()) {
-            ++stats_.clients_gone;
-            co_return false;
-        }
-        co_await net::sleep_until(std::min<Clock::time_point>(point, now + kSimLeaveCheck));
-    }
-    co_return true;
+asio::awaitable<bool> SimExchange::wait_for_tokens(std::size_t count) {
+    const bool present = co_await ticket_.wait_for_tokens(static_cast<int>(std::max<std::size_t>(1, count)), response_);
+    if (!present) ++stats_.clients_gone;
+    co_return present;
 }
 
 asio::awaitable<void> SimExchange::wait_for_leaving() {
@@ -185,17 +191,9 @@ asio::awaitable<bool> SimExchange::write(std::string piece) {
     co_return written.has_value();
 }
 
-SimExchange::Clock::time_point SimExchange::first_due() {
-    const auto extra = fault_ == SimFault::slow_start ? options_.slow_start : std::chrono::milliseconds(0);
-    return Clock::now() + extra + vary(options_.ttft);
+void SimExchange::complete(std::string_view finish_reason) {
+    ++stats_.completed;
+    ++(finish_reason == "length" ? stats_.finished_by_length : stats_.finished_by_stop);
 }
-
-SimExchange::Clock::duration SimExchange::vary(std::chrono::microseconds span) {
-    if (options_.jitter == 0) return span;
-    const std::chrono::duration<double, std::micro> exact = span;
-    return std::chrono::duration_cast<Clock::duration>(exact * random_.uniform(1 - options_.jitter, 1 + options_.jitter));
-}
-
-void SimExchange::observe_first_token() { stats_.observe_ttft(std::chrono::duration<double>(Clock::now() - arrival_).count()); }
 
 }  // namespace plimsoll::llm

@@ -3,15 +3,13 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-#include <chrono>
 #include <cstdint>
-#include <optional>
 #include <string>
 
 #include "base/random.h"
 #include "llm/sim_answer.h"
 #include "llm/sim_options.h"
-#include "llm/sim_slots.h"
+#include "llm/sim_scheduler.h"
 #include "llm/sim_stats.h"
 #include "llm/sim_wire.h"
 #include "net/http_server.h"
@@ -20,10 +18,8 @@ namespace plimsoll::llm {
 
 class SimExchange {
   public:
-    using Clock = std::chrono::steady_clock;
-
     // Counts the request as open until destroyed. All references outlive it.
-    SimExchange(const SimOptions& options, SimStats& stats, SimSlots& slots, net::ServerResponse& response);
+    SimExchange(const SimOptions& options, SimStats& stats, SimScheduler& scheduler, net::ServerResponse& response);
     ~SimExchange();
     SimExchange(const SimExchange&) = delete;
     SimExchange& operator=(const SimExchange&) = delete;
@@ -32,36 +28,34 @@ class SimExchange {
     Result<void> choose_fault(const net::Headers& headers, const SimRule* rule);
     Random& random() { return random_; }
 
-    // Answers with a 400.
+    // Answers with a 400, or with a 503 for an error `limit`.
     asio::awaitable<void> reject(Error error);
-    // True when the fault needs neither slot nor answer; the exchange is then over.
+    // True when the fault needs neither place nor answer; the exchange is then over.
     asio::awaitable<bool> fails_at_once();
-    // Waits for a slot, held until destroyed. False when the client left; the exchange is then over.
-    asio::awaitable<bool> enter();
 
-    // After enter(), one of these. `answer` is what tokens and timing are taken from.
-    asio::awaitable<void> stream(const SimWriter& writer, const SimAnswer& answer, bool include_usage);
-    asio::awaitable<void> send(const SimAnswer& answer, std::string body);
-    // Due after ttft, as embeddings are.
-    asio::awaitable<void> send(std::string body);
+    // One of these, which waits in the queue first. `session` is what routing by session goes by, 0 = none. A whole answer comes when
+    // its stream would end; one that is no text (`prompt_tokens` went into it) with its only token.
+    asio::awaitable<void> stream(const SimWriter& writer, const SimAnswer& answer, bool include_usage, std::uint64_t session);
+    asio::awaitable<void> send(const SimAnswer& answer, std::string body, std::uint64_t session);
+    asio::awaitable<void> send(int prompt_tokens, std::string body, std::uint64_t session);
 
   private:
-    asio::awaitable<bool> wait_until(Clock::time_point point);
+    // False when there is no place for it; the exchange is then over.
+    asio::awaitable<bool> submit(int prompt_tokens, std::size_t output_tokens, std::uint64_t session);
+    asio::awaitable<bool> start_stream();
+    asio::awaitable<bool> wait_for_tokens(std::size_t count);
     asio::awaitable<void> wait_for_leaving();
-    asio::awaitable<void> send_at(Clock::time_point due, std::string body);
+    asio::awaitable<bool> send_whole(std::string body);
     asio::awaitable<bool> write(std::string piece);
-    Clock::time_point first_due();
-    Clock::duration vary(std::chrono::microseconds span);
-    void observe_first_token();
+    // Counts an answer that reached its client in full.
+    void complete(std::string_view finish_reason);
 
     const SimOptions& options_;
     SimStats& stats_;
-    SimSlots& slots_;
     net::ServerResponse& response_;
     Random random_;
-    Clock::time_point arrival_ = Clock::now();
     SimFault fault_ = SimFault::none;
-    SimSlots::Slot slot_;
+    SimTicket ticket_;
 };
 
 }  // namespace plimsoll::llm

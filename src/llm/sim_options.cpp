@@ -17,6 +17,7 @@ Result<void> check_sim_options(const SimOptions& options) {
         return bad("ttft, itl and slow_start are between 0 and one hour");
     if (!(options.jitter >= 0 && options.jitter <= 1)) return bad("jitter is between 0 and 1");
     if (options.tokens < 1 || options.tokens > kMaxSimTokens) return bad(fmt::format("tokens is between 1 and {}", kMaxSimTokens));
+    if (options.engine) PLIMSOLL_TRY(check_sim_engine_options(*options.engine));
     if (options.max_concurrency < 0) return bad("max_concurrency is not negative");
     if (options.embedding_dim < 1 || options.embedding_dim > kMaxSimDimensions)
         return bad(fmt::format("embedding_dim is between 1 and {}", kMaxSimDimensions));

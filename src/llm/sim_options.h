@@ -4,9 +4,11 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "base/error.h"
+#include "llm/sim_engine.h"
 #include "llm/sim_faults.h"
 
 namespace plimsoll::llm {
@@ -17,10 +19,13 @@ struct SimOptions {
     std::string model = "sim";                // as /v1/models lists it
     std::chrono::microseconds ttft{100'000};  // time to first token
     std::chrono::microseconds itl{10'000};    // time between two tokens
-    double jitter = 0;                        // both are multiplied by a factor drawn from [1 - jitter, 1 + jitter]
+    double jitter = 0;                        // both, or the steps' times, are multiplied by a factor drawn from [1 - jitter, 1 + jitter]
     std::uint64_t seed = 1;                   // of jitter and faults; the n-th request draws the same each time
     int tokens = 128;                         // of an answer that nothing else sets the length of
     int max_concurrency = 0;                  // requests worked on at once, others queue; 0 = no limit
+    // Continuous batching instead of ttft, itl and max_concurrency; its jitter and seed are the ones here.
+    std::optional<SimEngineOptions> engine;
+    bool headers_at_start = false;  // a stream's headers are sent when it leaves the queue, as llama.cpp does, and not with its first token
     int embedding_dim = 384;
     std::string api_key;           // bearer token that requests must carry, else 401; empty = any
     std::filesystem::path script;  // see SimRule; empty = none

@@ -25,7 +25,8 @@ std::string content_text(const json::value* content) {
     return text;
 }
 
-Result<void> take_messages(const json::value& body, SimRequest& request) {
+// `answered_by_tool`: a tool's answer stands after the last user message.
+Result<void> take_messages(const json::value& body, SimRequest& request, bool& answered_by_tool) {
     const auto* messages = find(body, "messages");
     if (!messages || !messages->is_array() || messages->get_array().empty()) return bad("messages is a list of at least one message");
     bool seen_user = false;
@@ -41,6 +42,7 @@ Result<void> take_messages(const json::value& body, SimRequest& request) {
             request.last_user = text;
             seen_user = true;
         }
+        answered_by_tool = *role == "tool" || (answered_by_tool && *role != "user");
     }
     if (!seen_user) request.last_user = request.prompt;
     return {};
@@ -52,6 +54,38 @@ Result<void> take_prompt(const json::value& body, SimRequest& request) {
     if (!prompt || !prompt->is_string()) return bad("prompt is a text or a list of one text");
     request.prompt = request.last_user = std::string(prompt->get_string());
     request.messages = 1;
+    return {};
+}
+
+Result<void> take_tools(const json::value& body, bool answered_by_tool, SimRequest& request) {
+    const auto* tools = find(body, "tools");
+    if (!tools || tools->is_null()) return {};
+    if (!tools->is_array()) return bad("tools is a list");
+    for (const auto& tool : tools->get_array()) {
+        const auto* function = find(tool, "function");
+        const auto name = function ? get_string(*function, "name") : std::nullopt;
+        if (!name || name->empty()) continue;  // a kind of tool that is no function
+        const auto* parameters = find(*function, "parameters");
+        request.tools.push_back({*name, parameters ? *parameters : json::value()});
+    }
+    if (request.tools.empty()) return {};
+    const auto* choice = find(body, "tool_choice");
+    const auto* named = choice ? find(*choice, "function") : nullptr;
+    const auto name = named ? get_string(*named, "name") : std::nullopt;
+    const auto find_tool = [&](auto is_meant) -> std::optional<std::size_t> {
+        const auto found = std::ranges::find_if(request.tools, is_meant);
+        if (found == request.tools.end()) return std::nullopt;
+        return static_cast<std::size_t>(found - request.tools.begin());
+    };
+    if (name) {
+        request.tool = find_tool([&](const SimTool& tool) { return tool.name == *name; });
+        if (!request.tool) return bad(fmt::format("tool_choice names {}, which is no tool", *name));
+        return {};
+    }
+    const auto word = get_string(body, "tool_choice").value_or("auto");
+    if (word != "none" && word != "auto" && word != "required") return bad("tool_choice is none, auto, required or a function");
+    if (word == "none" || (word == "auto" && answered_by_tool)) return {};
+    request.tool = find_tool([&](const SimTool& tool) { return request.last_user.contains(tool.name); }).value_or(0);
     return {};
 }
 
@@ -88,7 +122,9 @@ Result<SimRequest> parse_sim_request(SimRoute route, std::string_view body) {
     SimRequest request;
     request.route = route;
     request.model = get_string(*parsed, "model").value_or("");
-    PLIMSOLL_TRY(route == SimRoute::chat ? take_messages(*parsed, request) : take_prompt(*parsed, request));
+    bool answered_by_tool = false;
+    PLIMSOLL_TRY(route == SimRoute::chat ? take_messages(*parsed, request, answered_by_tool) : take_prompt(*parsed, request));
+    if (route == SimRoute::chat) PLIMSOLL_TRY(take_tools(*parsed, answered_by_tool, request));
     PLIMSOLL_TRY(take_stop(find(*parsed, "stop"), request));
     PLIMSOLL_TRY(take_format(find(*parsed, "response_format"), request));
     if (get_int(*parsed, "n").value_or(1) != 1) return bad("n is 1");
@@ -97,6 +133,8 @@ Result<SimRequest> parse_sim_request(SimRoute route, std::string_view body) {
     request.max_tokens = get_int(*parsed, "max_completion_tokens");
     if (!request.max_tokens) request.max_tokens = get_int(*parsed, "max_tokens");
     if (request.max_tokens && *request.max_tokens < 1) return bad("max_tokens is at least 1");
+    request.session = get_string(*parsed, "user").value_or("");
+    if (request.session.empty()) request.session = get_string(*parsed, "prompt_cache_key").value_or("");
     request.ignore_eos = is_true(find(*parsed, "ignore_eos"));
     if (const auto* settings = find(*parsed, "chat_template_kwargs"))
         request.thinking |= is_true(find(*settings, "thinking")) || is_true(find(*settings, "enable_thinking"));
@@ -140,13 +178,14 @@ Result<std::vector<SimRule>> parse_sim_script(std::string_view text) {
         if (!entry.is_object()) return wrong("an entry is an object");
         SimRule rule;
         for (const auto& [key, value] : entry.get_object()) {
-            if (key != "match" && key != "reply" && key != "think" && key != "fault")
+            if (key != "match" && key != "reply" && key != "think" && key != "tool" && key != "fault")
                 return wrong(fmt::format("unknown field {}", std::string_view(key)));
             if (!value.is_string()) return wrong(fmt::format("{} is a text", std::string_view(key)));
             const std::string content(value.get_string());
             if (key == "match") rule.match = content;
             if (key == "reply") rule.reply = content;
             if (key == "think") rule.think = content;
+            if (key == "tool") rule.tool = content;
             if (key != "fault") continue;
             const auto fault = parse_sim_fault(content);
             if (!fault) return wrong(fmt::format("no fault is called {}", content));

@@ -14,6 +14,11 @@ namespace plimsoll::llm {
 
 enum class SimRoute : std::uint8_t { chat, completion };
 
+struct SimTool {
+    std::string name;
+    json::value parameters;  // a JSON schema; null when the tool takes none
+};
+
 struct SimRequest {
     SimRoute route = SimRoute::chat;
     std::string model;      // as asked for; empty when not said
@@ -28,9 +33,13 @@ struct SimRequest {
     bool wants_json = false;            // response_format json_object or json_schema
     std::optional<json::value> schema;  // of json_schema
     bool thinking = false;              // a message says "thinking on", or chat_template_kwargs does
+    std::vector<SimTool> tools;
+    std::optional<std::size_t> tool;  // the one to call
+    std::string session;              // "user", or else "prompt_cache_key": what routing by session goes by
 };
 
-// Of POST /v1/chat/completions or /v1/completions. Tools and sampling settings are ignored.
+// Of POST /v1/chat/completions or /v1/completions. Sampling settings are ignored. A tool is called when tool_choice says so and,
+// by "auto", once after each user message: the tool whose name the message has in it, or else the first.
 // Errors: invalid_argument (what the client sees as a 400), parse.
 Result<SimRequest> parse_sim_request(SimRoute route, std::string_view body);
 
@@ -48,11 +57,13 @@ inline constexpr std::size_t kMaxSimTextBytes = 1 << 20;  // of them all: they a
 Result<SimEmbeddingRequest> parse_sim_embedding_request(std::string_view body, int dimensions);
 
 // One entry of a script: [{"match": "weather", "reply": "It rains.", "think": "…", "fault": "500"}, …]. The first entry whose
-// `match` occurs in the last user message counts; an empty one always does. Without `reply` the built-in answer is given.
+// `match` occurs in the last user message counts; an empty one always does. Without `reply` the built-in answer is given. With
+// "tool": NAME that tool is called, and `reply` is its arguments.
 struct SimRule {
     std::string match;
     std::optional<std::string> reply;
     std::string think;
+    std::string tool;
     SimFault fault = SimFault::none;
 };
 

@@ -6,15 +6,19 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/read_until.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
+#include <boost/asio/write.hpp>
 #include <future>
 #include <map>
 #include <numeric>
 
 #include "base/files.h"
 #include "base/json.h"
+#include "llm/sim_metrics.h"
 #include "net/http_client.h"
 #include "net/io_pool.h"
 #include "net/sse.h"
@@ -127,6 +131,8 @@ class Sim {
         return fmt::format(R"({{"model":"m","messages":[{{"role":"user","content":"Hello"}}]{}{}}})", fields.empty() ? "" : ",", fields);
     }
 
+    std::uint16_t port() const { return server_.port(); }
+
     net::HttpResponse get(std::string path) {
         auto url = fmt::format("http://127.0.0.1:{}{}", server_.port(), path);
         return asio::co_spawn(pool_.at(1), fetch(std::move(url)), asio::use_future).get();
@@ -214,7 +220,7 @@ TEST(SimServer, KeepsItsSchedule) {
     const auto begin = steady_clock::now();
     sim.chat();
     EXPECT_GE(steady_clock::now() - begin, 160ms);
-    EXPECT_GE(sim.stats().ttft_sum, 0.12);
+    EXPECT_GE(sim.stats().ttft.sum(), 0.12);
 }
 
 TEST(SimServer, SameSeedSameFaults) {
@@ -342,6 +348,125 @@ TEST(SimServer, QueuesBeyondItsConcurrency) {
     EXPECT_TRUE(sim.reaches([](const SimStats& stats) { return stats.running == 0 && stats.waiting == 0; }));
 }
 
+// A step of 20 ms, whatever is in it.
+SimOptions batching() {
+    auto options = quick();
+    options.engine.emplace();
+    options.engine->law = {.fixed = 0.020};
+    options.engine->limits = {.max_sequences = 4, .max_batched_tokens = 1000, .kv_blocks = 1000};
+    return options;
+}
+
+TEST(SimServer, BatchesContinuously) {
+    Sim sim(batching());
+    std::vector<std::future<Answer>> answers;
+    answers.reserve(8);
+    const auto begin = steady_clock::now();
+    for (int i = 0; i < 8; ++i) answers.push_back(sim.begin("chat/completions", Sim::body(R"("stream":true,"max_tokens":4)")));
+    for (auto& answer : answers) {
+        const auto got = answer.get();
+        EXPECT_TRUE(got.done);
+        EXPECT_EQ(got.arrivals.size(), 4u);
+    }
+    // Four at once, four steps each: twice 80 ms, less what ran before the clock was read.
+    EXPECT_GE(steady_clock::now() - begin, 150ms);
+    const auto stats = sim.stats();
+    EXPECT_EQ(stats.completed, 8u);
+    EXPECT_EQ(stats.finished_by_length, 8u);
+    EXPECT_EQ(stats.ttft.count(), 8u);
+    EXPECT_EQ(stats.itl.count(), 24u);
+    EXPECT_GE(stats.itl.sum(), 24 * 0.0199);
+    EXPECT_LE(stats.replicas.at(0).steps, 4u * 8u);
+    EXPECT_EQ(stats.replicas.at(0).kv_blocks_used, 0);
+    EXPECT_EQ(sim.chat(R"("max_tokens":20000)").http.status, 200);
+    EXPECT_EQ(sim.chat(R"("max_tokens":20000,"ignore_eos":true)").http.status, 400);  // beyond the cache
+}
+
+TEST(SimServer, BrokenAnswersOfABatch) {
+    auto options = batching();
+    options.headers_at_start = true;
+    Sim sim(options);
+    EXPECT_EQ(sim.chat(kStream, "cut").arrivals.size(), 10u);
+    const auto hung = sim.chat(kStream, "hang_mid", 800ms);
+    EXPECT_EQ(hung.error->code, ErrorCode::timeout);
+    EXPECT_EQ(hung.arrivals.size(), 10u);
+    EXPECT_TRUE(sim.reaches([](const SimStats& stats) { return stats.running == 0 && stats.open == 0; }));
+    EXPECT_TRUE(sim.chat(kStream).done);
+}
+
+TEST(SimServer, SendsHeadersWhenTheQueueIsLeft) {
+    auto options = batching();
+    options.headers_at_start = true;
+    options.engine->law.fixed = 3600;  // no token comes while this test runs
+    Sim sim(options);
+    asio::io_context io;
+    asio::ip::tcp::socket socket(io);
+    socket.connect({asio::ip::make_address("127.0.0.1"), sim.port()});
+    const auto body = Sim::body(kStream);
+    asio::write(socket, asio::buffer(fmt::format("POST /v1/chat/completions HTTP/1.1\r\nHost: sim\r\nContent-Length: {}\r\n\r\n{}",
+                                                 body.size(), body)));
+    std::string head;
+    asio::read_until(socket, asio::dynamic_buffer(head), "\r\n\r\n");
+    EXPECT_THAT(head, testing::StartsWith("HTTP/1.1 200"));
+    EXPECT_EQ(sim.stats().generation_tokens, 0u);
+}
+
+TEST(SimServer, RoutesBySession) {
+    auto options = batching();
+    options.engine->replicas = 4;
+    options.engine->routing = SimRouting::session_hash;
+    Sim sim(options);
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(sim.chat(R"("max_tokens":1,"user":"ada")").http.status, 200);
+    int used = 0;
+    for (const auto& load : sim.stats().replicas) used += load.steps > 0 ? 1 : 0;
+    EXPECT_EQ(used, 1);
+}
+
+TEST(SimServer, CallsTools) {
+    Sim sim;
+    const std::string tools = R"("tools":[{"type":"function","function":{"name":"search","parameters":{"type":"object",
+        "properties":{"query":{"type":"string"},"k":{"type":"integer","minimum":3}},"required":["query","k"]}}}])";
+    const auto body = parse_json(sim.chat(tools).http.body);
+    const auto& choice = body->at("choices").at(0);
+    EXPECT_EQ(choice.at("finish_reason"), "tool_calls");
+    const auto& call = choice.at("message").at("tool_calls").at(0);
+    EXPECT_EQ(call.at("function").at("name"), "search");
+    const auto arguments = parse_json(std::string(call.at("function").at("arguments").as_string()));
+    EXPECT_EQ(*arguments, (json::value{{"query", "Hello"}, {"k", 3}}));
+
+    // Asked again with the tool's answer, the model speaks.
+    const std::string answered = R"({"messages":[{"role":"user","content":"Hello"},{"role":"assistant","content":null},
+        {"role":"tool","tool_call_id":"c","content":"found"}],)" +
+                                 tools;
+    EXPECT_EQ(parse_json(sim.begin("chat/completions", answered + "}").get().http.body)->at("choices").at(0).at("finish_reason"), "stop");
+    const auto required = sim.begin("chat/completions", answered + R"(,"tool_choice":"required","stream":true})").get();
+    EXPECT_EQ(required.finish_reason, "tool_calls");
+    EXPECT_EQ(required.text, "");
+    EXPECT_EQ(sim.chat(tools + R"(,"tool_choice":"none","stream":true)").finish_reason, "stop");
+    EXPECT_EQ(sim.chat(tools + R"(,"tool_choice":{"type":"function","function":{"name":"nothing"}})").http.status, 400);
+}
+
+TEST(SimServer, Reranks) {
+    Sim sim;
+    const auto answer =
+        sim.begin("rerank", R"({"query":"graph networks","documents":["cheese","networks of graphs",{"text":"wine"}],"top_n":2})").get();
+    const auto body = parse_json(answer.http.body);
+    ASSERT_TRUE(body);
+    const auto& results = body->at("results").as_array();
+    ASSERT_EQ(results.size(), 2u);
+    EXPECT_EQ(results[0].at("index"), 1);
+    EXPECT_EQ(results[0].at("document").at("text"), "networks of graphs");
+    EXPECT_GT(results[0].at("relevance_score").as_double(), results[1].at("relevance_score").as_double());
+    const auto ranking = parse_json(
+        sim.begin("ranking", R"({"query":{"text":"graph networks"},"passages":[{"text":"cheese"},{"text":"networks of graphs"}]})")
+            .get()
+            .http.body);
+    EXPECT_EQ(ranking->at("rankings").at(0).at("index"), 1);
+    for (const char* wrong : {"{}", R"({"query":"a"})", R"({"query":"a","documents":[]})", R"({"query":"a","documents":[1]})",
+                              R"({"query":"a","documents":["b"],"top_n":0})", "["})
+        EXPECT_EQ(sim.begin("rerank", wrong).get().http.status, 400) << wrong;
+}
+
 TEST(SimServer, AClientThatLeavesTheQueueFreesItsPlace) {
     auto options = quick();
     options.max_concurrency = 1;
@@ -418,6 +543,12 @@ TEST(SimServer, SaysHowItIs) {
     EXPECT_THAT(metrics, HasSubstr("vllm:generation_tokens_total{model_name=\"sim\"} 20\n"));
     EXPECT_THAT(metrics, HasSubstr("vllm:num_requests_waiting{model_name=\"sim\"} 0\n"));
     EXPECT_THAT(metrics, HasSubstr("vllm:time_to_first_token_seconds_bucket{le=\"+Inf\",model_name=\"sim\"} 1\n"));
+    EXPECT_THAT(metrics, HasSubstr("vllm:request_success_total{finished_reason=\"stop\",model_name=\"sim\"} 1\n"));
+    EXPECT_THAT(metrics, HasSubstr("llamacpp:tokens_predicted_total{model_name=\"sim\"} 20\n"));
+    const auto nim = sim.get("/v1/metrics").body;
+    EXPECT_THAT(nim, HasSubstr("\nnum_requests_running{model_name=\"sim\"} 0\n"));
+    EXPECT_THAT(nim, HasSubstr("time_per_output_token_seconds_count{model_name=\"sim\"} 19\n"));
+    EXPECT_EQ(parse_json(sim.get("/props").body)->at("total_slots"), 0);
 }
 
 TEST(SimServer, ChecksItsOptions) {
@@ -440,8 +571,10 @@ TEST(SimServer, ChecksItsOptions) {
 
 TEST(SimStats, CountsInPrometheusBuckets) {
     SimStats stats;
-    for (const double seconds : {0.001, 0.03, 99.0}) stats.observe_ttft(seconds);
-    const auto text = stats.to_prometheus("a\"b");
+    for (const double seconds : {0.001, 0.03, 9999.0}) stats.ttft.observe(seconds);
+    SimOptions options;
+    options.model = "a\"b";
+    const auto text = sim_metrics(stats, options);
     EXPECT_THAT(text, HasSubstr("_bucket{le=\"0.001\",model_name=\"a\\\"b\"} 1\n"));
     EXPECT_THAT(text, HasSubstr("_bucket{le=\"0.04\",model_name=\"a\\\"b\"} 2\n"));
     EXPECT_THAT(text, HasSubstr("_bucket{le=\"10\",model_name=\"a\\\"b\"} 2\n"));

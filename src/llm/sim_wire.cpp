@@ -34,7 +34,8 @@ json::value vector_json(const std::vector<float>& vector, bool base64) {
 
 }  // namespace
 
-SimWriter::SimWriter(SimRoute route, std::string id, std::int64_t created, std::string_view model) : route_(route) {
+SimWriter::SimWriter(SimRoute route, const std::string& id, std::int64_t created, std::string_view model, std::string_view tool)
+    : route_(route), tool_(tool), call_id_("call_" + id.substr(id.find('-') + 1)) {
     const bool chat = route == SimRoute::chat;
     const std::string common = fmt::format(R"("created":{},"model":{},)", created, json_text(model));
     head_ = fmt::format(R"(data: {{"id":"{}","object":"{}",{}"choices":[)", id, chat ? "chat.completion.chunk" : "text_completion", common);
@@ -48,12 +49,14 @@ std::string SimWriter::chunk(std::string_view delta, std::string_view finish_rea
 
 std::string SimWriter::role_chunk() const {
     if (route_ == SimRoute::completion) return {};
-    return chunk(R"("delta":{"role":"assistant","content":""})", "");
+    if (tool_.empty()) return chunk(R"("delta":{"role":"assistant","content":""})", "");
+    return chunk(fmt::format(R"("delta":{{"role":"assistant","content":null,"tool_calls":[{}]}})", tool_call("")), "");
 }
 
 std::string SimWriter::token_chunk(std::string_view token) const {
     if (route_ == SimRoute::completion) return chunk(fmt::format(R"("text":{})", json_text(token)), "");
-    return chunk(fmt::format(R"("delta":{{"content":{}}})", json_text(token)), "");
+    if (tool_.empty()) return chunk(fmt::format(R"("delta":{{"content":{}}})", json_text(token)), "");
+    return chunk(fmt::format(R"("delta":{{"tool_calls":[{{"index":0,"function":{{"arguments":{}}}}}]}})", json_text(token)), "");
 }
 
 std::string SimWriter::last_chunks(const SimAnswer& answer, bool include_usage) const {
@@ -62,10 +65,19 @@ std::string SimWriter::last_chunks(const SimAnswer& answer, bool include_usage) 
     return text + "data: [DONE]\n\n";
 }
 
+std::string SimWriter::tool_call(std::string_view arguments) const {
+    return fmt::format(R"({{"index":0,"id":"{}","type":"function","function":{{"name":{},"arguments":{}}}}})", call_id_, json_text(tool_),
+                       json_text(arguments));
+}
+
 std::string SimWriter::body(const SimAnswer& answer) const {
-    const std::string content = route_ == SimRoute::chat
-                                    ? fmt::format(R"("message":{{"role":"assistant","content":{}}})", json_text(answer.text))
-                                    : fmt::format(R"("text":{})", json_text(answer.text));
+    std::string content;
+    if (route_ == SimRoute::completion)
+        content = fmt::format(R"("text":{})", json_text(answer.text));
+    else if (tool_.empty())
+        content = fmt::format(R"("message":{{"role":"assistant","content":{}}})", json_text(answer.text));
+    else
+        content = fmt::format(R"("message":{{"role":"assistant","content":null,"tool_calls":[{}]}})", tool_call(answer.text));
     return fmt::format(R"({}{{"index":0,{},"logprobs":null,"finish_reason":"{}"}}],"usage":{}}})", body_head_, content,
                        answer.finish_reason, usage_json(answer));
 }

@@ -12,9 +12,10 @@ namespace plimsoll::llm {
 // The bytes of one answer's chunks or whole body. Chunks are complete "data: …" records with their blank line.
 class SimWriter {
   public:
-    SimWriter(SimRoute route, std::string id, std::int64_t created, std::string_view model);
+    // `tool` is SimAnswer::tool.
+    SimWriter(SimRoute route, const std::string& id, std::int64_t created, std::string_view model, std::string_view tool = {});
 
-    // The role that comes with the first token; empty for completions, which have none.
+    // The role, and the name of the tool that is called, which come with the first token; empty for completions, which have neither.
     std::string role_chunk() const;
     std::string token_chunk(std::string_view token) const;
     // finish_reason, then usage if asked for, then [DONE].
@@ -24,7 +25,11 @@ class SimWriter {
   private:
     std::string chunk(std::string_view delta, std::string_view finish_reason) const;
 
+    std::string tool_call(std::string_view arguments) const;
+
     SimRoute route_;
+    std::string tool_;  // empty: no tool is called
+    std::string call_id_;
     std::string head_;  // of a chunk, up to its choices
     std::string body_head_;
 };

@@ -7,9 +7,12 @@
 
 #include <atomic>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -53,5 +56,10 @@ class IoPool {
 asio::awaitable<void> sleep_until(std::chrono::steady_clock::time_point point);
 // The same from now on; a span beyond the clock's range never ends.
 asio::awaitable<void> sleep_for(std::chrono::steady_clock::duration span);
+
+// For waiting for work on compute(): co_await asio::co_spawn(pool.compute(), work(), net::uncancelled()). A cancellation stays on
+// this side: Boost 1.81's co_spawn hands it to the other thread's executor, where it may arrive after the coroutine that it was
+// meant for has gone. The wait itself ends with the work.
+inline auto uncancelled() { return asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable); }
 
 }  // namespace plimsoll::net

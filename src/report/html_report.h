@@ -43,11 +43,21 @@ struct SizingView {
     std::vector<std::string> statements;  // how far that extrapolates, held-out error, sample sizes
 };
 
+// A load run: what it reached over time, and how long things took.
+struct LoadRunView {
+    std::vector<std::string> statements;
+    std::vector<Plot> plots;
+    TableView times;
+    TableView checks;
+    TableView errors;
+};
+
 struct ReportView {
     std::string title;
     std::string headline;
     std::vector<Fact> facts;
     std::optional<SizingView> sizing;
+    std::optional<LoadRunView> load;
     std::vector<std::string> findings;  // sentences, most important first
     std::optional<profile::ProfileResult> profile;
     std::map<std::size_t, SessionText> session_texts;  // by index in the run

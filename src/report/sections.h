@@ -13,10 +13,13 @@ namespace plimsoll::report {
 
 // `body` is HTML; `title` is escaped. An empty body: nothing.
 std::string section_html(std::string_view id, std::string_view title, const std::string& body);
+// Plots side by side.
+std::string plot_pair_html(const std::vector<Plot>& plots);
 // What the colours mean, a line of HTML.
 std::string legend_html();
 
 std::string sizing_section(const SizingView& sizing);
+std::string load_run_section(const LoadRunView& load);
 std::string findings_section(const std::vector<std::string>& findings);
 std::string sessions_section(const std::vector<profile::ChosenSession>& sessions, const std::map<std::size_t, SessionText>& texts);
 std::string flame_section(const profile::FlameGraph& flame);

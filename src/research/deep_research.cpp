@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -216,9 +214,8 @@ asio::awaitable<Hits> DeepResearch::find_hits(event::Context context, Query quer
     // Without a vector the keywords still find something.
     std::vector<float> vector;
     if (vectors) vector = std::move(vectors->front());
-    // A cancellation stays on this side: Boost 1.81 would hand it to the other thread, where the search may be over already.
     Hits hits = co_await asio::co_spawn(pool_.compute(), search_collection(*collection_, query.text, std::move(vector), config_.top_k),
-                                        asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable));
+                                        net::uncancelled());
     if (!hits) {
         span.fail(hits.error());
         co_return fail(hits.error());

@@ -15,6 +15,7 @@
 #include <cstdlib>
 
 #include "base/clock.h"
+#include "base/descriptor.h"
 
 namespace plimsoll::retrieval {
 namespace {
@@ -26,31 +27,13 @@ constexpr int kOpenFiles = 64;  // enough for a PDF reader and its fonts
 // A process that closed its output and lives on is noticed by looking, this often.
 constexpr std::chrono::milliseconds kLook{20};
 
-class FileDescriptor {
-  public:
-    FileDescriptor() = default;
-    ~FileDescriptor() { close(); }
-    FileDescriptor(const FileDescriptor&) = delete;
-    FileDescriptor& operator=(const FileDescriptor&) = delete;
-    void set(int fd) { fd_ = fd; }
-    int get() const { return fd_; }
-    bool is_open() const { return fd_ >= 0; }
-    void close() {
-        if (fd_ >= 0) ::close(fd_);
-        fd_ = -1;
-    }
-
-  private:
-    int fd_ = -1;
-};
-
 struct Pipe {
-    FileDescriptor read, write;
+    Descriptor read, write;
     Result<void> open() {
         std::array<int, 2> ends{};
         if (::pipe2(ends.data(), O_CLOEXEC) != 0) return fail(errno_error("making a pipe", errno));
-        read.set(ends[0]);
-        write.set(ends[1]);
+        read = Descriptor(ends[0]);
+        write = Descriptor(ends[1]);
         return {};
     }
 };
@@ -119,7 +102,7 @@ class Child {
 };
 
 // Reads once; closes the end when the writers have gone.
-void read_some(FileDescriptor& end, std::string& out) {
+void read_some(Descriptor& end, std::string& out) {
     std::array<char, 1 << 16> block;
     const ssize_t got = ::read(end.get(), block.data(), block.size());
     if (got > 0)
@@ -128,8 +111,7 @@ void read_some(FileDescriptor& end, std::string& out) {
         end.close();
 }
 
-Result<void> collect(Child& child, FileDescriptor& out_end, FileDescriptor& message_end, const ProcessLimits& limits,
-                     ProcessOutput& output) {
+Result<void> collect(Child& child, Descriptor& out_end, Descriptor& message_end, const ProcessLimits& limits, ProcessOutput& output) {
     const Deadline deadline = Deadline::after(limits.wall_time);
     bool swept = false;
     while (out_end.is_open() || message_end.is_open() || !child.has_ended()) {
@@ -169,8 +151,8 @@ Result<ProcessOutput> run_process(const fs::path& program, const std::vector<std
     Pipe out, messages;
     PLIMSOLL_TRY(out.open());
     PLIMSOLL_TRY(messages.open());
-    FileDescriptor input;
-    input.set(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    Descriptor input;
+    input = Descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     if (!input.is_open()) return fail(errno_error("opening /dev/null", errno));
 
     std::string name = program.filename().string();

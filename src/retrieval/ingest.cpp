@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/experimental/parallel_group.hpp>
@@ -109,10 +108,6 @@ asio::awaitable<Result<Prepared>> read_on_pool(const SourceFile& file, const std
     }
 }
 
-// For waiting for work on the pool. A cancellation stays on this side: Boost 1.81's co_spawn hands it to the other thread's
-// executor, where it may arrive after the coroutine that it was meant for has gone. The wait itself ends with the work.
-auto uncancelled() { return asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable); }
-
 struct Ingest {
     event::Context context;
     Collection& collection;
@@ -128,7 +123,7 @@ struct Ingest {
 asio::awaitable<Result<Prepared>> prepare_document(Ingest& ingest, const SourceFile& file) {
     const auto known = ingest.known.find(file.name);
     const std::string known_hash = known == ingest.known.end() ? "" : known->second;
-    auto prepared = co_await asio::co_spawn(ingest.pool.compute(), read_on_pool(file, known_hash, ingest.options), uncancelled());
+    auto prepared = co_await asio::co_spawn(ingest.pool.compute(), read_on_pool(file, known_hash, ingest.options), net::uncancelled());
     if (!prepared || prepared->unchanged) co_return prepared;
     std::vector<std::string> texts;
     texts.reserve(prepared->chunks.size());
@@ -170,7 +165,7 @@ asio::awaitable<Result<void>> finish_document(Ingest& ingest, const SourceFile& 
     const auto chunks = static_cast<int>(prepared->chunks.size());
     const bool truncated = prepared->document.truncated;
     const auto stored =
-        co_await asio::co_spawn(ingest.pool.compute(), store_on_pool(ingest.collection, std::move(*prepared)), uncancelled());
+        co_await asio::co_spawn(ingest.pool.compute(), store_on_pool(ingest.collection, std::move(*prepared)), net::uncancelled());
     if (!stored) {
         // Vectors of a wrong shape are this document's fault; a file that cannot be written is everybody's.
         if (stored.error().code != ErrorCode::invalid_argument) co_return fail(stored.error().with_context(file.name));
@@ -225,7 +220,7 @@ asio::awaitable<Result<IngestReport>> ingest_folder(event::Context context, fs::
                                                     llm::EmbeddingModel& model, net::IoPool& pool, IngestOptions options,
                                                     OnProgress progress) {
     if (const auto bound = collection.bind_model(model.model()); !bound) co_return fail(bound.error());
-    const auto listing = co_await asio::co_spawn(pool.compute(), list_on_pool(folder), uncancelled());
+    const auto listing = co_await asio::co_spawn(pool.compute(), list_on_pool(folder), net::uncancelled());
     if (!listing) co_return fail(listing.error());
     const auto stored = collection.documents();
     if (!stored) co_return fail(stored.error());

@@ -53,6 +53,90 @@ TEST_F(Sizing, OnlineThenOffline) {
     EXPECT_TRUE(std::filesystem::exists(job("offline") / "calc_runner_output.json"));
 }
 
+TEST_F(Sizing, RepeatsShufflesAndJudges) {
+    const auto result = sizing({"--config_file",
+                                "eval.yml",
+                                "--calc_output_dir",
+                                "calc",
+                                "--concurrencies",
+                                "1,2",
+                                "--num_passes",
+                                "2",
+                                "--reps",
+                                "2",
+                                "--order",
+                                "random",
+                                "--seed",
+                                "3",
+                                "--slo",
+                                "p95 workflow < 60s",
+                                "--slo",
+                                "error_rate < 1%",
+                                "--sample_every",
+                                "0.1"});
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(result.out, AllOf(HasSubstr("Goodput/s"), HasSubstr("Tokens/s"), HasSubstr("latency"), HasSubstr("0.95^59")));
+    const auto output = parse_json(load_file(job("online") / "calc_runner_output.json").value()).value();
+    EXPECT_EQ(output.at("calc_data").at("2").at("sizing_metrics").at("per_item_metrics").as_object().size(), 8u);
+    const auto& leg = output.at("plimsoll").at("legs").at("2");
+    EXPECT_EQ(leg.at("sessions"), 8);
+    EXPECT_EQ(leg.at("failed"), 0);
+    EXPECT_EQ(leg.at("error_rate").as_double(), 0);
+    EXPECT_EQ(leg.at("slo").at("kept"), true);
+    EXPECT_EQ(leg.at("slo").at("good_sessions"), 8);
+    const auto& statistics = leg.at("statistics");
+    EXPECT_EQ(statistics.at("runs"), 2);
+    EXPECT_GT(statistics.at("completion_tokens_per_second").as_double(), 0);
+    EXPECT_GT(statistics.at("scores").at("latency").to_number<double>(), 0);
+    const auto& runtime = statistics.at("workflow_runtime");
+    EXPECT_LT(runtime.at("mean_interval_95").at("low").as_double(), runtime.at("mean").as_double());
+    EXPECT_LE(runtime.at("p95").as_double(), runtime.at("p95_interval_95").at("high").as_double());
+    EXPECT_TRUE(std::filesystem::exists(job("online") / "concurrency_2_run_2" / "measurement.json"));
+    EXPECT_TRUE(std::filesystem::exists(job("online") / "concurrency_2_run_2" / "samples.csv"));
+
+    const auto report = run_program({"report", "--sizing_dir", "calc", "--output", "report.html"}, folder());
+    EXPECT_EQ(report.exit_code, 0) << report.err;
+}
+
+TEST_F(Sizing, AnInterruptedJobGoesOn) {
+    const std::vector<std::string> flags = {"--config_file", "eval.yml", "--concurrencies", "1,2,3", "--num_passes", "1"};
+    auto first = flags;
+    first.insert(first.end(), {"--calc_output_dir", "calc"});
+    ASSERT_EQ(sizing(first).exit_code, 0);
+    const auto folder_of = [&](const std::string& leg) { return job("online") / leg / "measurement.json"; };
+    const auto kept = load_file(folder_of("concurrency_1")).value();
+    std::filesystem::remove(folder_of("concurrency_2"));                     // as if it had been killed in the middle of this run
+    ASSERT_TRUE(save_file(folder_of("concurrency_3"), kept.substr(0, 50)));  // and the disk had been full
+    auto again = flags;
+    again.insert(again.end(), {"--resume", job("online").string()});
+    const auto result = sizing(again);
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(load_file(folder_of("concurrency_1")).value(), kept);
+    EXPECT_TRUE(std::filesystem::exists(folder_of("concurrency_2")));
+    const auto output = parse_json(load_file(job("online") / "calc_runner_output.json").value()).value();
+    EXPECT_EQ(output.at("calc_data").as_object().size(), 3u);
+    EXPECT_EQ(output.at("plimsoll").at("legs").at("3").at("sessions"), 3);
+
+    again[5] = "2";  // other passes measure something else
+    EXPECT_EQ(sizing(again).exit_code, 1);
+    EXPECT_EQ(sizing({"--config_file", "eval.yml", "--resume", "nowhere"}).exit_code, 1);
+}
+
+TEST_F(Sizing, ChoosesItsConcurrencies) {
+    // One answer at a time takes 0.155 s, so that eight at once break the promise for certain.
+    const SimulatedModel narrow(folder(), {"--max_concurrency", "1"});
+    ASSERT_TRUE(save_file(folder() / "eval.yml", chat_config(narrow.url())));
+    const auto result = sizing({"--config_file", "eval.yml", "--calc_output_dir", "calc", "--concurrencies", "1,64", "--num_passes", "1",
+                                "--adaptive", "--slo", "p95 workflow < 1s"});
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    const auto output = parse_json(load_file(job("online") / "calc_runner_output.json").value()).value();
+    const auto& legs = output.at("calc_data").as_object();
+    EXPECT_TRUE(legs.contains("1") && legs.contains("2"));
+    for (const char* needless : {"16", "32", "64"}) EXPECT_FALSE(legs.contains(needless)) << needless;
+    EXPECT_EQ(sizing({"--config_file", "eval.yml", "--adaptive", "--order", "random"}).exit_code, 2);
+    EXPECT_EQ(sizing({"--config_file", "eval.yml", "--slo", "p95 workflow > 1s"}).exit_code, 2);
+}
+
 TEST_F(Sizing, InfeasibleTargetIsAnAnswer) {
     const auto result = sizing({"--config_file", "eval.yml", "--calc_output_dir", "calc", "--concurrencies", "1,2,4", "--num_passes", "1",
                                 "--target_users", "50", "--target_workflow_runtime", "0.000001", "--test_gpu_count", "1"});

@@ -1,0 +1,224 @@
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <memory>
+#include <optional>
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "cli/commands.h"
+#include "cli/load_flags.h"
+#include "cli/load_report.h"
+#include "cli/load_view.h"
+#include "cli/workflow_host.h"
+#include "load/diagnosis.h"
+#include "load/run_files.h"
+#include "load/runner.h"
+#include "load/sampler.h"
+
+namespace plimsoll::cli {
+namespace {
+
+constexpr int kUsage = 2;
+constexpr int kThresholdFailed = 3;
+constexpr int kLoadNotAsAsked = 4;
+constexpr int kInterrupted = 130;
+
+// Thousands of connections need as many descriptors; what the system does not give shows as connect errors.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+    limit.rlim_cur = limit.rlim_max;
+    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) log_warning("the limit of open files stays at its default");
+}
+
+asio::awaitable<Result<std::string>> run_workflow(WorkflowHost& host, std::uint64_t seed, std::string input) {
+    auto session = event::Session::make({}, host.sinks(), system_clock(), seed, false);
+    auto output = co_await functions::run_session(std::move(session), host.workflow_type(), host.workflow(), json::value(input), {});
+    if (!output) co_return fail(output.error());
+    co_return to_text(*output);
+}
+
+// What is called, alive: with a config file a workflow of this process, else a server.
+struct LiveTarget {
+    config::Config config;
+    std::unique_ptr<WorkflowHost> host;
+    load::TargetFactory factory;
+    std::string name;
+    std::string model;
+};
+
+Result<void> make_live_target(const LoadFlags& flags, LiveTarget& live) {
+    if (flags.config.file.empty()) {
+        auto spec = make_target_spec(flags);
+        if (!spec) return fail(spec.error());
+        live.name = fmt::format("{} {}", spec->method, spec->url);
+        live.model = spec->model;
+        auto factory = load::make_http_target(std::move(*spec));
+        if (!factory) return fail(factory.error());
+        live.factory = std::move(*factory);
+        return {};
+    }
+    auto config = load_config(flags.config);
+    if (!config) return fail(config.error());
+    live.config = std::move(*config);
+    auto host = WorkflowHost::make(live.config, default_io_threads(), flags.output_dir.empty() ? "." : flags.output_dir);
+    if (!host) return fail(host.error());
+    live.host = std::move(*host);
+    live.name = flags.config.file;
+    live.model = live.host->workflow_type();
+    live.factory =
+        load::make_local_target([workflow_host = live.host.get(), random = std::make_shared<std::atomic<std::uint64_t>>(flags.seed)](
+                                    std::string input) { return run_workflow(*workflow_host, (*random)++, std::move(input)); });
+    return {};
+}
+
+// Everything the flags say, checked before anything runs.
+struct LoadSetup {
+    load::LoadPlan plan;
+    load::ScriptBook book;
+    std::vector<load::Threshold> thresholds;
+    load::HonestyLimits limits;
+};
+
+Result<LoadSetup> make_setup(const LoadFlags& flags) {
+    LoadSetup setup;
+    auto plan = make_plan(flags);
+    if (!plan) return fail(plan.error());
+    setup.plan = std::move(*plan);
+    auto thresholds = make_thresholds(flags);
+    if (!thresholds) return fail(thresholds.error());
+    setup.thresholds = std::move(*thresholds);
+    const auto limits = make_limits(flags, setup.plan);
+    if (!limits) return fail(limits.error());
+    setup.limits = *limits;
+    auto book = make_book(flags);
+    if (!book) return fail(book.error());
+    setup.book = std::move(*book);
+    return setup;
+}
+
+bool all_ok(const std::vector<load::Check>& checks) {
+    return std::ranges::all_of(checks, [](const load::Check& check) { return check.ok; });
+}
+
+int exit_code(const load::SummaryInput& summary) {
+    if (summary.outcome.interrupted) return kInterrupted;
+    if (summary.stats.calls() > 0 && summary.stats.failed() + summary.stats.unfinished() == summary.stats.calls()) return 1;
+    if (!all_ok(summary.honesty)) return kLoadNotAsAsked;
+    return all_ok(summary.thresholds) ? 0 : kThresholdFailed;
+}
+
+load::SamplerOptions make_sampler_options(const LoadFlags& flags) {
+    return {.every_s = flags.sample_every,
+            .pids = flags.pids,
+            .metrics_url = flags.metrics_url,
+            .proc = flags.proc_root,
+            .cgroups = flags.cgroup_root};
+}
+
+load::SampleLog take_samples(std::optional<load::Sampler>& sampler, const load::LoadOutcome& outcome) {
+    if (!sampler) return {};
+    load::SampleLog log = sampler->stop();
+    sampler.reset();
+    log.shift(outcome.wall_start);
+    if (log.failed_scrapes > 0) log_warning("{} looks at --metrics_url failed: {}", log.failed_scrapes, log.scrape_error);
+    if (log.dropped > 0) log_warning("the {} oldest samples were dropped", log.dropped);
+    return log;
+}
+
+std::vector<std::string> make_findings(const LoadSetup& setup, const load::LoadStats& stats, const load::SampleLog& log) {
+    load::DiagnosisInput input{.samples = log.samples,
+                               .schedule_error_p99_s = stats.of(load::Metric::schedule_error).percentile(99),
+                               .threads = setup.plan.threads,
+                               .open_loop = setup.plan.open};
+    if (setup.limits.max_schedule_error_s >= 0) input.schedule_error_limit_s = setup.limits.max_schedule_error_s;
+    std::vector<std::string> out;
+    for (load::Finding& finding : load::diagnose(input)) out.push_back(std::move(finding.text));
+    return out;
+}
+
+Result<void> save_samples(const std::filesystem::path& folder, const load::SampleLog& log) {
+    if (!log.samples.empty()) PLIMSOLL_TRY(save_file(folder / "samples.csv", load::samples_csv(log)));
+    if (log.last_scrape.empty()) return {};
+    return save_file(folder / "server_metrics.prom", log.last_scrape);
+}
+
+Result<int> run_load(const LoadFlags& flags, const LoadSetup& setup) {
+    LiveTarget target;
+    PLIMSOLL_TRY(make_live_target(flags, target));
+    std::optional<load::RunFiles> files;
+    if (!flags.output_dir.empty()) {
+        auto opened = load::RunFiles::open(flags.output_dir, setup.book, target.model, flags.traced_sessions);
+        if (!opened) return fail(opened.error());
+        files.emplace(std::move(*opened));
+    }
+    std::optional<load::Sampler> sampler;
+    if (!flags.no_sampling) sampler.emplace(make_sampler_options(flags));
+    load::LoadStats stats(setup.plan);
+    LoadView view(stderr);
+    const load::LoadObserver observer{.on_progress =
+                                          [&](const load::LoadProgress& progress) {
+                                              stats.note_progress(progress);
+                                              if (files) files->set_wall_start(progress.wall_start);
+                                              view.update(progress, stats);
+                                          },
+                                      .on_records =
+                                          [&](const std::vector<load::SessionRecord>& sessions) {
+                                              for (const load::SessionRecord& session : sessions) stats.add(session);
+                                              if (files) files->add(sessions);
+                                          }};
+    const auto outcome = load::run_load(setup.plan, setup.book, target.factory, observer);
+    if (!outcome) return fail(outcome.error());
+    stats.finish(*outcome);
+    const load::SampleLog samples = take_samples(sampler, *outcome);
+    const load::SummaryInput summary{.plan = setup.plan,
+                                     .outcome = *outcome,
+                                     .stats = stats,
+                                     .target = target.name,
+                                     .honesty = load::check_honesty(setup.limits, stats, *outcome),
+                                     .thresholds = load::check_thresholds(setup.thresholds, stats),
+                                     .findings = make_findings(setup, stats, samples)};
+    std::fputs(load::summary_text(summary).c_str(), stdout);
+    if (files) {
+        PLIMSOLL_TRY(files->finish(stats, load::summary_json(summary)));
+        PLIMSOLL_TRY(save_samples(flags.output_dir, samples));
+        PLIMSOLL_TRY(save_file(std::filesystem::path(flags.output_dir) / "report.html", load_report_html(summary, samples)));
+        std::printf("\n%s\n", flags.output_dir.c_str());
+    }
+    return exit_code(summary);
+}
+
+int run_command(const LoadFlags& flags) {
+    const auto setup = make_setup(flags);
+    if (!setup) {
+        log_error("{}", setup.error().message);
+        return kUsage;
+    }
+    raise_descriptor_limit();
+    const auto code = run_load(flags, *setup);
+    if (!code) {
+        log_error("{}", code.error().message);
+        return code.error().code == ErrorCode::invalid_argument || code.error().code == ErrorCode::config ? kUsage : 1;
+    }
+    return *code;
+}
+
+}  // namespace
+
+void add_load_command(CLI::App& app, Run& run) {
+    auto* command = app.add_subcommand("load", "many users at once against an agent or model server");
+    const auto flags = std::make_shared<LoadFlags>();
+    add_load_flags(*command, *flags);
+    command->footer(
+        "Exit codes: 0 done, 1 nothing worked, 2 wrong usage, 3 a threshold failed, 4 the load was not what was asked for, "
+        "130 interrupted (results so far are written).");
+    command->callback([&run, flags] { run = [flags] { return run_command(*flags); }; });
+}
+
+}  // namespace plimsoll::cli

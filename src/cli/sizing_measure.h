@@ -1,0 +1,43 @@
+// The online half of `plimsoll sizing calc`: runs the workflow at several concurrencies, in order or as the results suggest, each run in
+// a folder of its own that says when it is complete, so that an interrupted sizing can go on.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "cli/flags.h"
+#include "forecast/leg_plan.h"
+#include "forecast/leg_runs.h"
+
+namespace plimsoll::cli {
+
+struct MeasureFlags {
+    ConfigFlags config;
+    std::vector<int> concurrencies;  // with `adaptive` the smallest and largest are its bounds
+    int reps = 1;
+    int num_passes = 0;
+    bool adaptive = false;
+    forecast::RunOrder order = forecast::RunOrder::given;
+    std::uint64_t seed = 1;  // of a random order
+    bool resume = false;     // runs that are complete in the job's folder are not measured again
+    std::string endpoint;
+    int endpoint_timeout = 300;          // seconds
+    double sample_every = 1;             // seconds between two looks at the machine; 0 = none
+    std::string server_metrics;          // URL of the model server's /metrics; empty: not looked at
+    std::vector<forecast::SloRule> slo;  // what `adaptive` looks for
+};
+
+struct Measured {
+    std::vector<forecast::LegResult> legs;  // by concurrency
+    bool all_ok = true;                     // no session failed, no run was lost or interrupted
+};
+
+// `on_leg` gets everything measured so far after each run; its error ends the measuring. A run that cannot be made is logged and passed
+// over. Errors: config, not_found and those of the workflow's making; config when `resume` finds runs of another config; internal when
+// nothing could be measured.
+Result<Measured> measure_legs(const MeasureFlags& flags, const std::filesystem::path& job,
+                              const std::function<Result<void>(const std::vector<forecast::LegResult>&)>& on_leg);
+
+}  // namespace plimsoll::cli

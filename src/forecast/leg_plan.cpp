@@ -1,0 +1,67 @@
+#include "forecast/leg_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/random.h"
+
+namespace plimsoll::forecast {
+namespace {
+
+// Whether each level is still good: it keeps the SLO, or gains over the one below. Levels rise in concurrency.
+std::vector<bool> judge(const std::vector<Level>& levels) {
+    std::vector<bool> good;
+    const Level* below = nullptr;
+    for (const Level& level : levels) {
+        if (level.keeps) {
+            good.push_back(*level.keeps);
+        } else if (!below) {
+            good.push_back(true);
+        } else {
+            // Between neighbours closer than a factor of two, as much gain is asked for as fits into their distance.
+            const double doublings = std::log2(static_cast<double>(level.concurrency) / below->concurrency);
+            good.push_back(level.throughput > below->throughput * std::pow(kKneeGain, doublings));
+        }
+        below = &level;
+    }
+    return good;
+}
+
+}  // namespace
+
+std::vector<RunKey> order_runs(const std::vector<int>& concurrencies, int repetitions, RunOrder order, std::uint64_t seed) {
+    std::vector<RunKey> runs;
+    for (int repetition = 1; repetition <= repetitions; ++repetition)
+        for (const int concurrency : concurrencies) runs.push_back({concurrency, repetition});
+    if (order == RunOrder::given) return runs;
+    // Fisher and Yates; std::shuffle differs between standard libraries.
+    Random random(seed);
+    for (std::size_t left = runs.size(); left > 1; --left) std::swap(runs[left - 1], runs[random() % left]);
+    return runs;
+}
+
+std::optional<NextLevel> choose_level(std::span<const Level> measured, int lowest, int highest) {
+    if (measured.empty()) return NextLevel{lowest, "the lowest"};
+    if (measured.size() >= kMaxAdaptiveLevels) return std::nullopt;
+    std::vector<Level> levels(measured.begin(), measured.end());
+    std::ranges::sort(levels, {}, &Level::concurrency);
+    const bool has_slo = levels.front().keeps.has_value();
+    const auto good = judge(levels);
+    const auto first_bad = std::ranges::find(good, false) - good.begin();
+    if (first_bad == std::ssize(good)) {
+        const int top = levels.back().concurrency;
+        if (top >= highest) return std::nullopt;
+        return NextLevel{static_cast<int>(std::min<std::int64_t>(highest, std::int64_t{top} * 2)),
+                         has_slo ? fmt::format("{} keeps the SLO", top) : fmt::format("throughput still grew at {}", top)};
+    }
+    if (first_bad == 0) return std::nullopt;
+    const int low = levels[static_cast<std::size_t>(first_bad) - 1].concurrency;
+    const int high = levels[static_cast<std::size_t>(first_bad)].concurrency;
+    if (high - low <= 1 || high <= low * kBracketRatio) return std::nullopt;
+    const int middle = std::clamp(static_cast<int>(std::lround(std::sqrt(static_cast<double>(low) * high))), low + 1, high - 1);
+    return NextLevel{middle, fmt::format("{} between {} and {}", has_slo ? "the SLO breaks" : "the knee lies", low, high)};
+}
+
+}  // namespace plimsoll::forecast

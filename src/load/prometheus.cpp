@@ -1,0 +1,123 @@
+#include "load/prometheus.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <map>
+
+namespace plimsoll::load {
+namespace {
+
+enum class Meaning : std::uint8_t { running, waiting, max_running, kv_usage };
+
+constexpr std::pair<std::string_view, Meaning> kNames[] = {
+    {"vllm:num_requests_running", Meaning::running},
+    {"vllm:num_requests_waiting", Meaning::waiting},
+    {"vllm:kv_cache_usage_perc", Meaning::kv_usage},
+    {"vllm:gpu_cache_usage_perc", Meaning::kv_usage},
+    {"num_requests_running", Meaning::running},
+    {"num_requests_waiting", Meaning::waiting},
+    {"num_request_max", Meaning::max_running},
+    {"gpu_cache_usage_perc", Meaning::kv_usage},
+    {"sglang:num_running_reqs", Meaning::running},
+    {"sglang:num_queue_reqs", Meaning::waiting},
+    {"sglang:token_usage", Meaning::kv_usage},
+    {"tgi_batch_current_size", Meaning::running},
+    {"tgi_queue_size", Meaning::waiting},
+    {"llamacpp:requests_processing", Meaning::running},
+    {"llamacpp:requests_deferred", Meaning::waiting},
+    {"llamacpp:kv_cache_usage_ratio", Meaning::kv_usage},
+    {"nv_inference_pending_request_count", Meaning::waiting},
+};
+
+std::string label_of(const MetricValue& metric, std::string_view name) {
+    const std::string start = std::string(name) + "=\"";
+    const std::size_t at = metric.labels.find(start);
+    if (at == std::string::npos) return {};
+    const std::size_t from = at + start.size();
+    return metric.labels.substr(from, metric.labels.find('"', from) - from);
+}
+
+// name{label="a } b",…} value [timestamp]
+std::optional<MetricValue> parse_line(std::string_view line) {
+    MetricValue out;
+    const std::size_t name_end = line.find_first_of("{ \t");
+    if (name_end == 0 || name_end == std::string_view::npos) return std::nullopt;
+    out.name = line.substr(0, name_end);
+    std::size_t at = name_end;
+    if (line[at] == '{') {
+        const std::size_t first = ++at;
+        bool in_text = false;
+        for (; at < line.size() && (in_text || line[at] != '}'); ++at) {
+            if (in_text && line[at] == '\\')
+                ++at;
+            else if (line[at] == '"')
+                in_text = !in_text;
+        }
+        if (at >= line.size()) return std::nullopt;
+        out.labels = line.substr(first, at - first);
+        ++at;
+    }
+    at = line.find_first_not_of(" \t", at);
+    if (at == std::string_view::npos) return std::nullopt;
+    const auto [end, error] = std::from_chars(line.data() + at, line.data() + line.size(), out.value);
+    if (error != std::errc() || !std::isfinite(out.value)) return std::nullopt;
+    return out;
+}
+
+}  // namespace
+
+std::vector<MetricValue> parse_prometheus(std::string_view text) {
+    std::vector<MetricValue> out;
+    while (!text.empty() && out.size() < kMaxMetrics) {
+        std::string_view line = text.substr(0, text.find('\n'));
+        text.remove_prefix(std::min(text.size(), line.size() + 1));
+        if (line.ends_with('\r')) line.remove_suffix(1);
+        if (line.empty() || line.front() == '#') continue;
+        if (auto metric = parse_line(line)) out.push_back(std::move(*metric));
+    }
+    return out;
+}
+
+std::optional<ServerSample> read_server(const std::vector<MetricValue>& metrics) {
+    ServerSample out;
+    bool any = false;
+    for (const MetricValue& metric : metrics) {
+        const auto known = std::ranges::find(kNames, std::string_view(metric.name), [](const auto& entry) { return entry.first; });
+        if (known == std::end(kNames)) continue;
+        any = true;
+        switch (known->second) {
+            case Meaning::running: out.running = out.running.value_or(0) + metric.value; break;
+            case Meaning::waiting: out.waiting = out.waiting.value_or(0) + metric.value; break;
+            case Meaning::max_running: out.max_running = out.max_running.value_or(0) + metric.value; break;
+            case Meaning::kv_usage: out.kv_usage = std::max(out.kv_usage.value_or(0), metric.value); break;
+        }
+    }
+    if (!any) return std::nullopt;
+    return out;
+}
+
+std::vector<GpuSample> read_dcgm(const std::vector<MetricValue>& metrics) {
+    constexpr double kPercent = 100, kMebibyte = 1 << 20;
+    std::map<std::string, GpuSample> gpus;
+    std::map<std::string, double> free;
+    for (const MetricValue& metric : metrics) {
+        if (!metric.name.starts_with("DCGM_FI_DEV_")) continue;
+        const std::string id = label_of(metric, "gpu");
+        GpuSample& gpu = gpus[id];
+        const auto [end, error] = std::from_chars(id.data(), id.data() + id.size(), gpu.index);
+        if (error != std::errc()) gpu.index = static_cast<int>(gpus.size()) - 1;
+        if (metric.name == "DCGM_FI_DEV_GPU_UTIL") gpu.utilization = metric.value / kPercent;
+        if (metric.name == "DCGM_FI_DEV_FB_USED") gpu.memory_used = metric.value * kMebibyte;
+        if (metric.name == "DCGM_FI_DEV_FB_FREE") free[id] = metric.value * kMebibyte;
+        if (metric.name == "DCGM_FI_DEV_POWER_USAGE") gpu.power_w = metric.value;
+    }
+    std::vector<GpuSample> out;
+    for (auto& [id, gpu] : gpus) {
+        gpu.memory_total = gpu.memory_used + free[id];
+        out.push_back(gpu);
+    }
+    return out;
+}
+
+}  // namespace plimsoll::load

@@ -1,0 +1,66 @@
+// What a load run leaves in its folder while it goes on and at its end:
+//
+//   requests.csv                          one line a call, appended as calls end: what kill -9 leaves is whole lines
+//   all_requests_profiler_traces.json     the first sessions with every token, in NAT's shape, for profile and sizing forecast
+//   timeline.csv                          one line a second, at the end
+//   load_summary.json                     the run's figures, at the end
+//
+// Usage: open(), add() for each batch, finish(). One thread. The first failure to write is kept and returned by finish(); later records are
+// then not written.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/files.h"
+#include "load/plan.h"
+#include "load/record.h"
+#include "load/script.h"
+#include "load/stats.h"
+
+namespace plimsoll::load {
+
+inline constexpr const char* kRequestsCsv = "requests.csv";
+inline constexpr const char* kTimelineCsv = "timeline.csv";
+inline constexpr const char* kSummaryJson = "load_summary.json";
+inline constexpr const char* kTracesJson = "all_requests_profiler_traces.json";
+
+class RunFiles {
+  public:
+    // Replaces the files of an earlier run there. Traces are written of the first `traced_sessions`. Errors: io, no_space.
+    static Result<RunFiles> open(const std::filesystem::path& folder, const ScriptBook& book, std::string model,
+                                 std::size_t traced_sessions);
+
+    void add(const std::vector<SessionRecord>& sessions);
+    std::size_t untraced() const { return untraced_; }  // sessions beyond the bound
+
+    // `wall_start` of the run turns its times into those of the calendar; known once it has begun.
+    void set_wall_start(double wall_start) { wall_start_ = wall_start; }
+    Result<void> finish(const LoadStats& stats, const json::value& summary);
+
+  private:
+    RunFiles(std::filesystem::path folder, const ScriptBook& book, std::string model, std::size_t traced, AppendFile requests,
+             AppendFile traces);
+
+    void append(AppendFile& file, std::string_view text);
+    std::string trace_of(const SessionRecord& session) const;
+
+    std::filesystem::path folder_;
+    const ScriptBook* book_;
+    std::string model_;
+    std::size_t traced_left_;
+    std::size_t untraced_ = 0;
+    double wall_start_ = 0;
+    AppendFile requests_;
+    AppendFile traces_;
+    bool first_trace_ = true;
+    std::optional<Error> error_;
+};
+
+// A line of requests.csv and its head, newline included.
+std::string csv_head();
+std::string csv_line(const SessionRecord& session, const CallRecord& call);
+
+}  // namespace plimsoll::load

@@ -1,0 +1,97 @@
+// Counts of a load run, made from its records on one thread.
+//
+// Two clocks stand side by side. `latency` and `ttft` count from the moment the plan wanted the call to start: what a user sees who does
+// not wait for the tester. `raw_latency` counts from when the call was sent, as most tools do; under a stalled server it forgets all who
+// would have come meanwhile (coordinated omission).
+//
+// Sessions whose intended start lies in the warm-up do not count. Rates are over the calls that ended between the warm-up and the end of
+// the starts, so that neither the ramp nor the drain dilutes them.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/histogram.h"
+#include "base/json.h"
+#include "load/plan.h"
+#include "load/record.h"
+#include "load/threshold.h"
+
+namespace plimsoll::load {
+
+// "http 503", "timeout", "unfinished", …
+std::string error_kind(const CallRecord& call);
+
+// One second of the run.
+struct Second {
+    std::uint64_t started = 0, ended = 0, failed = 0, tokens = 0;
+    int open = 0;                  // calls in flight at its last look
+    double p50 = 0, p95 = 0;       // latency in seconds of the calls that ended in it
+    std::vector<float> latencies;  // until it is closed
+};
+
+struct ErrorCount {
+    std::uint64_t count = 0;
+    std::string example;  // the first one's words
+};
+
+class LoadStats {
+  public:
+    static constexpr std::size_t kMaxErrorKinds = 50;      // further ones count as "other"
+    static constexpr std::size_t kMaxSeconds = 24 * 3600;  // of the timeline; calls later are in everything else
+
+    explicit LoadStats(const LoadPlan& plan) : warmup_(plan.warmup) {}
+
+    void add(const SessionRecord& session);
+    void note_progress(const LoadProgress& progress);
+    // After the last record; closes the timeline.
+    void finish(const LoadOutcome& outcome);
+
+    std::uint64_t calls() const { return calls_; }  // that count: finished well or not, or unfinished
+    std::uint64_t failed() const { return failed_; }
+    std::uint64_t unfinished() const { return unfinished_; }
+    std::uint64_t sessions() const { return sessions_; }
+    std::uint64_t prompt_tokens() const { return prompt_tokens_; }
+    std::uint64_t tokens() const { return tokens_; }
+    double error_rate() const;  // failed or unfinished, of all
+    double window_s() const { return window_s_; }
+    double rate() const;        // calls that went well a second; after finish()
+    double token_rate() const;  // after finish()
+    const DurationHistogram& of(Metric metric) const { return metrics_[static_cast<std::size_t>(metric)]; }
+    const DurationHistogram& raw_ttft() const { return raw_ttft_; }
+    const std::map<std::string, ErrorCount>& errors() const { return errors_; }
+    const std::vector<Second>& timeline() const { return seconds_; }
+    // Sessions and their calls over time until now, for a live view.
+    const Second* last_full_second(Nanoseconds now) const;
+
+    // The value a threshold is about; nothing when nothing was measured. After finish().
+    std::optional<double> measure(const Threshold& threshold) const;
+
+  private:
+    static constexpr std::size_t kMetricCount = 6;
+
+    void add_call(const CallRecord& call);
+    void add_error(const CallRecord& call);
+    Second* second_of(std::int64_t ns);
+    void close_seconds(std::size_t before);
+    DurationHistogram& at(Metric metric) { return metrics_[static_cast<std::size_t>(metric)]; }
+
+    // A call that ended well, for the rates: when, and how many tokens. Kept a hundredth of a second apart.
+    struct Slice {
+        std::uint64_t calls = 0, tokens = 0;
+    };
+
+    Nanoseconds warmup_;
+    std::uint64_t calls_ = 0, failed_ = 0, unfinished_ = 0, sessions_ = 0, prompt_tokens_ = 0, tokens_ = 0, dropped_ = 0;
+    double window_s_ = 0, in_window_ = 0, tokens_in_window_ = 0;
+    DurationHistogram metrics_[kMetricCount];
+    DurationHistogram raw_ttft_;
+    std::map<std::string, ErrorCount> errors_;
+    std::vector<Second> seconds_;
+    std::size_t closed_ = 0;  // seconds_ before it have their percentiles
+    std::vector<Slice> slices_;
+};
+
+}  // namespace plimsoll::load

@@ -1,0 +1,159 @@
+#include "load/summary.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace plimsoll::load {
+namespace {
+
+constexpr std::pair<Metric, const char*> kRows[] = {
+    {Metric::ttft, "time to first token"}, {Metric::itl, "between tokens"}, {Metric::latency, "latency"},
+    {Metric::raw_latency, "latency, raw"}, {Metric::session, "session"},    {Metric::schedule_error, "schedule error"},
+};
+constexpr std::pair<Metric, const char*> kKeys[] = {
+    {Metric::ttft, "ttft"},       {Metric::itl, "itl"},
+    {Metric::latency, "latency"}, {Metric::raw_latency, "raw_latency"},
+    {Metric::session, "session"}, {Metric::schedule_error, "schedule_error"},
+};
+
+std::string row(const char* name, const DurationHistogram& values) {
+    return fmt::format("{:<22}{:>10}{:>11}{:>11}{:>11}{:>11}{:>11}\n", name, values.count(), duration_text(values.mean()),
+                       duration_text(values.percentile(50)), duration_text(values.percentile(95)), duration_text(values.percentile(99)),
+                       duration_text(values.max()));
+}
+
+json::object histogram_json(const DurationHistogram& values) {
+    json::object out = {{"count", values.count()}};
+    if (values.count() == 0) return out;
+    out["mean_s"] = values.mean();
+    out["min_s"] = values.min();
+    for (const double p : {50.0, 90.0, 95.0, 99.0, 99.9}) out[fmt::format("p{}_s", p)] = values.percentile(p);
+    out["max_s"] = values.max();
+    return out;
+}
+
+json::array checks_json(const std::vector<Check>& checks) {
+    json::array out;
+    for (const Check& check : checks) out.push_back({{"text", check.text}, {"value", check.value}, {"ok", check.ok}});
+    return out;
+}
+
+std::string checks_text(std::string_view head, const std::vector<Check>& checks) {
+    std::string out;
+    if (!checks.empty()) out += fmt::format("\n{}\n", head);
+    for (const Check& check : checks)
+        out += fmt::format("  {} {}: {}\n", check.ok ? "ok    " : "FAILED", check.text,
+                           check.value.empty() ? "nothing was measured" : check.value);
+    return out;
+}
+
+std::string value_text(const Threshold& threshold, double value) {
+    if (!threshold.is_share) return duration_text(value);
+    if (threshold.share == Share::error_rate) return fmt::format("{:.3g} %", 100 * value);
+    if (threshold.share == Share::rate || threshold.share == Share::token_rate) return fmt::format("{:.4g}/s", value);
+    return fmt::format("{}", value);
+}
+
+}  // namespace
+
+std::vector<Check> check_honesty(const HonestyLimits& limits, const LoadStats& stats, const LoadOutcome& outcome) {
+    std::vector<Check> out;
+    const DurationHistogram& late = stats.of(Metric::schedule_error);
+    if (limits.max_schedule_error_s >= 0)
+        out.push_back({fmt::format("starts at most {} late (p99)", duration_text(limits.max_schedule_error_s)),
+                       late.count() == 0 ? "" : duration_text(late.percentile(99)),
+                       late.count() > 0 && late.percentile(99) <= limits.max_schedule_error_s});
+    if (limits.max_dropped >= 0)
+        out.push_back({fmt::format("at most {} starts dropped", limits.max_dropped), fmt::format("{}", outcome.dropped),
+                       std::cmp_less_equal(outcome.dropped, limits.max_dropped)});
+    if (limits.min_open >= 0)
+        out.push_back({fmt::format("{} calls in flight at once", limits.min_open), fmt::format("{}", outcome.peak_calls),
+                       outcome.peak_calls >= limits.min_open});
+    if (outcome.lost_records > 0) out.push_back({"every session is counted", fmt::format("{} lost", outcome.lost_records), false});
+    return out;
+}
+
+std::vector<Check> check_thresholds(const std::vector<Threshold>& thresholds, const LoadStats& stats) {
+    std::vector<Check> out;
+    for (const Threshold& threshold : thresholds) {
+        const auto value = stats.measure(threshold);
+        out.push_back({threshold.text, value ? value_text(threshold, *value) : "", value && threshold.holds(*value)});
+    }
+    return out;
+}
+
+std::string plan_text(const LoadPlan& plan) {
+    if (!plan.open) return fmt::format("closed loop, {} user{}", plan.users, plan.users == 1 ? "" : "s");
+    if (!plan.arrivals.trace.empty()) return fmt::format("open loop, {} recorded arrivals", plan.arrivals.trace.size());
+    const std::string gaps = plan.arrivals.gaps == Gaps::constant      ? "constant gaps"
+                             : plan.arrivals.gaps == Gaps::exponential ? "Poisson"
+                                                                       : fmt::format("gamma gaps of cv {:g}", plan.arrivals.cv);
+    const RateStage& first = plan.arrivals.stages.front();
+    if (plan.arrivals.stages.size() == 1 && first.from == first.to) return fmt::format("open loop, {}, {:g} a second", gaps, first.to);
+    return fmt::format("open loop, {}, {} stages", gaps, plan.arrivals.stages.size());
+}
+
+std::string summary_text(const SummaryInput& input) {
+    const auto& [plan, outcome, stats, target, honesty, thresholds, findings] = input;
+    std::string out = fmt::format("\n{}: {}{}\n", target, plan_text(plan), outcome.interrupted ? ", interrupted" : "");
+    out += fmt::format("{} calls counted, {} failed, {} unfinished; {:.4g} calls/s, {:.4g} tokens/s over {}\n", stats.calls(),
+                       stats.failed(), stats.unfinished(), stats.rate(), stats.token_rate(), duration_text(stats.window_s()));
+    out += fmt::format("{} sessions started, {} starts dropped; at most {} calls in flight at once\n\n", outcome.started, outcome.dropped,
+                       outcome.peak_calls);
+    out += fmt::format("{:<22}{:>10}{:>11}{:>11}{:>11}{:>11}{:>11}\n", "", "count", "mean", "median", "p95", "p99", "max");
+    for (const auto& [metric, name] : kRows)
+        if (stats.of(metric).count() > 0) out += row(name, stats.of(metric));
+    out += "Times count from the planned start; raw ones from the real one.\n";
+    if (!stats.errors().empty()) out += "\nErrors\n";
+    for (const auto& [kind, error] : stats.errors())
+        out += fmt::format("  {:>8} {}{}{}\n", error.count, kind, error.example.empty() ? "" : ": ", error.example);
+    out += checks_text("The load itself", honesty);
+    out += checks_text("Thresholds", thresholds);
+    if (!findings.empty()) out += "\nDiagnosis\n";
+    for (const std::string& finding : findings) out += fmt::format("  {}\n", finding);
+    return out;
+}
+
+json::value summary_json(const SummaryInput& input) {
+    const auto& [plan, outcome, stats, target, honesty, thresholds, findings] = input;
+    json::object metrics;
+    for (const auto& [metric, key] : kKeys) metrics[key] = histogram_json(stats.of(metric));
+    metrics["raw_ttft"] = histogram_json(stats.raw_ttft());
+    json::object errors;
+    for (const auto& [kind, error] : stats.errors()) errors[kind] = {{"count", error.count}, {"example", error.example}};
+    json::array said(findings.begin(), findings.end());
+    return {{"version", 1},
+            {"target", target},
+            {"plan",
+             {{"text", plan_text(plan)},
+              {"open", plan.open},
+              {"users", plan.open ? json::value(nullptr) : json::value(plan.users)},
+              {"warmup_s", to_seconds(plan.warmup)},
+              {"duration_s", to_seconds(plan.duration)},
+              {"max_in_flight", plan.max_in_flight},
+              {"seed", plan.seed}}},
+            {"wall_start", outcome.wall_start},
+            {"elapsed_s", to_seconds(outcome.elapsed)},
+            {"window_s", stats.window_s()},
+            {"interrupted", outcome.interrupted},
+            {"sessions_started", outcome.started},
+            {"starts_dropped", outcome.dropped},
+            {"records_lost", outcome.lost_records},
+            {"peak_calls_in_flight", outcome.peak_calls},
+            {"calls", stats.calls()},
+            {"failed", stats.failed()},
+            {"unfinished", stats.unfinished()},
+            {"error_rate", stats.error_rate()},
+            {"calls_per_s", stats.rate()},
+            {"tokens_per_s", stats.token_rate()},
+            {"prompt_tokens", stats.prompt_tokens()},
+            {"completion_tokens", stats.tokens()},
+            {"metrics", std::move(metrics)},
+            {"errors", std::move(errors)},
+            {"honesty", checks_json(honesty)},
+            {"thresholds", checks_json(thresholds)},
+            {"findings", std::move(said)}};
+}
+
+}  // namespace plimsoll::load
