@@ -1,6 +1,6 @@
 // What the load generator costs and how far its figures are from the truth, against the simulated model server in another process.
 //
-//   load_cost_bench [PLIMSOLL]         (the program that simulates the server; default: beside this one)
+//   load_cost_bench [CASE]...          (whole, burst, paced, schedule, frozen, streams; default: all, streams first)
 //
 // Figures: processor time of this process a call, as the slope between two run lengths, with JSON, per-token times, statistics and
 // requests.csv on; open streams asked for and seen by the server, with the memory; how late starts are at 5,000 a second; and the p99 it
@@ -181,17 +181,24 @@ void frozen_server(const std::string& program) {
                truth, 100 * (reported / truth - 1));
 }
 
-int run(const std::string& program) {
+int run(const std::vector<std::string>& cases) {
     rlimit limit{};
     ::getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &limit);
-    cost_of_calls(program, "whole answers", {"--ttft", "0", "--itl", "0", "--tokens", "32"}, false, 50, 20'000);
-    cost_of_calls(program, "streams of 32 tokens, in a burst", {"--ttft", "0", "--itl", "0", "--tokens", "32"}, true, 50, 20'000);
-    cost_of_calls(program, "streams of 32 tokens, 10 ms apart", {"--ttft", "0.01", "--itl", "0.01", "--tokens", "32"}, true, 100, 4'000);
-    schedule_error(program, 5000);
-    frozen_server(program);
-    open_streams(program, 9'500);
+    const std::string program = (std::filesystem::canonical("/proc/self/exe").parent_path() / "plimsoll").string();
+    const auto wanted = [&](const char* name) { return cases.empty() || std::ranges::find(cases, name) != cases.end(); };
+    if (wanted("streams")) open_streams(program, 9'900);  // first, since the peak of memory is the whole process'
+    if (wanted("whole")) cost_of_calls(program, "whole answers", {"--ttft", "0", "--itl", "0", "--tokens", "32"}, false, 50, 20'000);
+    if (wanted("burst"))
+        cost_of_calls(program, "streams of 32 tokens, in a burst", {"--ttft", "0", "--itl", "0", "--tokens", "32"}, true, 50, 20'000);
+    if (wanted("paced"))
+        for (const int users : {100, 1000})
+            cost_of_calls(program, fmt::format("{} streams of 32 tokens, 10 ms apart", users).c_str(),
+                          {"--ttft", "0.01", "--itl", "0.01", "--tokens", "32"}, true, users,
+                          (users == 100 ? 40 : 8) * static_cast<std::uint64_t>(users));
+    if (wanted("schedule")) schedule_error(program, 5000);
+    if (wanted("frozen")) frozen_server(program);
     return 0;
 }
 
@@ -200,8 +207,7 @@ int run(const std::string& program) {
 
 int main(int argc, char** argv) {
     try {
-        const auto beside = std::filesystem::canonical("/proc/self/exe").parent_path() / "plimsoll";
-        return plimsoll::run(argc > 1 ? argv[1] : beside.string());
+        return plimsoll::run({argv + 1, argv + argc});
     } catch (const std::exception& error) {
         fmt::print(stderr, "{}\n", error.what());
         return 1;

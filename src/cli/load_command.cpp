@@ -57,7 +57,7 @@ Result<void> make_live_target(const LoadFlags& flags, LiveTarget& live) {
     if (flags.config.file.empty()) {
         auto spec = make_target_spec(flags);
         if (!spec) return fail(spec.error());
-        live.name = fmt::format("{} {}", spec->method, spec->url);
+        live.name = load::shown_target(*spec);
         live.model = spec->model;
         auto factory = load::make_http_target(std::move(*spec));
         if (!factory) return fail(factory.error());
@@ -181,6 +181,7 @@ Result<int> run_load(const LoadFlags& flags, const LoadSetup& setup) {
                                      .outcome = *outcome,
                                      .stats = stats,
                                      .target = target.name,
+                                     .server_peak = samples.server_peak(),
                                      .honesty = load::check_honesty(setup.limits, stats, *outcome),
                                      .thresholds = load::check_thresholds(setup.thresholds, stats),
                                      .findings = make_findings(setup, stats, samples)};

@@ -161,7 +161,8 @@ TEST(Requests, OnlyLoopbackIsHarmless) {
         EXPECT_TRUE(is_loopback(url).value()) << url;
     for (const char* url : {"http://10.0.0.1/v1", "http://localhost.example.org/", "https://example.org/v1"})
         EXPECT_FALSE(is_loopback(url).value()) << url;
-    for (const char* url : {"", "localhost:8000", "ftp://localhost/", "http://", "http:///x", "http://bad host/"})
+    for (const char* url :
+         {"", "localhost:8000", "ftp://localhost/", "http://", "http:///x", "http://bad host/", "http://user:secret@localhost/"})
         EXPECT_EQ(is_loopback(url).error().code, ErrorCode::invalid_argument) << url;
 }
 

@@ -21,6 +21,7 @@ Result<Address> parse_address(const std::string& url) {
     const auto parsed = boost::urls::parse_uri(url);
     if (!parsed || (parsed->scheme() != "http" && parsed->scheme() != "https") || parsed->host().empty())
         return fail(ErrorCode::invalid_argument, fmt::format("\"{}\" is no http or https URL", url));
+    if (parsed->has_userinfo()) return fail(ErrorCode::invalid_argument, "the URL holds credentials; give them as a header");
     Address address;
     address.scheme = parsed->scheme();
     address.host = parsed->host_address();
@@ -171,6 +172,10 @@ Result<bool> is_loopback(const std::string& url) {
     boost::system::error_code error;
     const auto ip = asio::ip::make_address(address->host, error);
     return !error && ip.is_loopback();
+}
+
+std::string shown_target(const HttpTargetSpec& spec) {
+    return fmt::format("{} {}", spec.method, spec.url.substr(0, spec.url.find_first_of("?#")));
 }
 
 std::string make_body(const HttpTargetSpec& spec, const CallInput& input) {

@@ -45,8 +45,12 @@ HttpTargetSpec make_nat_spec(const std::string& base_url);
 using GetEnv = std::function<const char*(const std::string&)>;
 Result<HttpTargetSpec> parse_target(std::string_view yaml, const std::string& file_name, const std::string& base_url, const GetEnv& getenv);
 
-// True for localhost, 127.0.0.0/8 and ::1: what may be loaded without a word. Errors: invalid_argument (no http or https URL).
+// True for localhost, 127.0.0.0/8 and ::1: what may be loaded without a word. Errors: invalid_argument (no http or https URL, or one
+// with credentials in it).
 Result<bool> is_loopback(const std::string& url);
+
+// "POST http://localhost:8000/v1/chat/completions": without the query, which may hold a key.
+std::string shown_target(const HttpTargetSpec& spec);
 
 // The body of one request.
 std::string make_body(const HttpTargetSpec& spec, const CallInput& input);

@@ -15,10 +15,11 @@ struct LoadPlan {
     Nanoseconds ramp_up{0};          // the users' first starts are spread over it
     ArrivalPlan arrivals;
 
-    Nanoseconds duration{0};            // no session starts later; 0: until max_sessions (closed) or the last arrival (open)
-    std::uint64_t max_sessions = 0;     // started at most; 0: no limit
-    Nanoseconds warmup{0};              // sessions whose intended start is earlier do not count
-    Nanoseconds drain{30'000'000'000};  // after the last start, then what still runs is cancelled
+    Nanoseconds duration{0};         // no session starts later; 0: until max_sessions (closed) or the last arrival (open)
+    std::uint64_t max_sessions = 0;  // started at most; 0: no limit
+    Nanoseconds warmup{0};           // sessions whose intended start is earlier do not count
+    // After `duration` or the last arrival, then what still runs is cancelled. A run that ends by max_sessions waits for its calls.
+    Nanoseconds drain{30'000'000'000};
     Nanoseconds call_timeout{300'000'000'000};
     int max_in_flight = 10'000;  // sessions of an open loop; a start beyond it is dropped and counted
     int threads = 1;

@@ -1,5 +1,6 @@
 #include "load/sampler.h"
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -117,6 +118,14 @@ SampleLog Sampler::stop() {
 void SampleLog::shift(double start) {
     std::erase_if(samples, [start](const Sample& sample) { return sample.at_s < start; });
     for (Sample& sample : samples) sample.at_s -= start;
+}
+
+std::optional<double> SampleLog::server_peak() const {
+    std::optional<double> peak;
+    for (const Sample& sample : samples)
+        if (sample.server && sample.server->running)
+            peak = std::max(peak.value_or(0), *sample.server->running + sample.server->waiting.value_or(0));
+    return peak;
 }
 
 }  // namespace plimsoll::load

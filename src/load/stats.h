@@ -63,7 +63,7 @@ class LoadStats {
     const DurationHistogram& raw_ttft() const { return raw_ttft_; }
     const std::map<std::string, ErrorCount>& errors() const { return errors_; }
     const std::vector<Second>& timeline() const { return seconds_; }
-    // Sessions and their calls over time until now, for a live view.
+    // The second before the one of `now`, for a live view; null when there is none.
     const Second* last_full_second(Nanoseconds now) const;
 
     // The value a threshold is about; nothing when nothing was measured. After finish().

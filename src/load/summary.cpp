@@ -95,12 +95,12 @@ std::string plan_text(const LoadPlan& plan) {
 }
 
 std::string summary_text(const SummaryInput& input) {
-    const auto& [plan, outcome, stats, target, honesty, thresholds, findings] = input;
+    const auto& [plan, outcome, stats, target, server_peak, honesty, thresholds, findings] = input;
     std::string out = fmt::format("\n{}: {}{}\n", target, plan_text(plan), outcome.interrupted ? ", interrupted" : "");
     out += fmt::format("{} calls counted, {} failed, {} unfinished; {:.4g} calls/s, {:.4g} tokens/s over {}\n", stats.calls(),
                        stats.failed(), stats.unfinished(), stats.rate(), stats.token_rate(), duration_text(stats.window_s()));
-    out += fmt::format("{} sessions started, {} starts dropped; at most {} calls in flight at once\n\n", outcome.started, outcome.dropped,
-                       outcome.peak_calls);
+    out += fmt::format("{} sessions started, {} starts dropped; at most {} calls in flight at once{}\n\n", outcome.started, outcome.dropped,
+                       outcome.peak_calls, server_peak ? fmt::format(", {} as the server counts at its looks", *server_peak) : "");
     out += fmt::format("{:<22}{:>10}{:>11}{:>11}{:>11}{:>11}{:>11}\n", "", "count", "mean", "median", "p95", "p99", "max");
     for (const auto& [metric, name] : kRows)
         if (stats.of(metric).count() > 0) out += row(name, stats.of(metric));
@@ -116,7 +116,7 @@ std::string summary_text(const SummaryInput& input) {
 }
 
 json::value summary_json(const SummaryInput& input) {
-    const auto& [plan, outcome, stats, target, honesty, thresholds, findings] = input;
+    const auto& [plan, outcome, stats, target, server_peak, honesty, thresholds, findings] = input;
     json::object metrics;
     for (const auto& [metric, key] : kKeys) metrics[key] = histogram_json(stats.of(metric));
     metrics["raw_ttft"] = histogram_json(stats.raw_ttft());
@@ -141,6 +141,7 @@ json::value summary_json(const SummaryInput& input) {
             {"starts_dropped", outcome.dropped},
             {"records_lost", outcome.lost_records},
             {"peak_calls_in_flight", outcome.peak_calls},
+            {"server_peak", server_peak ? json::value(*server_peak) : json::value(nullptr)},
             {"calls", stats.calls()},
             {"failed", stats.failed()},
             {"unfinished", stats.unfinished()},

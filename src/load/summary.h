@@ -1,6 +1,7 @@
 // The figures of a load run for people and programs.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,7 +32,8 @@ struct SummaryInput {
     const LoadPlan& plan;
     const LoadOutcome& outcome;
     const LoadStats& stats;
-    std::string target;  // as a person would name it, without credentials
+    std::string target;                 // as a person would name it, without credentials
+    std::optional<double> server_peak;  // requests that the server said it had at once, at its highest look
     std::vector<Check> honesty, thresholds;
     std::vector<std::string> findings;  // of the diagnosis
 };

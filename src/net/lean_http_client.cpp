@@ -17,7 +17,7 @@ namespace {
 using Tcp = asio::ip::tcp;
 using boost::system::error_code;
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
-constexpr std::size_t kReadBytes = 4 << 10;
+constexpr std::size_t kReadBytes = 2 << 10;
 
 struct Connection {
     explicit Connection(const asio::any_io_executor& executor) : socket(executor) {}

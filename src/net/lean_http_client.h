@@ -1,4 +1,4 @@
-// A small HTTP/1.1 client for one plain-http server and many requests: kept-alive connections, one system call to send, a 4 KB buffer an
+// A small HTTP/1.1 client for one plain-http server and many requests: kept-alive connections, one system call to send, a 2 KB buffer an
 // open stream. For the hot path of load tests, where libcurl's cost a call would be the measurement; everything else uses HttpClient.
 // No TLS, proxies, redirects or compression.
 //

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <limits>
 #include <numeric>
+#include <span>
 
 #include "profile/utf8.h"
 
@@ -189,6 +190,34 @@ json::object to_json(const std::map<std::string, ModelPrefixes>& models) {
         out[name] = std::move(entry);
     }
     return out;
+}
+
+namespace {
+
+// `sorted` by text, so that a prefix stands before everything that begins with it.
+std::vector<PrefixNode> take_children(std::span<const CommonPrefix* const> sorted, std::size_t& next, std::string_view parent) {
+    std::vector<PrefixNode> children;
+    while (next < sorted.size() && sorted[next]->text.starts_with(parent)) {
+        const CommonPrefix& prefix = *sorted[next++];
+        PrefixNode& node = children.emplace_back(prefix.text.substr(parent.size()), prefix.calls);
+        node.children = take_children(sorted, next, prefix.text);
+    }
+    return children;
+}
+
+}  // namespace
+
+PrefixNode make_prefix_tree(const std::map<std::string, ModelPrefixes>& models) {
+    PrefixNode root{.text = "all prompts"};
+    for (const auto& [model, prefixes] : models) {
+        std::vector<const CommonPrefix*> sorted;
+        for (const CommonPrefix& prefix : prefixes.prefixes) sorted.push_back(&prefix);
+        std::ranges::sort(sorted, {}, &CommonPrefix::text);
+        std::size_t next = 0;
+        root.children.push_back({model, prefixes.total_calls, take_children(sorted, next, "")});
+        root.count += prefixes.total_calls;
+    }
+    return root;
 }
 
 }  // namespace plimsoll::profile

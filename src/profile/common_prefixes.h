@@ -40,4 +40,12 @@ std::map<std::string, ModelPrefixes> find_nat_prefixes(const TraceView& view, do
 
 json::object to_json(const std::map<std::string, ModelPrefixes>& models);
 
+// The prefixes as a tree: below the root the models, below each its prefixes, a prefix below the longest other that it begins with.
+struct PrefixNode {
+    std::string text;       // what it adds to its parent's
+    std::size_t count = 0;  // prompts that begin with it
+    std::vector<PrefixNode> children;
+};
+PrefixNode make_prefix_tree(const std::map<std::string, ModelPrefixes>& models);
+
 }  // namespace plimsoll::profile

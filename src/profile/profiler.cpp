@@ -154,6 +154,7 @@ class Profiler {
         runner_.run("prompt_caching_prefixes", config_.prompt_caching_prefixes.enable, [&]() -> Result<void> {
             const double min_frequency = config_.prompt_caching_prefixes.min_frequency;
             const auto prefixes = nat_ ? find_nat_prefixes(view_, min_frequency) : find_common_prefixes(view_, min_frequency);
+            result_.prefix_tree = make_prefix_tree(prefixes);
             common_prefixes = to_json(prefixes);
             return {};
         });

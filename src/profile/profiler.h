@@ -15,6 +15,7 @@
 
 #include "event/trace.h"
 #include "profile/analysis_runner.h"
+#include "profile/common_prefixes.h"
 #include "profile/concurrency.h"
 #include "profile/confidence.h"
 #include "profile/insights.h"
@@ -61,6 +62,7 @@ struct ProfileResult {
     std::vector<Segment> call_timeline;       // LLM and tool calls in flight over the run
     std::size_t orphan_steps = 0;             // ENDs and CHUNKs without a START
     Insights insights;
+    std::optional<PrefixNode> prefix_tree;  // when prompt_caching_prefixes is on
 
     std::vector<AnalysisRunner::Timing> timings;
     std::vector<std::pair<std::string, Error>> failures;  // by the name of the analysis

@@ -79,6 +79,22 @@ TEST(CommonPrefixesTest, CodePointsAreNeverCut) {
     EXPECT_EQ(model.prefixes[1].length, 2u);
 }
 
+TEST(CommonPrefixesTest, TreeNestsAPrefixBelowTheLongestItBeginsWith) {
+    const std::map<std::string, ModelPrefixes> models = {
+        {"m", {.total_calls = 9, .prefixes = {{"ab", 2, 6, 0.7}, {"abc", 3, 4, 0.4}, {"abd", 3, 2, 0.2}, {"x", 1, 3, 0.3}}}}};
+    const PrefixNode root = make_prefix_tree(models);
+    EXPECT_EQ(root.count, 9u);
+    ASSERT_EQ(root.children.size(), 1u);
+    const PrefixNode& model = root.children.front();
+    EXPECT_EQ(model.text, "m");
+    ASSERT_EQ(model.children.size(), 2u);
+    EXPECT_EQ(model.children[0].text, "ab");
+    EXPECT_EQ(model.children[1].text, "x");
+    ASSERT_EQ(model.children[0].children.size(), 2u);
+    EXPECT_EQ(model.children[0].children[0].text, "c");
+    EXPECT_EQ(model.children[0].children[1].count, 2u);
+}
+
 TEST(CommonPrefixesTest, NothingRecorded) {
     EXPECT_TRUE(find_common_prefixes(make_trace_view({}), 0.5).empty());
     EXPECT_EQ(to_json(find_nat_prefixes(make_trace_view({}), 0.5)).size(), 0u);

@@ -27,7 +27,7 @@ std::string profile_html(const ReportView& view) {
     out += timing_section(insights.llm_timing);
     out += load_section(insights.load);
     out += tokens_section(insights);
-    if (view.prefixes) out += prefixes_section(*view.prefixes);
+    if (view.profile->prefix_tree) out += prefixes_section(*view.profile->prefix_tree);
     out += failures_section(insights.error_cost, insights.wasted_work);
     out += variation_section(insights.variation, insights.cold_start);
     return out;

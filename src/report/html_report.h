@@ -30,13 +30,6 @@ struct SessionText {
     std::string answer;  // Markdown as the session returned it
 };
 
-// The common beginnings of a run's prompts.
-struct PrefixNode {
-    std::string text;
-    std::size_t count = 0;  // prompts that begin with it
-    std::vector<PrefixNode> children;
-};
-
 struct SizingView {
     std::vector<MetricView> metrics;
     TableView legs;
@@ -61,8 +54,7 @@ struct ReportView {
     std::vector<std::string> findings;  // sentences, most important first
     std::optional<profile::ProfileResult> profile;
     std::map<std::size_t, SessionText> session_texts;  // by index in the run
-    std::optional<PrefixNode> prefixes;
-    std::vector<Fact> about;  // config file, date, version, machine
+    std::vector<Fact> about;                           // config file, date, version, machine
 };
 
 // Keeps `profile` for the page and says the most important of it in facts and findings.

@@ -106,7 +106,7 @@ TEST(HtmlReportTest, EscapesWhatCameFromOutside) {
     add_profile(view, profile::profile(
                           {.sessions = {make_session(0, 1, hostile)}, .skipped = {}, .prices = {{hostile, {1, 1, 1}}}, .session = {}}, {}));
     view.session_texts[0] = {hostile, "# <i>x</i>\n\n" + hostile};
-    view.prefixes = PrefixNode{hostile, 3, {{hostile, 2, {}}}};
+    view.profile->prefix_tree = profile::PrefixNode{hostile, 3, {{hostile, 2, {}}}};
     const std::string html = render_html(view);
     EXPECT_THAT(html, Not(HasSubstr("<script")));
     EXPECT_THAT(html, Not(HasSubstr("<img")));

@@ -9,11 +9,11 @@ namespace {
 
 constexpr std::size_t kMaxPrefixText = 400;  // of a tooltip
 
-FlameChart make_prefix_chart(const PrefixNode& root) {
+FlameChart make_prefix_chart(const profile::PrefixNode& root) {
     FlameChart chart{.title = "Common beginnings of prompts", .x_title = {}, .boxes = {}};
     constexpr Color kColors[] = {kBlue, kViolet};
     struct Pending {
-        const PrefixNode* node;
+        const profile::PrefixNode* node;
         double from;
         std::size_t row;
     };
@@ -30,7 +30,7 @@ FlameChart make_prefix_chart(const PrefixNode& root) {
                                .tooltip = fmt::format("{} prompts: {}", node->count, shorten(node->text, kMaxPrefixText))});
         double next = from;
         if (row >= kMaxFlameRows) continue;
-        for (const PrefixNode& child : node->children) {
+        for (const profile::PrefixNode& child : node->children) {
             stack.push_back({&child, next, row + 1});
             next += static_cast<double>(child.count) / all;
         }
@@ -40,7 +40,7 @@ FlameChart make_prefix_chart(const PrefixNode& root) {
 
 }  // namespace
 
-std::string prefixes_section(const PrefixNode& root) {
+std::string prefixes_section(const profile::PrefixNode& root) {
     const std::string picture = draw_flame_svg(make_prefix_chart(root));
     if (picture.empty()) return "";
     return section_html("prefixes", "How prompts begin",

@@ -29,7 +29,7 @@ std::string steps_section(const std::vector<profile::StepLatency>& steps);
 std::string timing_section(const profile::LlmTimings& timings);
 std::string load_section(const profile::LoadCurve& load);
 std::string tokens_section(const profile::Insights& insights);
-std::string prefixes_section(const PrefixNode& root);
+std::string prefixes_section(const profile::PrefixNode& root);
 std::string failures_section(const profile::ErrorCost& errors, const profile::WastedWork& waste);
 std::string variation_section(const profile::Variation& variation, const profile::ColdStart& cold);
 
