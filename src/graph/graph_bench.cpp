@@ -182,8 +182,8 @@ void waiting_session(benchmark::State& state, bool asks) {
     for (auto _ : state) {
         const auto before = mallinfo2().uordblks;
         asio::io_context loop;
-        int failed = 0;
-        for (int i = 0; i < kSessions; ++i) asio::co_spawn(loop, run_once(*graph, {.thread = std::to_string(i)}, failed), asio::detached);
+        for (int i = 0; i < kSessions; ++i)
+            asio::co_spawn(loop, graph->run({}, State{}, {.thread = std::to_string(i)}), asio::detached);
         loop.poll();
         state.counters["bytes_per_session"] = static_cast<double>(mallinfo2().uordblks - before) / kSessions;
     }

@@ -34,11 +34,16 @@ class Run {
           events_(program, scope.options, scope.space),
           step_tasks_(program, context, scope, progress_, events_, executor) {}
 
-    // The awaiting coroutine must have throw_if_cancelled off. First run_steps(), then, whatever it says, finish().
-    asio::awaitable<Result<Outcome>> run_steps();
-    asio::awaitable<void> finish(Result<Outcome>& out);
+    // The awaiting coroutine must have throw_if_cancelled off. Leaves in the state what the graph shows.
+    asio::awaitable<void> execute();
+    Result<Outcome> take_end() { return std::move(*end_); }
 
   private:
+    asio::awaitable<void> run_steps();
+    asio::awaitable<void> begin_run();
+    asio::awaitable<void> end_step();
+    void end_unkept_step();
+    Result<void> apply_step();
     bool begin_step(bool cancelled);
     bool is_broken_off() const;
     asio::awaitable<void> end_broken_step();
@@ -73,40 +78,61 @@ class Run {
     std::vector<Task> tasks_;
 };
 
-// Stores what is not stored yet, and leaves in the state what the graph shows.
-asio::awaitable<void> Run::finish(Result<Outcome>& out) {
+asio::awaitable<void> Run::execute() {
+    co_await run_steps();
     if (log_) {
         const auto stored = co_await log_->finish();
-        if (out && !stored) out = fail(stored.error());
+        if (*end_ && !stored) end_ = fail(stored.error());
     }
-    if (!out || out->for_parent || program_.is_output.empty()) co_return;
+    if (!*end_ || (*end_)->for_parent || program_.is_output.empty()) co_return;
     for (std::size_t i = 0; i < program_.channels.size(); ++i)
         if (!program_.is_output[i]) program_.channels[i]->clear(progress_.state());
 }
 
-asio::awaitable<Result<Outcome>> Run::run_steps() {
-    {
-        auto begun = co_await begin();
-        if (!begun) co_return fail(std::move(begun).error());
-    }
-    for (;;) {
+// Sets `end_`. Results stay out of this frame, in which every waiting session sits.
+asio::awaitable<void> Run::run_steps() {
+    co_await begin_run();
+    while (!end_) {
         if ((progress_.step + 1) % kStepsBetweenYields == 0) co_await asio::post(executor_, asio::use_awaitable);
         if (scope_.stream) co_await scope_.stream->wait_room();
         const auto cancellation = co_await asio::this_coro::cancellation_state;
-        if (begin_step(cancellation.cancelled() != asio::cancellation_type::none)) co_return std::move(*end_);
+        if (begin_step(cancellation.cancelled() != asio::cancellation_type::none)) co_return;
         if (tasks_.size() == 1 && !tasks_.front().done && tasks_.front().node->is_plain())
             step_tasks_.run_plain(tasks_.front());
         else
             co_await step_tasks_.run(tasks_);
-        if (is_broken_off()) {
-            co_await end_broken_step();
-            co_return std::move(*end_);
-        }
-        const bool stops_after = stops_at(program_.interrupt_after);
-        auto applied = co_await finish_step();
-        if (!applied) co_return fail(std::move(applied).error());
-        if (stops_after) co_return stop(Ending::interrupted);
+        if (log_ || is_broken_off())
+            co_await end_step();
+        else
+            end_unkept_step();
     }
+}
+
+asio::awaitable<void> Run::begin_run() {
+    const auto begun = co_await begin();
+    if (!begun) end_ = fail(begun.error());
+}
+
+void Run::end_unkept_step() {
+    const bool stops_after = stops_at(program_.interrupt_after);
+    const auto applied = apply_step();
+    if (!applied)
+        end_ = fail(applied.error());
+    else if (stops_after)
+        end_ = stop(Ending::interrupted);
+}
+
+asio::awaitable<void> Run::end_step() {
+    if (is_broken_off()) {
+        co_await end_broken_step();
+        co_return;
+    }
+    const bool stops_after = stops_at(program_.interrupt_after);
+    const auto applied = co_await finish_step();
+    if (!applied)
+        end_ = fail(applied.error());
+    else if (stops_after)
+        end_ = stop(Ending::interrupted);
 }
 
 // True when the run is over instead; `end_` then says how.
@@ -250,8 +276,8 @@ asio::awaitable<Result<void>> Run::apply_entry(UpdateData update) {
 }
 
 // Applies what the step's tasks wrote and plans the next step.
-asio::awaitable<Result<void>> Run::finish_step() {
-    const auto applied = caught([this]() -> Result<void> {
+Result<void> Run::apply_step() {
+    return caught([this]() -> Result<void> {
         if (!tasks_.empty() && tasks_.front().id.step > 0) progress_.step = tasks_.front().id.step;
         const auto written = progress_.apply(tasks_);
         if (!written) return fail(written.error());
@@ -260,6 +286,10 @@ asio::awaitable<Result<void>> Run::finish_step() {
         step_tasks_.begin_step(tasks_);
         return {};
     });
+}
+
+asio::awaitable<Result<void>> Run::finish_step() {
+    const auto applied = apply_step();
     if (!applied || !log_) co_return applied;
     co_return co_await add_checkpoint(CheckpointSource::loop, progress_.step, nullptr);
 }
@@ -269,7 +299,7 @@ asio::awaitable<Result<void>> Run::add_checkpoint(CheckpointSource source, std::
     try {
         added = co_await log_->add(progress_, tasks_, source, step, input);
         if (added) events_.checkpoint(*log_, progress_, tasks_);
-    } catch (const std::exception&) {  // of a conversion to JSON or the watcher's callback
+    } catch (...) {  // of a conversion to JSON or the watcher's callback
         added = fail(error_of(std::current_exception()));
     }
     co_return added;
@@ -414,10 +444,9 @@ asio::awaitable<Result<Outcome>> run_program(const Program& program, const event
     // What is begun is always waited for, so a cancellation is looked for, not thrown, except inside nodes.
     const bool throws = co_await asio::this_coro::throw_if_cancelled();
     co_await asio::this_coro::throw_if_cancelled(false);
-    Result<Outcome> out = co_await run.run_steps();
-    co_await run.finish(out);
+    co_await run.execute();
     co_await asio::this_coro::throw_if_cancelled(throws);
-    co_return out;
+    co_return run.take_end();
 }
 
 }  // namespace plimsoll::graph
