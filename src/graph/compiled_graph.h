@@ -29,22 +29,17 @@ namespace plimsoll::graph {
 
 // What a run begins with.
 template <class S>
-class Input {
-  public:
+struct Input {
     // The state that the first nodes see. On a thread that is known every channel is written with its value.
-    Input(S state) : state_(std::move(state)) {}  // a state is an input
+    Input(S initial) : state(std::move(initial)) {}  // a state is an input
     // Some channels only, through their reducers; targets besides the edges from kStart.
-    Input(Update<S> update) : input_{.kind = RunInput::Kind::update, .update = std::move(update).take()} {}  // so is an update
+    Input(Update<S> update) : how{.kind = RunInput::Kind::update, .update = std::move(update).take()} {}  // so is an update
     // Goes on where the thread stopped, after writing `update`.
     Input(Resume resume, Update<S> update = {})  // so is an answer
-        : input_{.kind = RunInput::Kind::resume, .update = std::move(update).take(), .resume = std::move(resume)} {}
+        : how{.kind = RunInput::Kind::resume, .update = std::move(update).take(), .resume = std::move(resume)} {}
 
-    S take_state() { return std::move(state_); }
-    RunInput take_input() { return std::move(input_); }
-
-  private:
-    S state_{};
-    RunInput input_;
+    S state{};
+    RunInput how;
 };
 
 template <class S>
@@ -70,27 +65,31 @@ struct StateUpdate {
 
 namespace detail {
 
-template <class S>
-asio::awaitable<Result<RunResult<S>>> run_whole(std::shared_ptr<const Program> program, event::Context context, Input<S> input,
-                                                RunOptions options, std::shared_ptr<StreamBuffer> stream) {
+inline RunScope make_scope(const Program& program, RunOptions options, std::shared_ptr<StreamBuffer> stream) {
     RunScope scope;
     scope.options = std::move(options);
-    scope.saver = program->saver;
+    scope.saver = program.saver;
     if (stream) scope.options.on_event = make_stream_writer(stream, scope.options.modes);
     scope.stream = std::move(stream);
-    S state = input.take_state();
-    auto outcome = co_await run_program(program, std::move(context), &state, input.take_input(), std::move(scope));
-    if (!outcome) co_return fail(std::move(outcome).error());
-    if (outcome->for_parent) co_return fail(ErrorCode::invalid_argument, "go_to_parent: this graph is not a node of another one");
-    co_return RunResult<S>{std::move(state), outcome->ending, std::move(outcome->interrupts), std::move(outcome->checkpoint)};
+    return scope;
 }
 
 template <class S>
-asio::awaitable<Result<S>> run_to_end(std::shared_ptr<const Program> program, event::Context context, S state, RunOptions options) {
-    auto result = co_await run_whole<S>(std::move(program), std::move(context), std::move(state), std::move(options), nullptr);
-    if (!result) co_return fail(std::move(result).error());
-    if (result->ending != Ending::finished) co_return fail(ErrorCode::unsupported, "invoke: the run stopped before its end; use run()");
-    co_return std::move(result->state);
+asio::awaitable<Result<RunResult<S>>> run_whole(std::shared_ptr<const Program> program, event::Context context, Input<S> input,
+                                                RunScope scope) {
+    auto outcome = co_await run_program(*program, context, &input.state, input.how, scope);
+    if (!outcome) co_return fail(std::move(outcome).error());
+    if (outcome->for_parent) co_return fail(ErrorCode::invalid_argument, "go_to_parent: this graph is not a node of another one");
+    co_return RunResult<S>{std::move(input.state), outcome->ending, std::move(outcome->interrupts), std::move(outcome->checkpoint)};
+}
+
+template <class S>
+asio::awaitable<Result<S>> run_to_end(std::shared_ptr<const Program> program, event::Context context, Input<S> input, RunScope scope) {
+    auto outcome = co_await run_program(*program, context, &input.state, input.how, scope);
+    if (!outcome) co_return fail(std::move(outcome).error());
+    if (outcome->for_parent) co_return fail(ErrorCode::invalid_argument, "go_to_parent: this graph is not a node of another one");
+    if (outcome->ending != Ending::finished) co_return fail(ErrorCode::unsupported, "invoke: the run stopped before its end; use run()");
+    co_return std::move(input.state);
 }
 
 template <class S>
@@ -147,7 +146,8 @@ class CompiledGraph {
     // Runs to the end and returns the final state. `initial` is the state the first nodes see. As run(), but one that
     // stops before its end is the error `unsupported`.
     asio::awaitable<Result<S>> invoke(event::Context context, S initial, RunOptions options = {}) const {
-        return detail::run_to_end<S>(program_, std::move(context), std::move(initial), std::move(options));
+        return detail::run_to_end<S>(program_, std::move(context), std::move(initial),
+                                     detail::make_scope(*program_, std::move(options), nullptr));
     }
 
     // Runs until nothing is left to do, or somebody has to be asked.
@@ -156,16 +156,18 @@ class CompiledGraph {
     // the saver's. Cancelling the awaiting coroutine cancels the running tasks, waits for them and returns `cancelled`. With a
     // saver a thread can be resumed after each of these.
     asio::awaitable<Result<RunResult<S>>> run(event::Context context, Input<S> input, RunOptions options = {}) const {
-        return detail::run_whole<S>(program_, std::move(context), std::move(input), std::move(options), nullptr);
+        return detail::run_whole<S>(program_, std::move(context), std::move(input),
+                                    detail::make_scope(*program_, std::move(options), nullptr));
     }
 
     // The run starts when next() or finish() is called first. options.on_event must be empty.
     Stream<RunResult<S>> stream(event::Context context, Input<S> input, RunOptions options = {},
                                 std::size_t capacity = kStreamCapacity) const {
-        return {
-            [program = program_, context = std::move(context), input = std::move(input), options = std::move(options)](
-                std::shared_ptr<StreamBuffer> buffer) { return detail::run_whole<S>(program, context, input, options, std::move(buffer)); },
-            capacity};
+        return {[program = program_, context = std::move(context), input = std::move(input),
+                 options = std::move(options)](std::shared_ptr<StreamBuffer> buffer) {
+                    return detail::run_whole<S>(program, context, input, detail::make_scope(*program, options, std::move(buffer)));
+                },
+                capacity};
     }
 
     // The rest needs a saver (invalid_argument without). An unknown thread has an empty snapshot, without checkpoint or values.

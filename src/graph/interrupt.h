@@ -44,7 +44,7 @@ asio::awaitable<json::value> interrupt(StepInfo info, json::value question);
 // How interrupt() leaves a node. Not a std::exception: a handler for failures must not take a question for one.
 struct NodeInterrupted {
     std::vector<Interrupt> interrupts;
-    bool drained = false;  // no question: a graph inside the node was asked to stop between steps
+    bool drained = false;  // no questions, because a graph inside the node was asked to stop between steps
 };
 
 json::value to_json(const std::vector<Interrupt>& interrupts);

@@ -27,7 +27,7 @@ struct RunScope;
 
 // What a node's body is called with. `input` is the state's snapshot or a Send's argument, and outlives the call.
 struct NodeCall {
-    event::Context context;
+    const event::Context& context;
     const void* input = nullptr;
     StepInfo info;
     const RunScope* scope = nullptr;

@@ -23,22 +23,30 @@ constexpr std::int64_t kStepsBetweenYields = 64;
 
 class Run {
   public:
-    Run(const Program& program, const event::Context& context, const RunScope& scope, void* state, RunInput input,
+    Run(const Program& program, const event::Context& context, const RunScope& scope, void* state, RunInput& input,
         asio::any_io_executor executor)
         : program_(program),
           scope_(scope),
           options_(scope.options),
-          input_(std::move(input)),
+          input_(input),
           executor_(executor),
           progress_(program, state),
           events_(program, scope.options, scope.space),
           step_tasks_(program, context, scope, progress_, events_, executor) {}
 
-    // The awaiting coroutine must have throw_if_cancelled off.
-    asio::awaitable<Result<Outcome>> execute();
+    // The awaiting coroutine must have throw_if_cancelled off. Leaves in the state what the graph shows.
+    asio::awaitable<void> execute();
+    Result<Outcome> take_end() { return std::move(*end_); }
 
   private:
-    asio::awaitable<Result<Outcome>> run_steps();
+    asio::awaitable<void> run_steps();
+    asio::awaitable<void> begin_run();
+    asio::awaitable<void> end_step();
+    void end_unkept_step();
+    Result<void> apply_step();
+    bool begin_step(bool cancelled);
+    bool is_broken_off() const;
+    asio::awaitable<void> end_broken_step();
     asio::awaitable<Result<void>> begin();
     asio::awaitable<Result<void>> begin_new(const StoredCheckpoint* stored);
     asio::awaitable<Result<void>> begin_resumed(StoredCheckpoint stored);
@@ -58,68 +66,118 @@ class Run {
     const Program& program_;
     const RunScope& scope_;
     const RunOptions& options_;
-    RunInput input_;
+    RunInput& input_;
     asio::any_io_executor executor_;
     Progress progress_;
     RunEvents events_;
     StepTasks step_tasks_;
-    std::optional<CheckpointLog> log_;
+    std::unique_ptr<CheckpointLog> log_;  // null without a saver
+    std::optional<Result<Outcome>> end_;  // of the run, once it is known
     std::int64_t stop_step_ = 0;
     bool resumed_ = false;  // until the first step has run
     std::vector<Task> tasks_;
 };
 
-asio::awaitable<Result<Outcome>> Run::execute() {
-    Result<Outcome> out = co_await run_steps();
-    if (!log_) co_return out;
-    const auto stored = co_await log_->finish();
-    if (out && !stored) co_return fail(stored.error());
-    co_return out;
+asio::awaitable<void> Run::execute() {
+    co_await run_steps();
+    if (log_) {
+        const auto stored = co_await log_->finish();
+        if (*end_ && !stored) end_ = fail(stored.error());
+    }
+    if (!*end_ || (*end_)->for_parent || program_.is_output.empty()) co_return;
+    for (std::size_t i = 0; i < program_.channels.size(); ++i)
+        if (!program_.is_output[i]) program_.channels[i]->clear(progress_.state());
 }
 
-asio::awaitable<Result<Outcome>> Run::run_steps() {
-    const auto begun = co_await begin();
-    if (!begun) co_return fail(begun.error());
-    for (;;) {
-        // The step after the last one counts too, as LangGraph counts: k steps need a limit of k + 1.
-        const std::int64_t step = progress_.step + 1;
-        if (step > stop_step_)
-            co_return fail(ErrorCode::limit, fmt::format("recursion_limit: {} reached before the graph ended", options_.recursion_limit));
-        if (tasks_.empty()) co_return outcome(Ending::finished);
-        if (step % kStepsBetweenYields == 0) co_await asio::post(executor_, asio::use_awaitable);
+// Sets `end_`. Results stay out of this frame, in which every waiting session sits.
+asio::awaitable<void> Run::run_steps() {
+    co_await begin_run();
+    while (!end_) {
+        if ((progress_.step + 1) % kStepsBetweenYields == 0) co_await asio::post(executor_, asio::use_awaitable);
         if (scope_.stream) co_await scope_.stream->wait_room();
         const auto cancellation = co_await asio::this_coro::cancellation_state;
-        if (cancellation.cancelled() != asio::cancellation_type::none) co_return fail(ErrorCode::cancelled, "cancelled");
-        if (options_.should_drain && options_.should_drain()) co_return outcome(Ending::drained);
-        if (!resumed_ && stops_at(program_.interrupt_before)) co_return stop(Ending::interrupted);
-        step_tasks_.set_resuming(std::exchange(resumed_, false));
-        const auto announced = caught([this] { return announce_step(); });
-        if (!announced) co_return fail(announced.error());
-
+        if (begin_step(cancellation.cancelled() != asio::cancellation_type::none)) co_return;
         if (tasks_.size() == 1 && !tasks_.front().done && tasks_.front().node->is_plain())
             step_tasks_.run_plain(tasks_.front());
         else
             co_await step_tasks_.run(tasks_);
-
-        auto for_parent = step_tasks_.take_for_parent();
-        const bool is_interrupted = std::ranges::any_of(tasks_, [](const Task& task) { return !task.interrupts.empty(); });
-        if (for_parent && !step_tasks_.error() && !step_tasks_.cancelled()) {
-            Outcome out = outcome(Ending::finished);
-            out.for_parent = std::move(for_parent);
-            co_return out;
-        }
-        if (step_tasks_.error() || step_tasks_.cancelled() || is_interrupted || step_tasks_.drained()) {
-            const auto stored = co_await store_unfinished_step();
-            if (step_tasks_.cancelled()) co_return fail(ErrorCode::cancelled, "cancelled");
-            if (step_tasks_.error()) co_return fail(*step_tasks_.error());
-            if (!stored) co_return fail(stored.error());
-            co_return stop(is_interrupted ? Ending::interrupted : Ending::drained);
-        }
-        const bool stops_after = stops_at(program_.interrupt_after);
-        const auto applied = co_await finish_step();
-        if (!applied) co_return fail(applied.error());
-        if (stops_after) co_return stop(Ending::interrupted);
+        if (log_ || is_broken_off())
+            co_await end_step();
+        else
+            end_unkept_step();
     }
+}
+
+asio::awaitable<void> Run::begin_run() {
+    const auto begun = co_await begin();
+    if (!begun) end_ = fail(begun.error());
+}
+
+void Run::end_unkept_step() {
+    const bool stops_after = stops_at(program_.interrupt_after);
+    const auto applied = apply_step();
+    if (!applied)
+        end_ = fail(applied.error());
+    else if (stops_after)
+        end_ = stop(Ending::interrupted);
+}
+
+asio::awaitable<void> Run::end_step() {
+    if (is_broken_off()) {
+        co_await end_broken_step();
+        co_return;
+    }
+    const bool stops_after = stops_at(program_.interrupt_after);
+    const auto applied = co_await finish_step();
+    if (!applied)
+        end_ = fail(applied.error());
+    else if (stops_after)
+        end_ = stop(Ending::interrupted);
+}
+
+// True when the run is over instead; `end_` then says how.
+bool Run::begin_step(bool cancelled) {
+    // The step after the last one counts too, as LangGraph counts: k steps need a limit of k + 1.
+    if (progress_.step + 1 > stop_step_)
+        end_ = fail(ErrorCode::limit, fmt::format("recursion_limit: {} reached before the graph ended", options_.recursion_limit));
+    else if (tasks_.empty())
+        end_ = outcome(Ending::finished);
+    else if (cancelled)
+        end_ = fail(ErrorCode::cancelled, "cancelled");
+    else if (options_.should_drain && options_.should_drain())
+        end_ = outcome(Ending::drained);
+    else if (!resumed_ && stops_at(program_.interrupt_before))
+        end_ = stop(Ending::interrupted);
+    if (end_) return true;
+    step_tasks_.set_resuming(std::exchange(resumed_, false));
+    const auto announced = caught([this] { return announce_step(); });
+    if (!announced) end_ = fail(announced.error());
+    return end_.has_value();
+}
+
+// The step cannot be applied: a task failed, asked, went to the parent or was stopped.
+bool Run::is_broken_off() const {
+    return step_tasks_.error() || step_tasks_.cancelled() || step_tasks_.has_for_parent() || step_tasks_.drained() ||
+           step_tasks_.interrupted();
+}
+
+asio::awaitable<void> Run::end_broken_step() {
+    auto for_parent = step_tasks_.take_for_parent();
+    if (for_parent && !step_tasks_.error() && !step_tasks_.cancelled()) {
+        Outcome out = outcome(Ending::finished);
+        out.for_parent = std::move(for_parent);
+        end_ = std::move(out);
+        co_return;
+    }
+    const auto stored = co_await store_unfinished_step();
+    if (step_tasks_.cancelled())
+        end_ = fail(ErrorCode::cancelled, "cancelled");
+    else if (step_tasks_.error())
+        end_ = fail(*step_tasks_.error());
+    else if (!stored)
+        end_ = fail(stored.error());
+    else
+        end_ = stop(step_tasks_.interrupted() ? Ending::interrupted : Ending::drained);
 }
 
 asio::awaitable<Result<void>> Run::begin() {
@@ -134,15 +192,17 @@ asio::awaitable<Result<void>> Run::begin() {
     auto stored = co_await fetch_checkpoint(*scope_.saver, key);
     if (!stored) co_return fail(stored.error());
     if (!*stored && !key.id.empty()) co_return fail(ErrorCode::not_found, fmt::format("checkpoint {}: no such one", key.id));
-    if (*stored && scope_.resuming) input_ = {.kind = RunInput::Kind::resume};
+    // What is there from an earlier step of the outer graph (InnerCheckpoints::own) is no run to go on with.
+    if (*stored && scope_.resuming && (*stored)->metadata.parents == scope_.parents) input_ = {.kind = RunInput::Kind::resume};
     if (!*stored && input_.kind == RunInput::Kind::resume)
         co_return fail(ErrorCode::invalid_argument, fmt::format("thread {}: received no input for {}", options_.thread, kStart));
 
     CheckpointMetadata metadata;
     metadata.parents = scope_.parents;
     metadata.run = options_.run;
-    log_.emplace(scope_.saver, CheckpointKey{options_.thread, scope_.space, {}}, std::move(metadata), options_.durability, executor_);
-    step_tasks_.set_log(&*log_);
+    log_ = std::make_unique<CheckpointLog>(scope_.saver, CheckpointKey{options_.thread, scope_.space, {}}, std::move(metadata),
+                                           options_.durability, executor_);
+    step_tasks_.set_log(log_.get());
     if (*stored) log_->continue_from(**stored);
     if (input_.kind == RunInput::Kind::resume) co_return co_await begin_resumed(std::move(**stored));
     co_return co_await begin_new(*stored ? &**stored : nullptr);
@@ -216,8 +276,8 @@ asio::awaitable<Result<void>> Run::apply_entry(UpdateData update) {
 }
 
 // Applies what the step's tasks wrote and plans the next step.
-asio::awaitable<Result<void>> Run::finish_step() {
-    const auto applied = caught([this]() -> Result<void> {
+Result<void> Run::apply_step() {
+    return caught([this]() -> Result<void> {
         if (!tasks_.empty() && tasks_.front().id.step > 0) progress_.step = tasks_.front().id.step;
         const auto written = progress_.apply(tasks_);
         if (!written) return fail(written.error());
@@ -226,6 +286,10 @@ asio::awaitable<Result<void>> Run::finish_step() {
         step_tasks_.begin_step(tasks_);
         return {};
     });
+}
+
+asio::awaitable<Result<void>> Run::finish_step() {
+    const auto applied = apply_step();
     if (!applied || !log_) co_return applied;
     co_return co_await add_checkpoint(CheckpointSource::loop, progress_.step, nullptr);
 }
@@ -235,7 +299,7 @@ asio::awaitable<Result<void>> Run::add_checkpoint(CheckpointSource source, std::
     try {
         added = co_await log_->add(progress_, tasks_, source, step, input);
         if (added) events_.checkpoint(*log_, progress_, tasks_);
-    } catch (const std::exception&) {  // of a conversion to JSON or the watcher's callback
+    } catch (...) {  // of a conversion to JSON or the watcher's callback
         added = fail(error_of(std::current_exception()));
     }
     co_return added;
@@ -374,18 +438,15 @@ RunScope make_inner_scope(const NodeCall& call, const Program& inner) {
     return scope;
 }
 
-asio::awaitable<Result<Outcome>> run_program(std::shared_ptr<const Program> program, event::Context context, void* state, RunInput input,
-                                             RunScope scope) {
+asio::awaitable<Result<Outcome>> run_program(const Program& program, const event::Context& context, void* state, RunInput& input,
+                                             const RunScope& scope) {
+    Run run(program, context, scope, state, input, co_await asio::this_coro::executor);
     // What is begun is always waited for, so a cancellation is looked for, not thrown, except inside nodes.
     const bool throws = co_await asio::this_coro::throw_if_cancelled();
     co_await asio::this_coro::throw_if_cancelled(false);
-    Run run(*program, context, scope, state, std::move(input), co_await asio::this_coro::executor);
-    Result<Outcome> out = co_await run.execute();
+    co_await run.execute();
     co_await asio::this_coro::throw_if_cancelled(throws);
-    if (out && !out->for_parent && !program->is_output.empty())
-        for (std::size_t i = 0; i < program->channels.size(); ++i)
-            if (!program->is_output[i]) program->channels[i]->clear(state);
-    co_return out;
+    co_return run.take_end();
 }
 
 }  // namespace plimsoll::graph

@@ -42,7 +42,8 @@ struct Outcome {
 // `state` is the program's state type, is changed step by step and must outlive the run. At the end it holds the result; of an
 // interrupted run it shows what the step's finished tasks wrote, too. After an error it holds the state before the failing
 // step or something between. Errors: as CompiledGraph::run.
-asio::awaitable<Result<Outcome>> run_program(std::shared_ptr<const Program> program, event::Context context, void* state, RunInput input,
-                                             RunScope scope);
+// All arguments must outlive the run; `input` is used up.
+asio::awaitable<Result<Outcome>> run_program(const Program& program, const event::Context& context, void* state, RunInput& input,
+                                             const RunScope& scope);
 
 }  // namespace plimsoll::graph

@@ -85,8 +85,10 @@ asio::awaitable<Result<UpdateData>> untyped_later(asio::awaitable<R> returned) {
 
 // A graph as a node. `finish` makes the outer node's update of the inner graph's final state.
 template <class S, class T, class Fn>
-asio::awaitable<Result<UpdateData>> run_inner(std::shared_ptr<const Program> program, NodeCall call, T state, Fn finish) {
-    auto outcome = co_await run_program(program, call.context, &state, RunInput{}, make_inner_scope(call, *program));
+asio::awaitable<Result<UpdateData>> run_inner(const Program& program, const NodeCall& call, T state, Fn finish) {
+    const RunScope scope = make_inner_scope(call, program);
+    RunInput input;
+    auto outcome = co_await run_program(program, call.context, &state, input, scope);
     if (!outcome) co_return fail(std::move(outcome).error());
     if (outcome->ending != Ending::finished) throw NodeInterrupted{std::move(outcome->interrupts), outcome->ending == Ending::drained};
     if (!outcome->for_parent) co_return finish(state);
@@ -208,7 +210,7 @@ class StateGraph {
                     if (channel->is_present(&state)) update.writes.push_back(channel->read(&state));
                 return Result<UpdateData>(std::move(update));
             };
-            return detail::run_inner<S, S>(program, call, *static_cast<const S*>(call.input), read_all);
+            return detail::run_inner<S, S>(*program, call, *static_cast<const S*>(call.input), read_all);
         };
         builder_.add_node(std::move(node));
     }
@@ -220,7 +222,7 @@ class StateGraph {
         Node node = make_node<S>(std::move(name), std::move(options));
         node.start = [program = inner.program(), enter = std::move(enter), leave = std::move(leave)](const NodeCall& call) {
             const auto take = [leave](const T& state) { return Result<UpdateData>(Update<S>(leave(state)).take()); };
-            return detail::run_inner<S, T>(program, call, enter(*static_cast<const S*>(call.input)), take);
+            return detail::run_inner<S, T>(*program, call, enter(*static_cast<const S*>(call.input)), take);
         };
         builder_.add_node(std::move(node));
     }

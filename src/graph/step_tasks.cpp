@@ -17,7 +17,7 @@ namespace plimsoll::graph {
 class StepTasks::NodeSpan {
   public:
     NodeSpan(const event::Context& outer, const Node& node) : outer_(outer) {
-        if (outer.session) span_.emplace(outer, event::Category::function, node.span_name, nullptr);
+        if (outer.session) span_ = std::make_unique<event::ScopedSpan>(outer, event::Category::function, node.span_name, nullptr);
     }
 
     const event::Context& context() const { return span_ ? span_->context() : outer_; }
@@ -43,7 +43,7 @@ class StepTasks::NodeSpan {
 
   private:
     const event::Context& outer_;
-    std::optional<event::ScopedSpan> span_;
+    std::unique_ptr<event::ScopedSpan> span_;  // apart from the frames of the many nodes that wait without a session
 };
 
 StepTasks::StepTasks(const Program& program, const event::Context& context, const RunScope& scope, const Progress& progress,
@@ -107,14 +107,17 @@ asio::awaitable<void> StepTasks::run_many() {
 asio::awaitable<void> StepTasks::store_finished() {
     has_unstored_ = false;
     std::vector<PendingWrite> writes;
-    for (Task& task : *tasks_) {
-        if (!task.done || task.stored) continue;
-        key_of(task);
-        const auto own = to_pending_writes(program_, task);
-        writes.insert(writes.end(), own.begin(), own.end());
-        task.stored = true;
-    }
-    const auto stored = co_await log_->add_writes(std::move(writes));
+    auto stored = caught([&]() -> Result<void> {
+        for (Task& task : *tasks_) {
+            if (!task.done || task.stored) continue;
+            key_of(task);
+            const auto own = to_pending_writes(program_, task);
+            writes.insert(writes.end(), own.begin(), own.end());
+            task.stored = true;
+        }
+        return {};
+    });
+    if (stored) stored = co_await log_->add_writes(std::move(writes));
     if (!stored && !stopped()) error_ = stored.error();
 }
 
@@ -244,7 +247,7 @@ void StepTasks::settle(Task& task, NodeSpan& span, Result<UpdateData> result) {
 
 void StepTasks::settle_interrupted(Task& task, NodeSpan& span, NodeInterrupted interrupted) {
     task.interrupts = std::move(interrupted.interrupts);
-    drained_ = drained_ || interrupted.drained;
+    (interrupted.drained ? drained_ : interrupted_) = true;
     span.end_unfinished(task);
     if (stopped() || task.interrupts.empty()) return;
     const auto told = caught([&]() -> Result<void> {

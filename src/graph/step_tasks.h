@@ -59,7 +59,9 @@ class StepTasks {
 
     const std::optional<Error>& error() const { return error_; }
     bool cancelled() const { return cancelled_; }
-    bool drained() const { return drained_; }
+    bool drained() const { return drained_; }          // a graph inside a node was
+    bool interrupted() const { return interrupted_; }  // a node asked, or a graph inside one stopped at a node
+    bool has_for_parent() const { return for_parent_.has_value(); }
     std::optional<UpdateData> take_for_parent() { return std::exchange(for_parent_, std::nullopt); }
 
     // For StepInfo.
@@ -107,6 +109,7 @@ class StepTasks {
     std::optional<UpdateData> for_parent_;
     bool cancelled_ = false;
     bool drained_ = false;
+    bool interrupted_ = false;
 };
 
 }  // namespace plimsoll::graph
