@@ -28,6 +28,7 @@ if(PLIMSOLL_SANITIZE)
 endif()
 
 # Libraries that only one module needs; everything else follows from src/layers.txt.
+set(PLIMSOLL_LIBS_base ZLIB::ZLIB)
 set(PLIMSOLL_LIBS_config yaml-cpp)
 set(PLIMSOLL_LIBS_net CURL::libcurl)
 set(PLIMSOLL_LIBS_retrieval SQLite::SQLite3 PkgConfig::GUMBO)

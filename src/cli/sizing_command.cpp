@@ -202,6 +202,7 @@ void add_sizing_command(CLI::App& app, Run& run) {
     command->add_option("--endpoint_timeout,--endpoint-timeout", flags->endpoint_timeout, "seconds a request")->capture_default_str();
     command->add_flag("--allow_failures,--allow-failures", flags->allow_failures, "exit with 0 when sessions failed");
     command->callback([&run, flags] { run = [flags] { return run_command(*flags); }; });
+    add_forecast_command(*sizing, run);
 }
 
 }  // namespace plimsoll::cli
