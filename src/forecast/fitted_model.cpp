@@ -15,7 +15,8 @@ namespace {
 constexpr double kEqualMismatch = 0.02;
 constexpr int kCalibrationRounds = 3;
 // How much the two scales may move: the laws are fitted already, calibration only takes out what the equations simplify.
-constexpr double kScaleSd = 0.15;
+// Where the steps themselves were seen there is less to simplify.
+constexpr double kScaleSd = 0.15, kScaleSdOfSteps = 0.03;
 // Weights of a level's mean session length, time between tokens and time to the first token in the calibration.
 constexpr double kLengthSd = 0.02, kTokenSd = 0.03, kFirstTokenSd = 0.10;
 
@@ -136,6 +137,7 @@ Result<void> FittedModel::fit_laws(const Limits& limits) {
             settings.max_batched_tokens = budget;
             const Observations observations = observe(recording_, endpoint, settings);
             if (clusters_.size() <= e) clusters_.push_back(observations.clusters);
+            steps_rebuilt_ = steps_rebuilt_ && observations.steps_rebuilt;
             for (const LawForm form : kLawForms) {
                 auto law = LawFit::fit(form, observations, settings);
                 if (!law) return fail(law.error().with_context(recording_.names.models[e]));
@@ -244,16 +246,17 @@ Result<void> FittedModel::calibrate(FormFit& form, std::uint64_t seed) const {
         const auto by_decode = play_levels(slower, seed, nullptr), by_prompt = play_levels(prompts_slower, seed, nullptr);
         if (!by_decode) return fail(by_decode.error());
         if (!by_prompt) return fail(by_prompt.error());
-        const double prior = 1 / (kScaleSd * kScaleSd);
+        const double sd = steps_rebuilt_ ? kScaleSdOfSteps : kScaleSd;
+        const double prior = 1 / (sd * sd);
         double dd = prior, pp = prior, dp = 0;
         double gd = -prior * std::log(form.decode_scale), gp = -prior * std::log(form.prompt_scale);
         for (std::size_t i = 0; i < base->size(); ++i) {
-            const double sd = ((*by_decode)[i] - (*base)[i]) / kDelta, sp = ((*by_prompt)[i] - (*base)[i]) / kDelta;
-            dd += sd * sd;
-            pp += sp * sp;
-            dp += sd * sp;
-            gd -= sd * (*base)[i];
-            gp -= sp * (*base)[i];
+            const double by_d = ((*by_decode)[i] - (*base)[i]) / kDelta, by_p = ((*by_prompt)[i] - (*base)[i]) / kDelta;
+            dd += by_d * by_d;
+            pp += by_p * by_p;
+            dp += by_d * by_p;
+            gd -= by_d * (*base)[i];
+            gp -= by_p * (*base)[i];
         }
         const double det = dd * pp - dp * dp;
         if (det <= 0) break;

@@ -77,6 +77,7 @@ class FittedModel {
 
     Recording recording_;
     std::vector<FormFit> forms_;
+    bool steps_rebuilt_ = true;  // at every endpoint
     std::vector<int> clusters_;  // by endpoint: of observations in a bootstrap
     std::vector<ToolPoolFit> tools_;
     std::vector<ServerEvidence> evidence_;

@@ -8,7 +8,8 @@
 namespace plimsoll::forecast {
 namespace {
 
-constexpr int kMaxIterations = 40;
+constexpr int kMaxIterations = 20;     // of one descent
+constexpr int kScaleRounds = 4;
 constexpr double kPriorSd = 3;       // of a coefficient's logarithm around the first guess: only keeps an unseen one from running off
 constexpr double kFarOut = 6;        // residuals beyond this many expected deviations count less, by Huber's rule
 constexpr double kTablePseudo = 3;   // observations of the line that each entry of the table starts with
@@ -73,6 +74,17 @@ StepLaw first_guess(LawForm form, const Observations& observations) {
     return law;
 }
 
+// What first tokens take beyond the steps that bring them. Most calls wait for other things too, so a low percentile of all is
+// nearer to what each has to wait.
+double ingest_seconds(StepLaw law, const Observations& observations, const FitSettings& settings) {
+    constexpr double kPercentile = 25;
+    law.ingest = 0;
+    std::vector<double> beyond;
+    for (const Observation& one : observations.list)
+        if (one.kind == Observation::Kind::first_token && one.busy == 0) beyond.push_back(one.seconds - expected_seconds(law, one, settings));
+    return std::max(0.0, percentile(std::move(beyond), kPercentile));
+}
+
 }  // namespace
 
 StepLaw LawFit::moved(const std::array<double, kMaxCoefficients>& by) const {
@@ -91,10 +103,22 @@ StepLaw LawFit::moved(const std::array<double, kMaxCoefficients>& by) const {
     return law;
 }
 
+// Scales come from the expected time, not the measured one: dividing by what was measured would favour short times.
+void LawFit::set_scales(const Observations& observations, const FitSettings& settings) {
+    scales_.resize(observations.list.size());
+    for (std::size_t i = 0; i < scales_.size(); ++i) {
+        const Observation& one = observations.list[i];
+        const double expected = std::max(kSmallest, expected_seconds(law_, one, settings));
+        scales_[i] = one.sd * (one.typical > 0 ? std::sqrt(expected * one.typical) : expected);
+    }
+}
+
 double LawFit::cost(const StepLaw& law, const Observations& observations, const FitSettings& settings) const {
     double sum = 0;
-    for (const Observation& one : observations.list) {
-        const double z = std::abs(one.seconds - expected_seconds(law, one, settings)) / (one.relative_sd * one.seconds + kSmallest);
+    for (std::size_t i = 0; i < scales_.size(); ++i) {
+        const Observation& one = observations.list[i];
+        if (observations.ignores(one)) continue;
+        const double z = std::abs(one.seconds - expected_seconds(law, one, settings)) / scales_[i];
         sum += z <= kFarOut ? z * z : kFarOut * (2 * z - kFarOut);
     }
     for (const auto coefficient : coefficients_) {
@@ -116,12 +140,15 @@ void LawFit::linearise(const Observations& observations, const FitSettings& sett
     for (std::size_t i = 0; i < rows_.size(); ++i) {
         const Observation& one = observations.list[i];
         Row& row = rows_[i];
-        // The scale is the expected time, not the measured one: dividing by what was measured would favour short times.
         const double expected = expected_seconds(law_, one, settings);
-        const double scale = one.relative_sd * std::max(expected, kSmallest);
+        const double scale = scales_[i];
         row.residual = (one.seconds - expected) / scale;
         row.weight = std::abs(row.residual) <= kFarOut ? 1 : kFarOut / std::abs(row.residual);
         row.cluster = one.cluster;
+        if (observations.ignores(one)) {
+            row = {.weight = 0, .cluster = one.cluster};
+            continue;
+        }
         for (std::size_t k = 0; k < shifted.size(); ++k)
             row.slope[k] = (expected_seconds(shifted[k], one, settings) - expected) / kDelta / scale;
     }
@@ -178,9 +205,29 @@ void LawFit::make_table(const Observations& observations, const FitSettings& set
     law_ = moved({});
 }
 
+void LawFit::descend(const Observations& observations, const FitSettings& settings) {
+    double now = cost(law_, observations, settings);
+    double damping = 1e-3;
+    for (int i = 0; i < kMaxIterations && damping < 1e6; ++i) {
+        linearise(observations, settings);
+        const StepLaw next = moved(solve({}, damping));
+        const double then = cost(next, observations, settings);
+        if (then >= now) {
+            damping *= 8;
+            continue;
+        }
+        const bool done = then > now * (1 - 1e-5);
+        law_ = next;
+        now = then;
+        damping = std::max(1e-6, damping / 5);
+        if (done) break;
+    }
+}
+
 Result<LawFit> LawFit::fit(LawForm form, const Observations& observations, const FitSettings& settings) {
     LawFit fit;
-    fit.coefficients_ = {&StepLaw::a, &StepLaw::c, &StepLaw::d, &StepLaw::ingest};
+    fit.coefficients_ = {&StepLaw::a, &StepLaw::c, &StepLaw::d};
+    if (!observations.steps_rebuilt) fit.coefficients_.push_back(&StepLaw::ingest);
     if (form != LawForm::roofline) fit.coefficients_.push_back(&StepLaw::b);
     if (form == LawForm::table && observations.steps_rebuilt)
         for (const auto more : {&StepLaw::prompt_a, &StepLaw::prompt_b, &StepLaw::e}) fit.coefficients_.push_back(more);
@@ -189,23 +236,13 @@ Result<LawFit> LawFit::fit(LawForm form, const Observations& observations, const
         return fail(ErrorCode::invalid_argument, "too few model calls to learn how fast the server is");
     fit.law_ = fit.start_ = first_guess(form, observations);
     fit.law_ = fit.moved({});
-    double cost = fit.cost(fit.law_, observations, settings);
-    double damping = 1e-3;
-    for (int i = 0; i < kMaxIterations && damping < 1e6; ++i) {
-        fit.linearise(observations, settings);
-        const StepLaw next = fit.moved(fit.solve({}, damping));
-        const double next_cost = fit.cost(next, observations, settings);
-        if (next_cost >= cost) {
-            damping *= 8;
-            continue;
-        }
-        const bool done = next_cost > cost * (1 - 1e-6);
-        fit.law_ = next;
-        cost = next_cost;
-        damping = std::max(1e-6, damping / 5);
-        if (done) break;
+    // Scales are renewed outside, so that the inner steps compare like with like.
+    for (int round = 0; round < kScaleRounds; ++round) {
+        fit.set_scales(observations, settings);
+        fit.descend(observations, settings);
     }
     if (form == LawForm::table) fit.make_table(observations, settings);
+    if (observations.steps_rebuilt) fit.law_.ingest = ingest_seconds(fit.law_, observations, settings);
     fit.linearise(observations, settings);
     double sum = 0;
     for (const Row& row : fit.rows_) sum += row.weight * row.residual * row.residual;

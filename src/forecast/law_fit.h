@@ -39,7 +39,8 @@ struct Observation {
     double share = 1;           // chance that a prompt met the same replica
     double busy = 0;            // first_token: chance that a step was under way
     std::vector<PromptGroup> groups;
-    double relative_sd = 0.1;
+    double sd = 0.1;      // expected scatter, relative to the expected seconds
+    double typical = 0;   // when not 0, `sd` is of this many seconds and grows with the root: sums over many are kept
     int cluster = 0;  // observations that are drawn together in a bootstrap: a session's, or a stretch of time
 };
 
@@ -49,6 +50,9 @@ struct Observations {
     bool steps_rebuilt = false;
     double peak_n = 0;  // sequences a replica, the highest seen
     double peak_context = 0;
+
+    // Where the steps themselves are seen, first tokens say nothing more of the law but the ingest delay.
+    bool ignores(const Observation& one) const { return steps_rebuilt && one.kind == Observation::Kind::first_token; }
 };
 Observations observe(const Recording& recording, int endpoint, const FitSettings& settings);
 
@@ -82,9 +86,11 @@ class LawFit {
     };
     using Coefficients = std::vector<double StepLaw::*>;
 
+    void descend(const Observations& observations, const FitSettings& settings);
     void linearise(const Observations& observations, const FitSettings& settings);
     std::array<double, kMaxCoefficients> solve(std::span<const double> cluster_weight, double damping) const;
     double cost(const StepLaw& law, const Observations& observations, const FitSettings& settings) const;
+    void set_scales(const Observations& observations, const FitSettings& settings);
     StepLaw moved(const std::array<double, kMaxCoefficients>& by) const;
     void make_table(const Observations& observations, const FitSettings& settings);
 
@@ -92,6 +98,7 @@ class LawFit {
     StepLaw start_;  // centre of the weak prior
     Coefficients coefficients_;
     std::vector<Row> rows_;
+    std::vector<double> scales_;  // by observation: expected scatter in seconds under the present law
     std::vector<double> table_ratio_;  // g(n) over the line
     double scatter_ = 0;
 };

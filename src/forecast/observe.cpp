@@ -85,7 +85,7 @@ class CallObserver {
         one.n = 1 + others.n;
         one.context = call.prompt + call.output / 2.0 + others.context;
         one.share = share();
-        one.relative_sd = std::hypot(kCallFloorSd, kStepSd / std::sqrt(one.tokens));
+        one.sd = std::hypot(kCallFloorSd, kStepSd / std::sqrt(one.tokens));
         one.cluster = first_cluster_ + call.session;
         const double same_step = kSameStepShare * one.seconds / one.tokens;
         double group_end = -1;
@@ -122,7 +122,7 @@ class CallObserver {
         one.share = share();
         one.busy = 1 - std::pow(1 - std::min(1.0, share()), in_flight);
         one.groups.push_back(prompts);
-        one.relative_sd = kFirstTokenSd;
+        one.sd = kFirstTokenSd;
         one.cluster = first_cluster_ + call.session;
         if (one.seconds > 0) out_.list.push_back(std::move(one));
     }
@@ -137,14 +137,18 @@ class CallObserver {
 
 void observe_steps(const Level& level, int endpoint, const FitSettings& settings, Observations& out) {
     const int first = out.clusters;
-    for (const BatchStep& step : rebuild_steps(level, endpoint, settings.max_batched_tokens)) {
+    const std::vector<BatchStep> steps = rebuild_steps(level, endpoint, settings.max_batched_tokens);
+    double total = 0;
+    for (const BatchStep& step : steps) total += step.seconds;
+    for (const BatchStep& step : steps) {
         Observation one;
         one.kind = Observation::Kind::step;
         one.seconds = step.seconds;
         one.n = step.n;
         one.context = step.context;
         if (step.prompts > 0) one.groups.push_back({step.prompt, static_cast<double>(step.prompts)});
-        one.relative_sd = kStepSd;
+        one.sd = kStepSd;
+        one.typical = total / static_cast<double>(steps.size());
         one.cluster = first + static_cast<int>(step.end / kClusterSeconds);
         out.clusters = std::max(out.clusters, one.cluster + 1);
         out.peak_n = std::max(out.peak_n, one.n);
