@@ -24,17 +24,18 @@ void BatchServer::submit(double now, const ServerCall& call) {
 }
 
 void BatchServer::admit() {
+    held_up_ = HeldUp::nothing;
     while (!waiting_.empty()) {
         const auto in_batch = static_cast<std::int64_t>(running_.size() + prefilling_.size());
         if (in_batch >= limits_.max_num_seqs) {
-            ++totals_.full_slot_steps;
+            held_up_ = HeldUp::places;
             return;
         }
         const ServerCall& call = waiting_.front();
         const std::int64_t memory = call.prompt + call.cached;
         // A call larger than the whole memory runs alone: refusing it would stop the simulation.
         if (in_batch > 0 && context_ + prefill_memory_ + memory > limits_.kv_tokens) {
-            ++totals_.full_kv_steps;
+            held_up_ = HeldUp::memory;
             return;
         }
         prefill_memory_ += memory;
@@ -145,6 +146,8 @@ void BatchServer::finish_prompts(std::vector<ServerEvent>& events) {
 void BatchServer::advance(std::vector<ServerEvent>& events) {
     in_step_ = false;
     totals_.steps += step_count_;
+    if (held_up_ == HeldUp::places) totals_.full_slot_steps += step_count_;
+    if (held_up_ == HeldUp::memory) totals_.full_kv_steps += step_count_;
     totals_.busy_seconds += step_end_ - step_start_;
     if (decoding_) {
         totals_.sequence_steps += static_cast<double>(step_count_) * static_cast<double>(running_.size());

@@ -89,6 +89,8 @@ class BatchServer {
     void finish_sequences(std::vector<ServerEvent>& events);
     std::int64_t next_finish() const;
 
+    enum class HeldUp : std::uint8_t { nothing, places, memory };
+
     const StepLaw* law_;
     ReplicaLimits limits_;
     std::deque<ServerCall> waiting_;
@@ -104,7 +106,8 @@ class BatchServer {
     bool decoding_ = false;        // the running sequences take part in the step
     std::int64_t prompt_tokens_ = 0;
     std::int64_t prompts_ = 0;
-    std::vector<int> chunks_;  // of each prefilling call in this step
+    std::vector<int> chunks_;           // of each prefilling call in this step
+    HeldUp held_up_ = HeldUp::nothing;  // why the next call waits
     std::uint32_t generation_ = 0;
     Totals totals_;
 };

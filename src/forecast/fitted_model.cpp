@@ -11,7 +11,7 @@
 namespace plimsoll::forecast {
 namespace {
 
-// Forms whose mismatch differs by less than this fit equally well.
+// Errors below this are noise of the measurement: forms that stay below fit equally well.
 constexpr double kEqualMismatch = 0.02;
 constexpr int kCalibrationRounds = 3;
 // How much the two scales may move: the laws are fitted already, calibration only takes out what the equations simplify.
@@ -209,19 +209,35 @@ NetworkModel FittedModel::make_network(const Choice& choice) const {
     return network;
 }
 
+Result<NetworkResult> FittedModel::play_level(const FormFit& form, std::size_t level, std::uint64_t seed) const {
+    Load load;
+    for (const auto& script : scripts_[level]) load.order.push_back(script.get());
+    load.users = recording_.levels[level].concurrency;
+    load.think_time = recording_.think_time;
+    load.warm_up = std::min(static_cast<std::size_t>(load.users), load.order.size() - 1);
+    load.counted = load.order.size() - load.warm_up;
+    load.seed = seed;
+    return play(make_network(best_choice(form)), load);
+}
+
+Result<void> FittedModel::weigh_by_held_out(const FittedModel& lower, std::uint64_t seed) {
+    PLIMSOLL_CHECK(lower.forms_.size() == forms_.size(), "the same forms are fitted to every recording");
+    const std::size_t top = recording_.levels.size() - 1;
+    const double measured = measured_means(recording_.levels[top]).length;
+    for (std::size_t i = 0; i < forms_.size(); ++i) {
+        const auto played = play_level(lower.forms_[i], top, seed);
+        if (!played) return fail(played.error());
+        forms_[i].held_out_error = log_ratio(played->mean(), measured);
+    }
+    weigh_forms();
+    return {};
+}
+
 Result<std::vector<double>> FittedModel::play_levels(const FormFit& form, std::uint64_t seed, std::vector<LevelCheck>* checks) const {
     std::vector<double> residuals;
-    const NetworkModel network = make_network(best_choice(form));
     for (std::size_t l = 0; l < recording_.levels.size(); ++l) {
         const Level& level = recording_.levels[l];
-        Load load;
-        for (const auto& script : scripts_[l]) load.order.push_back(script.get());
-        load.users = level.concurrency;
-        load.think_time = recording_.think_time;
-        load.warm_up = std::min(static_cast<std::size_t>(level.concurrency), load.order.size() - 1);
-        load.counted = load.order.size() - load.warm_up;
-        load.seed = seed;
-        const auto result = play(network, load);
+        const auto result = play_level(form, l, seed);
         if (!result) return fail(result.error());
         const LevelMeans measured = measured_means(level);
         residuals.push_back(log_ratio(result->mean(), measured.length) / kLengthSd);
@@ -275,7 +291,8 @@ void FittedModel::weigh_forms() {
     double total = 0;
     for (FormFit& form : forms_) {
         const double mismatch = form.mismatch();
-        form.weight = 1 / (mismatch * mismatch + kEqualMismatch * kEqualMismatch);
+        const double error = mismatch * mismatch + form.held_out_error * form.held_out_error + kEqualMismatch * kEqualMismatch;
+        form.weight = 1 / (error * error);
         total += form.weight;
     }
     for (FormFit& form : forms_) form.weight /= total;

@@ -27,7 +27,8 @@ struct FormFit {
     std::vector<LawFit> laws;  // by endpoint
     double decode_scale = 1, prompt_scale = 1;
     std::vector<LevelCheck> checks;
-    double weight = 0;  // of all form fits together 1
+    double held_out_error = 0;  // of the mean session at a level that the same form did not see: log(played / measured)
+    double weight = 0;          // of all form fits together 1
 
     double mismatch() const;  // root mean square of the mean errors; the highest level counts twice
 };
@@ -44,6 +45,9 @@ class FittedModel {
   public:
     // Fits and calibrates. Errors: invalid_argument (too few calls), limit (a play that is too long).
     static Result<FittedModel> fit(const Recording& recording, const Limits& limits, std::uint64_t seed);
+
+    // Weighs the forms by how well `lower`, the same fit without the highest level, plays that level's sessions.
+    Result<void> weigh_by_held_out(const FittedModel& lower, std::uint64_t seed);
 
     const std::vector<FormFit>& forms() const { return forms_; }
     const std::vector<ToolPoolFit>& tools() const { return tools_; }
@@ -72,6 +76,7 @@ class FittedModel {
     void make_scripts();
     Result<void> fit_laws(const Limits& limits);
     Result<void> calibrate(FormFit& form, std::uint64_t seed) const;
+    Result<NetworkResult> play_level(const FormFit& form, std::size_t level, std::uint64_t seed) const;
     Result<std::vector<double>> play_levels(const FormFit& form, std::uint64_t seed, std::vector<LevelCheck>* checks) const;
     void weigh_forms();
 

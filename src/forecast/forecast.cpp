@@ -19,7 +19,10 @@ constexpr double kDiscrepancyPerDoubling = 0.012;
 // Unknown limits that move p95 by more than this leave no answer worth giving.
 constexpr double kMaxUnknownSpread = 1.25;
 // A played measurement this far from the real one means that the model misses something.
-constexpr double kPoorMatch = 0.12, kNoMatch = 0.35;
+constexpr double kPoorMatch = 0.06, kNoMatch = 0.15;
+// Sessions of the held-out level played so much too fast: something slows them down that neither the lower levels nor the
+// stated limits show, and it will slow them down more.
+constexpr double kHiddenLimit = 0.10;
 constexpr double kLow = 5, kHigh = 95;  // percentiles of the 90 % interval
 
 double standard_normal(Random& random) {
@@ -85,13 +88,25 @@ class Forecaster {
     }
 
     void judge_match() {
-        const LevelCheck& top = heaviest().checks.back();
-        if (std::abs(top.mean_error) > kNoMatch)
-            refuse(fmt::format("the model does not explain what was measured: at concurrency {} it plays sessions {:+.0f} % off",
-                               top.concurrency, 100 * std::expm1(top.mean_error)));
-        else if (std::abs(top.mean_error) > kPoorMatch)
-            out_.warnings.push_back(fmt::format("at concurrency {} the model plays sessions {:+.0f} % off; the interval is widened",
-                                                top.concurrency, 100 * std::expm1(top.mean_error)));
+        const int top = max_measured();
+        double error = 0, held_out = 0;
+        for (const FormFit& form : model_.forms()) {
+            error += form.weight * form.checks.back().mean_error;
+            held_out += form.weight * form.held_out_error;
+        }
+        int most = 0;
+        for (const int users : request_.users) most = std::max(most, users);
+        if (std::abs(error) > kNoMatch)
+            refuse(fmt::format("the model does not explain what was measured: at concurrency {} it plays sessions {:+.0f} % off", top,
+                               100 * std::expm1(error)));
+        else if (held_out < -kHiddenLimit && most > top)
+            refuse(fmt::format(
+                "something unknown slows the sessions down: fitted to the lower levels, the model plays concurrency {} {:+.0f} % "
+                "off; a limit may be wrong, or one is missing",
+                top, 100 * std::expm1(held_out)));
+        else if (std::abs(error) > kPoorMatch)
+            out_.warnings.push_back(fmt::format("at concurrency {} the model plays sessions {:+.0f} % off; the interval is widened", top,
+                                                100 * std::expm1(error)));
     }
 
     // Sessions a second at ever more users until they no longer grow; the knee is where the two asymptotes of a closed
@@ -140,10 +155,12 @@ class Forecaster {
 
     double discrepancy(double users) const {
         const double doublings = std::max(0.0, std::log2(users / max_measured()));
-        const double held_out = out_.held_out ? std::abs(std::log(out_.held_out->predicted / out_.held_out->measured)) : 0;
-        const double match = heaviest().mismatch();
-        // The held-out p95 is itself one noisy number, so half of its error is taken as the model's.
-        const double base = std::sqrt(kLeastDiscrepancy * kLeastDiscrepancy + held_out * held_out / 4 + match * match);
+        double held_out = 0, match = 0;
+        for (const FormFit& form : model_.forms()) {
+            held_out += form.weight * form.held_out_error;
+            match += form.weight * form.mismatch();
+        }
+        const double base = std::sqrt(kLeastDiscrepancy * kLeastDiscrepancy + held_out * held_out + match * match);
         return std::min(0.5, base + kDiscrepancyPerDoubling * doublings);
     }
 
@@ -349,16 +366,18 @@ Result<void> check_request(const Recording& recording, const ForecastRequest& re
     return {};
 }
 
-Result<std::optional<HoldOut>> hold_out(const Recording& recording, const ForecastRequest& request) {
+// Fits without the highest level, predicts its p95, and lets that weigh the forms of `model`.
+Result<std::optional<HoldOut>> hold_out(const Recording& recording, const ForecastRequest& request, FittedModel& model) {
     if (!request.hold_out || recording.levels.size() < 3) return std::nullopt;
     const Recording lower = without_highest(recording);
-    auto model = FittedModel::fit(lower, request.limits, request.seed);
-    if (!model) return fail(model.error());
+    auto lower_model = FittedModel::fit(lower, request.limits, request.seed);
+    if (!lower_model) return fail(lower_model.error());
+    PLIMSOLL_TRY(model.weigh_by_held_out(*lower_model, request.seed));
     ForecastRequest plain;
     plain.seed = request.seed;
     HoldOut out;
     out.concurrency = recording.max_concurrency();
-    auto predicted = Forecaster(lower, *model, plain).predict_p95(out.concurrency);
+    auto predicted = Forecaster(lower, *lower_model, plain).predict_p95(out.concurrency);
     if (!predicted) return fail(predicted.error());
     out.predicted = *predicted;
     out.measured = recording.levels.back().p95();
@@ -376,10 +395,10 @@ Result<ForecastResult> make_forecast(const Recording& recording, const ForecastR
         refusal.warnings = recording.warnings;
         return refusal;
     }
-    auto held_out = hold_out(recording, request);
-    if (!held_out) return fail(held_out.error());
     auto model = FittedModel::fit(recording, request.limits, request.seed);
     if (!model) return fail(model.error());
+    const auto held_out = hold_out(recording, request, *model);
+    if (!held_out) return fail(held_out.error());
     return Forecaster(recording, *model, request).run(*held_out);
 }
 

@@ -8,7 +8,7 @@
 namespace plimsoll::forecast {
 namespace {
 
-constexpr int kMaxIterations = 20;     // of one descent
+constexpr int kMaxIterations = 20;  // of one descent
 constexpr int kScaleRounds = 4;
 constexpr double kPriorSd = 3;       // of a coefficient's logarithm around the first guess: only keeps an unseen one from running off
 constexpr double kFarOut = 6;        // residuals beyond this many expected deviations count less, by Huber's rule
@@ -81,7 +81,8 @@ double ingest_seconds(StepLaw law, const Observations& observations, const FitSe
     law.ingest = 0;
     std::vector<double> beyond;
     for (const Observation& one : observations.list)
-        if (one.kind == Observation::Kind::first_token && one.busy == 0) beyond.push_back(one.seconds - expected_seconds(law, one, settings));
+        if (one.kind == Observation::Kind::first_token && one.busy == 0)
+            beyond.push_back(one.seconds - expected_seconds(law, one, settings));
     return std::max(0.0, percentile(std::move(beyond), kPercentile));
 }
 

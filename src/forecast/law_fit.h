@@ -39,9 +39,9 @@ struct Observation {
     double share = 1;           // chance that a prompt met the same replica
     double busy = 0;            // first_token: chance that a step was under way
     std::vector<PromptGroup> groups;
-    double sd = 0.1;      // expected scatter, relative to the expected seconds
-    double typical = 0;   // when not 0, `sd` is of this many seconds and grows with the root: sums over many are kept
-    int cluster = 0;  // observations that are drawn together in a bootstrap: a session's, or a stretch of time
+    double sd = 0.1;     // expected scatter, relative to the expected seconds
+    double typical = 0;  // when not 0, `sd` is of this many seconds and grows with the root: sums over many are kept
+    int cluster = 0;     // observations that are drawn together in a bootstrap: a session's, or a stretch of time
 };
 
 struct Observations {
@@ -98,7 +98,7 @@ class LawFit {
     StepLaw start_;  // centre of the weak prior
     Coefficients coefficients_;
     std::vector<Row> rows_;
-    std::vector<double> scales_;  // by observation: expected scatter in seconds under the present law
+    std::vector<double> scales_;       // by observation: expected scatter in seconds under the present law
     std::vector<double> table_ratio_;  // g(n) over the line
     double scatter_ = 0;
 };

@@ -145,7 +145,8 @@ void weigh_sessions(Level& level) {
     for (std::size_t i = 0; i < n; ++i) level.sessions[i].warm_up = static_cast<int>(i) < level.concurrency;
     const auto warm = std::min(n, static_cast<std::size_t>(level.concurrency));
     for (auto& session : level.sessions) {
-        if (!session.usable()) continue;
+        // The first ones start at once and can all be seen whole.
+        if (!session.usable() || session.warm_up) continue;
         std::size_t could = 0;
         for (std::size_t i = warm; i < n; ++i) could += level.sessions[i].start + session.length() <= level.duration + 1e-9;
         session.weight = could == 0 ? 1 : static_cast<double>(n - warm) / static_cast<double>(could);
@@ -164,32 +165,36 @@ void append_pauses(const Level& level, std::vector<double>& pauses) {
     }
 }
 
-Result<void> read_level(Recording& recording, const TraceSource& source, const std::vector<std::string>& without, std::vector<int>& hits) {
-    const std::string where = source.path.string();
+Result<LevelTraces> read_traces(const TraceSource& source, std::vector<std::string>& warnings) {
+    LevelTraces out{source.concurrency, source.path.string(), {}};
     auto bytes = load_file(source.path, kMaxTraceBytes);
     if (!bytes) return fail(bytes.error());
     auto text = decompress(*bytes, kMaxTraceBytes);
-    if (!text) return fail(text.error().with_context(where));
+    if (!text) return fail(text.error().with_context(out.name));
     auto file = event::parse_traces(*text);
-    if (!file) return fail(file.error().with_context(where));
+    if (!file) return fail(file.error().with_context(out.name));
     if (!file->skipped.empty())
-        recording.warnings.push_back(
-            fmt::format("{}: {} entries were passed over, the first: {}", where, file->skipped.size(), file->skipped[0]));
+        warnings.push_back(fmt::format("{}: {} entries were passed over, the first: {}", out.name, file->skipped.size(), file->skipped[0]));
+    out.sessions = std::move(file->sessions);
+    return out;
+}
+
+Result<void> add_level(Recording& recording, const LevelTraces& traces, const std::vector<std::string>& without, std::vector<int>& hits) {
+    const auto wrong = [&](std::string what) { return fail(ErrorCode::invalid_argument, traces.name + ": " + what); };
+    const auto same = [&](const Level& level) { return level.concurrency == traces.concurrency; };
+    if (std::ranges::any_of(recording.levels, same)) return wrong(fmt::format("concurrency {} is given twice", traces.concurrency));
     Level level;
-    level.concurrency = source.concurrency;
+    level.concurrency = traces.concurrency;
     SessionReader reader{recording, level, without, hits};
-    for (const event::SessionTrace& trace : file->sessions) reader.read(trace);
-    if (level.sessions.empty()) return fail(ErrorCode::invalid_argument, where + ": no sessions");
+    for (const event::SessionTrace& trace : traces.sessions) reader.read(trace);
+    if (level.sessions.empty()) return wrong("no sessions");
     if (level.calls.empty())
-        return fail(ErrorCode::invalid_argument,
-                    where + (recording.calls_without_tokens > 0 ? ": no model call has token counts (usage_info of LLM_END)"
-                                                                : ": no model calls (LLM_START and LLM_END)"));
+        return wrong(recording.calls_without_tokens > 0 ? "no model call has token counts (usage_info of LLM_END)"
+                                                        : "no model calls (LLM_START and LLM_END)");
     sort_by_start(level);
     shift_times(level);
     weigh_sessions(level);
-    if (level.lengths().empty())
-        return fail(ErrorCode::invalid_argument,
-                    fmt::format("{}: no session ended after the first {} (the warm-up)", where, level.concurrency));
+    if (level.lengths().empty()) return wrong(fmt::format("no session ended after the first {} (the warm-up)", level.concurrency));
     recording.levels.push_back(std::move(level));
     return {};
 }
@@ -218,6 +223,18 @@ void check_sizes(Recording& recording) {
     if (recording.calls_without_tokens > 0)
         recording.warnings.push_back(
             fmt::format("{} model calls without token counts are left out of the fit", recording.calls_without_tokens));
+}
+
+Result<Recording> settle(Recording recording, const std::vector<std::string>& without, const std::vector<int>& hits) {
+    for (std::size_t i = 0; i < without.size(); ++i)
+        if (hits[i] == 0) return fail(ErrorCode::invalid_argument, fmt::format("no step is named \"{}\"", without[i]));
+    std::ranges::sort(recording.levels, {}, &Level::concurrency);
+    std::vector<double> pauses;
+    for (const Level& level : recording.levels) append_pauses(level, pauses);
+    recording.think_time = percentile(pauses, 50);
+    settle_token_times(recording);
+    check_sizes(recording);
+    return recording;
 }
 
 }  // namespace
@@ -258,24 +275,23 @@ double Level::mean_length() const {
     return total > 0 ? sum / total : 0;
 }
 
+Result<Recording> make_recording(const std::vector<LevelTraces>& levels, const std::vector<std::string>& without) {
+    Recording recording;
+    std::vector<int> hits(without.size(), 0);
+    for (const LevelTraces& level : levels) PLIMSOLL_TRY(add_level(recording, level, without, hits));
+    return settle(std::move(recording), without, hits);
+}
+
 Result<Recording> load_recording(const std::vector<TraceSource>& sources, const std::vector<std::string>& without) {
     Recording recording;
     std::vector<int> hits(without.size(), 0);
+    // One file at a time: parsed steps are many times larger than what is kept of them.
     for (const TraceSource& source : sources) {
-        const auto same = [&](const Level& level) { return level.concurrency == source.concurrency; };
-        if (std::ranges::any_of(recording.levels, same))
-            return fail(ErrorCode::invalid_argument, fmt::format("concurrency {} is given twice", source.concurrency));
-        PLIMSOLL_TRY(read_level(recording, source, without, hits));
+        const auto traces = read_traces(source, recording.warnings);
+        if (!traces) return fail(traces.error());
+        PLIMSOLL_TRY(add_level(recording, *traces, without, hits));
     }
-    for (std::size_t i = 0; i < without.size(); ++i)
-        if (hits[i] == 0) return fail(ErrorCode::invalid_argument, fmt::format("no step is named \"{}\"", without[i]));
-    std::ranges::sort(recording.levels, {}, &Level::concurrency);
-    std::vector<double> pauses;
-    for (const Level& level : recording.levels) append_pauses(level, pauses);
-    recording.think_time = percentile(pauses, 50);
-    settle_token_times(recording);
-    check_sizes(recording);
-    return recording;
+    return settle(std::move(recording), without, hits);
 }
 
 Recording without_highest(const Recording& recording) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "event/trace.h"
 #include "forecast/session_graph.h"
 
 namespace plimsoll::forecast {
@@ -82,6 +83,14 @@ double weighted_percentile(std::vector<std::pair<double, double>> values, double
 // Errors: not_found, io, limit, parse, invalid_argument (a level twice, no model calls, no token counts, no finished session,
 // a name in `without` that never occurs).
 Result<Recording> load_recording(const std::vector<TraceSource>& sources, const std::vector<std::string>& without = {});
+
+// The same from traces in memory.
+struct LevelTraces {
+    int concurrency = 0;
+    std::string name;  // for messages
+    std::vector<event::SessionTrace> sessions;
+};
+Result<Recording> make_recording(const std::vector<LevelTraces>& levels, const std::vector<std::string>& without = {});
 
 // The recording without its highest level, for the held-out check.
 Recording without_highest(const Recording& recording);

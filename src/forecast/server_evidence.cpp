@@ -17,6 +17,12 @@ constexpr double kHeldUp = 2;
 constexpr int kMinWaiting = 8;
 constexpr double kMinWaitingShare = 0.02;
 
+// A sequence that was pushed out of memory looks as if it ran, so more than a claim allows is seen at times; this many times
+// more is no such thing.
+constexpr double kMemoryContradiction = 2;
+// From this share of the claimed memory on, sequences may have been pushed out.
+constexpr double kMemoryTight = 0.7;
+
 struct Change {
     double time = 0;
     int sequences = 0;
@@ -107,7 +113,8 @@ ResolvedLimits resolve_limits(const std::string& endpoint, const EndpointLimits&
     out.places_high = evidence.places_seen ? out.places_low : no_limit;
     if (claimed.max_num_seqs) {
         const auto claim = static_cast<double>(*claimed.max_num_seqs);
-        if (claim < places_seen) {
+        const bool pushed_out = claimed.kv_tokens && memory_seen > kMemoryTight * static_cast<double>(*claimed.kv_tokens);
+        if (claim < places_seen && !pushed_out) {
             out.warnings.push_back(
                 fmt::format("{}: max_num_seqs {:.0f} is contradicted: {:.0f} calls ran at once on {} replica(s); the claim is not used",
                             endpoint, claim, evidence.peak_sequences, out.replicas));
@@ -125,7 +132,7 @@ ResolvedLimits resolve_limits(const std::string& endpoint, const EndpointLimits&
     out.memory_high = no_limit;
     if (claimed.kv_tokens) {
         const auto claim = static_cast<double>(*claimed.kv_tokens);
-        if (claim < memory_seen)
+        if (kMemoryContradiction * claim < memory_seen)
             out.warnings.push_back(fmt::format(
                 "{}: kv_tokens {:.0f} is contradicted: {:.0f} tokens were in use at once on {} replica(s); the claim is not used", endpoint,
                 claim, evidence.peak_tokens, out.replicas));

@@ -106,9 +106,21 @@ class GraphMaker {
         }
         if (parent < 0 && placed.size() == 1) return placed.front().last_task;
         Task join;
-        for (const Placed& child : placed) join.after.push_back(child.last_task);
+        join.after = open_ends(placed);
         join.gap = std::max(0.0, parent_end - last_end);
         return add(std::move(join));
+    }
+
+    // Of siblings in a chain only the last is waited for; it waits for the others.
+    static std::vector<int> open_ends(const std::vector<Placed>& placed) {
+        std::vector<int> ends;
+        for (const Placed& one : placed) {
+            const auto waits_for_it = [&](const Placed& other) {
+                return std::ranges::find(other.after, one.last_task) != other.after.end();
+            };
+            if (std::ranges::none_of(placed, waits_for_it)) ends.push_back(one.last_task);
+        }
+        return ends;
     }
 
     static double slack_of(const Placed& placed) { return std::min(kClockSlack, 0.1 * (placed.end - placed.start)); }
@@ -133,7 +145,7 @@ class GraphMaker {
             if (any_running)
                 next.after.push_back(latest->last_task);
             else
-                for (const Placed& other : placed) next.after.push_back(other.last_task);
+                next.after = open_ends(placed);
         } else if (parent >= 0) {
             next.after.push_back(parent);
         }
