@@ -58,6 +58,7 @@ void BatchServer::preempt_for_memory() {
         *last = running_.back();
         running_.pop_back();
         ++totals_.preemptions;
+        find_next_finish();
     }
 }
 
@@ -78,10 +79,9 @@ void BatchServer::plan_prompts() {
     }
 }
 
-std::int64_t BatchServer::next_finish() const {
-    std::int64_t first = std::numeric_limits<std::int64_t>::max();
-    for (const Running& one : running_) first = std::min(first, one.finish_step);
-    return first;
+void BatchServer::find_next_finish() {
+    next_finish_ = std::numeric_limits<std::int64_t>::max();
+    for (const Running& one : running_) next_finish_ = std::min(next_finish_, one.finish_step);
 }
 
 void BatchServer::start_steps(double now) {
@@ -93,7 +93,7 @@ void BatchServer::start_steps(double now) {
     decoding_ = rows > 0 && (prompts_ == 0 || limits_.chunked_prefill);
     step_count_ = 1;
     if (prompts_ == 0) {
-        step_count_ = std::clamp<std::int64_t>(next_finish() - steps_, 1, kMaxStepsTogether);
+        step_count_ = std::clamp<std::int64_t>(next_finish_ - steps_, 1, kMaxStepsTogether);
         const std::int64_t room = limits_.kv_tokens - context_ - prefill_memory_;
         step_count_ = std::clamp<std::int64_t>(room / rows, 1, step_count_);
     }
@@ -109,6 +109,7 @@ void BatchServer::start_steps(double now) {
 }
 
 void BatchServer::finish_sequences(std::vector<ServerEvent>& events) {
+    if (steps_ < next_finish_) return;
     for (std::size_t i = 0; i < running_.size();) {
         if (running_[i].finish_step > steps_) {
             ++i;
@@ -119,6 +120,7 @@ void BatchServer::finish_sequences(std::vector<ServerEvent>& events) {
         running_[i] = running_.back();
         running_.pop_back();
     }
+    find_next_finish();
 }
 
 void BatchServer::finish_prompts(std::vector<ServerEvent>& events) {
@@ -138,6 +140,7 @@ void BatchServer::finish_prompts(std::vector<ServerEvent>& events) {
         events.push_back({.id = call.id, .time = step_end_, .first_token = true, .finished = finished});
         if (finished) continue;
         running_.push_back({steps_ + call.output - 1, memory + 1 - steps_, one.admitted, call});
+        next_finish_ = std::min(next_finish_, running_.back().finish_step);
         context_ += memory + 1;
     }
     prefilling_.resize(kept);

@@ -87,7 +87,7 @@ class BatchServer {
     void preempt_for_memory();
     void finish_prompts(std::vector<ServerEvent>& events);
     void finish_sequences(std::vector<ServerEvent>& events);
-    std::int64_t next_finish() const;
+    void find_next_finish();
 
     enum class HeldUp : std::uint8_t { nothing, places, memory };
 
@@ -96,9 +96,10 @@ class BatchServer {
     std::deque<ServerCall> waiting_;
     std::vector<Prefilling> prefilling_;
     std::vector<Running> running_;
-    std::int64_t steps_ = 0;           // steps in which sequences moved
-    std::int64_t context_ = 0;         // of running sequences
-    std::int64_t prefill_memory_ = 0;  // held by calls whose prompt is being read
+    std::int64_t next_finish_ = std::numeric_limits<std::int64_t>::max();  // step at which the first running sequence ends
+    std::int64_t steps_ = 0;                                               // steps in which sequences moved
+    std::int64_t context_ = 0;                                             // of running sequences
+    std::int64_t prefill_memory_ = 0;                                      // held by calls whose prompt is being read
     std::uint64_t admissions_ = 0;
     bool in_step_ = false;
     double step_start_ = 0, step_end_ = 0, step_seconds_ = 0;

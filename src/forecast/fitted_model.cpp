@@ -12,7 +12,7 @@ namespace plimsoll::forecast {
 namespace {
 
 // Errors below this are noise of the measurement: forms that stay below fit equally well.
-constexpr double kEqualMismatch = 0.02;
+constexpr double kEqualMismatch = 0.03;
 constexpr int kCalibrationRounds = 3;
 // How much the two scales may move: the laws are fitted already, calibration only takes out what the equations simplify.
 // Where the steps themselves were seen there is less to simplify.

@@ -153,8 +153,12 @@ class Forecaster {
         return "none found up to 1,024 users";
     }
 
-    double discrepancy(double users) const {
-        const double doublings = std::max(0.0, std::log2(users / max_measured()));
+    // Distance is counted in users a replica: more replicas bring the load of each back towards what was measured.
+    double discrepancy(double users, int replicas = 0) const {
+        const int stated = request_.replicas.value_or(model_.limits().front().replicas);
+        const double each = users / (replicas > 0 ? replicas : stated);
+        const double measured = static_cast<double>(max_measured()) / model_.limits().front().replicas;
+        const double doublings = std::max(0.0, std::log2(each / measured));
         double held_out = 0, match = 0;
         for (const FormFit& form : model_.forms()) {
             held_out += form.weight * form.held_out_error;
@@ -228,14 +232,14 @@ class Forecaster {
     // upper share, then a bootstrap of its own at the number found.
     Result<void> find_replicas(const Target& target, UsersForecast& forecast) {
         constexpr int kChecks = 6, kCheckDraws = 40;
-        const Interval& interval = request_.slo->metric == Slo::Metric::llm ? forecast.llm_p95 : forecast.workflow_p95;
-        const double upper_share = forecast.supported ? interval.high / interval.value : std::exp(1.645 * discrepancy(forecast.users));
+        // A bootstrap of everything else usually spreads by about as much as the least discrepancy.
+        constexpr double kNormal95 = 1.645;
         const auto upper_at = [&](int replicas) -> Result<double> {
             Target other = target;
             other.replicas = replicas;
             auto played = player_.play_best(other, sessions_for(std::min(target.users, Player::kMaxPlayedUsers), false));
             if (!played) return fail(played.error());
-            return slo_value(*played) * upper_share;
+            return slo_value(*played) * std::exp(kNormal95 * std::hypot(discrepancy(forecast.users, replicas), kLeastDiscrepancy));
         };
         const auto checked_upper_at = [&](int replicas) -> Result<double> {
             Target other = target;
@@ -244,7 +248,7 @@ class Forecaster {
             if (!draws) return fail(draws.error());
             std::vector<double> values;
             for (const Played& draw : *draws) values.push_back(slo_value(draw));
-            return make_interval(0, std::move(values), discrepancy(forecast.users), request_.seed).high;
+            return make_interval(0, std::move(values), discrepancy(forecast.users, replicas), request_.seed).high;
         };
         // A replica a user is as good as no queueing at the model at all.
         const int most = std::max(1, forecast.users);
@@ -291,6 +295,21 @@ class Forecaster {
             forecast.replicas_reason =
                 fmt::format("more than {} replicas: the upper bound stays above {:g} s", high, request_.slo->seconds);
         return {};
+    }
+
+    std::string possible_tool_bounds() const {
+        std::string out;
+        for (std::size_t t = 0; t < model_.tools().size(); ++t) {
+            int least = 0, most = 0;
+            for (const PoolSize& size : model_.tools()[t].sizes) {
+                if (size.servers == 0) continue;
+                least = least == 0 ? size.servers : std::min(least, size.servers);
+                most = std::max(most, size.servers);
+            }
+            if (most > 0)
+                out += fmt::format("; tool {} may allow no more than {} to {} uses at once", recording_.names.tools[t], least, most);
+        }
+        return out;
     }
 
     void add_nat_linear() {

@@ -137,9 +137,13 @@ class Network {
 
     bool counts(const Live& live) const { return live.number >= load_.warm_up && live.number < load_.warm_up + load_.counted; }
 
+    // Work that starts at once skips the event queue. Forks and joins do not: a long row of them would nest as deep.
     void make_ready(std::uint32_t live, std::uint32_t task) {
-        const float gap = live_[live].script->steps()[task].gap;
-        push(now_ + static_cast<double>(gap), EventKind::task_ready, live, task);
+        const Script::Step& step = live_[live].script->steps()[task];
+        if (step.gap == 0 && step.kind != TaskKind::pause)
+            run_task(live, task);
+        else
+            push(now_ + static_cast<double>(step.gap), EventKind::task_ready, live, task);
     }
 
     void run_task(std::uint32_t live, std::uint32_t task) {

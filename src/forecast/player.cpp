@@ -35,7 +35,7 @@ Player::Cells Player::cut(const NetworkModel& network, int users) const {
     int replicas = users;
     for (const EndpointModel& endpoint : network.endpoints) replicas = std::min(replicas, endpoint.replicas);
     Cells cells;
-    cells.count = std::clamp((users + kMaxPlayedUsers - 1) / kMaxPlayedUsers, 1, std::max(1, replicas));
+    if (users > kMaxPlayedUsers) cells.count = std::clamp(users / kCellUsers, 1, std::max(1, replicas));
     const double each = static_cast<double>(users) / cells.count;
     cells.users = std::min(kMaxPlayedUsers, static_cast<int>(std::ceil(each)));
     cells.beyond = std::max(1.0, each / kMaxPlayedUsers);

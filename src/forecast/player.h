@@ -25,8 +25,8 @@ class Player {
   public:
     Player(const FittedModel& model, const ForecastRequest& request);
 
-    // Users that are played one by one; more are cut into cells.
-    static constexpr int kMaxPlayedUsers = 1500;
+    // Users that are played one by one; more are cut into cells of about kCellUsers.
+    static constexpr int kMaxPlayedUsers = 1500, kCellUsers = 300;
 
     // `sessions` are counted. Errors: limit.
     Result<Played> play_once(const Choice& choice, const Target& target, std::size_t sessions, std::uint64_t seed, bool resample) const;

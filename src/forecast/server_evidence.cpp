@@ -13,6 +13,8 @@ namespace {
 constexpr double kUsualBudgets[] = {2048, 8192};
 // A first token this many times later than its prompts explain was held up by something else.
 constexpr double kHeldUp = 2;
+// A full server stays near its peak: this share of the highest level's time at this share of the peak.
+constexpr double kNearPeak = 0.75, kTimeNearPeak = 0.2;
 // So many held-up calls at the peak are no accident.
 constexpr int kMinWaiting = 8;
 constexpr double kMinWaitingShare = 0.02;
@@ -57,6 +59,13 @@ int peak_while_waiting(const std::vector<Change>& changes, const ModelCall& call
     return peak;
 }
 
+double share_of_time_above(const std::vector<Change>& changes, double sequences, double duration) {
+    double seconds = 0;
+    for (std::size_t i = 0; i + 1 < changes.size(); ++i)
+        if (changes[i].sequences >= sequences) seconds += changes[i + 1].time - changes[i].time;
+    return duration > 0 ? seconds / duration : 0;
+}
+
 }  // namespace
 
 ServerEvidence weigh_evidence(const Recording& recording, int endpoint, const std::vector<std::vector<double>>& unqueued_first_token) {
@@ -80,7 +89,9 @@ ServerEvidence weigh_evidence(const Recording& recording, int endpoint, const st
             evidence.waiting_calls += peak_while_waiting(changes[l], call) >= evidence.peak_sequences - 0.5;
         }
     }
-    evidence.places_seen = evidence.waiting_calls >= std::max(static_cast<double>(kMinWaiting), kMinWaitingShare * streamed);
+    const double near_peak = share_of_time_above(changes.back(), kNearPeak * evidence.peak_sequences, recording.levels.back().duration);
+    evidence.places_seen =
+        near_peak >= kTimeNearPeak && evidence.waiting_calls >= std::max(static_cast<double>(kMinWaiting), kMinWaitingShare * streamed);
     return evidence;
 }
 

@@ -13,6 +13,9 @@ constexpr std::size_t kMinReference = 30;   // below this, the next level's uses
 constexpr double kOutlierDensity = 1e-4;    // of a service time that no reference is near
 constexpr double kForgotten = 1e-3;         // sizes less probable than this are ruled out
 constexpr double kNoBoundPrior = 0.5;
+// From this probability on, "no bound" is taken for sure: what is left are sizes near the peak at which hardly a use would
+// have waited, and every pool leaves some of those.
+constexpr double kSurelyNoBound = 0.75;
 
 struct Use {
     double start = 0, end = 0;
@@ -127,6 +130,7 @@ ToolPoolFit fit_tool_pool(const Recording& recording, int tool) {
     for (PoolSize& size : fit.sizes) size.probability /= total;
     std::erase_if(fit.sizes, [](const PoolSize& size) { return size.probability < kForgotten; });
     std::ranges::stable_sort(fit.sizes, std::greater<>{}, &PoolSize::probability);
+    if (fit.sizes.front().servers == 0 && fit.sizes.front().probability > kSurelyNoBound) fit.sizes = {{0, 1}};
     if (const int servers = fit.sizes.front().servers; servers > 0) fit.waited = waited[static_cast<std::size_t>(servers)];
     return fit;
 }
