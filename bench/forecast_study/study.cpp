@@ -2,7 +2,7 @@
 // 200 users, and compares with the truth: error, coverage and width of the intervals, what unknown or wrong limits do, replica
 // counts, and NAT's straight line on the same data.
 //
-//   forecast_study [--seeds N] [--draws N] [--only SUBSTRING] [--replicas]
+//   forecast_study [--seeds N] [--first_seed N] [--draws N] [--only SUBSTRING] [--replicas]
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -280,16 +280,17 @@ struct Study {
 
 int main(int argc, char** argv) {
     Study study;
-    int seeds = 3;
+    int seeds = 3, first_seed = 1;
     std::string only;
     CLI::App app{"compares forecasts with simulated truth"};
     app.add_option("--seeds", seeds, "repetitions of every case");
+    app.add_option("--first_seed", first_seed, "seed of the first repetition");
     app.add_option("--draws", study.draws, "bootstrap draws of a forecast");
     app.add_option("--only", only, "cases whose name holds this");
     app.add_flag("--replicas", study.replicas, "compare replica counts too");
     CLI11_PARSE(app, argc, argv);
     for (const Case& one : make_cases())
-        for (int seed = 1; seed <= seeds; ++seed)
+        for (int seed = first_seed; seed < first_seed + seeds; ++seed)
             if (one.name.contains(only)) study.run(one, static_cast<std::uint64_t>(seed));
     study.print();
     return 0;

@@ -191,6 +191,7 @@ class Forecaster {
         forecast.llm_p95 = make_interval(best.call_p95, call_p95, sd, request_.seed + 1, &call_draws);
         forecast.workflow_mean = best.mean;
         forecast.sessions_per_second = best.sessions_per_second;
+        overloaded = overloaded || (target.rate && saturated_ && *target.rate > out_.capacity);
         if (overloaded)
             refuse(fmt::format("{:g} sessions a second are more than the network carries ({:.3g}); queues grow without end", *target.rate,
                                out_.capacity));

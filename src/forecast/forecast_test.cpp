@@ -216,7 +216,11 @@ TEST(Forecast, OpenArrivalsBeyondCapacityAreRefused) {
     request.limits = make_limits("m", 1, 4, 100'000, 4096);
     request.draws = 1;
     request.hold_out = false;
-    EXPECT_FALSE(make_forecast(small_recording(), request).value().refused);
+    const auto carried = make_forecast(small_recording(), request).value();
+    EXPECT_FALSE(carried.refused);
+    EXPECT_EQ(carried.forecasts.at(0).users, 1);  // half a second each, two a second
+    request.rate = 50;
+    EXPECT_TRUE(make_forecast(small_recording(), request).value().refused);
 }
 
 TEST(Forecast, WrongRequestsAreNamed) {

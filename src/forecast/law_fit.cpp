@@ -242,12 +242,14 @@ Result<LawFit> LawFit::fit(LawForm form, const Observations& observations, const
         fit.set_scales(observations, settings);
         fit.descend(observations, settings);
     }
-    if (form == LawForm::table) fit.make_table(observations, settings);
-    if (observations.steps_rebuilt) fit.law_.ingest = ingest_seconds(fit.law_, observations, settings);
     fit.linearise(observations, settings);
     double sum = 0;
     for (const Row& row : fit.rows_) sum += row.weight * row.residual * row.residual;
+    // Taken before the table: its many entries would always look like the better fit.
     fit.scatter_ = std::sqrt(sum / static_cast<double>(fit.rows_.size()));
+    if (form == LawForm::table) fit.make_table(observations, settings);
+    if (observations.steps_rebuilt) fit.law_.ingest = ingest_seconds(fit.law_, observations, settings);
+    fit.linearise(observations, settings);
     return fit;
 }
 

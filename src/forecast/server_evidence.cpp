@@ -124,7 +124,8 @@ ResolvedLimits resolve_limits(const std::string& endpoint, const EndpointLimits&
     out.places_high = evidence.places_seen ? out.places_low : no_limit;
     if (claimed.max_num_seqs) {
         const auto claim = static_cast<double>(*claimed.max_num_seqs);
-        const bool pushed_out = claimed.kv_tokens && memory_seen > kMemoryTight * static_cast<double>(*claimed.kv_tokens);
+        const double memory = claimed.kv_tokens ? static_cast<double>(*claimed.kv_tokens) : no_limit;
+        const bool pushed_out = memory_seen > kMemoryTight * memory && memory_seen <= kMemoryContradiction * memory;
         if (claim < places_seen && !pushed_out) {
             out.warnings.push_back(
                 fmt::format("{}: max_num_seqs {:.0f} is contradicted: {:.0f} calls ran at once on {} replica(s); the claim is not used",
