@@ -242,14 +242,18 @@ Result<LawFit> LawFit::fit(LawForm form, const Observations& observations, const
         fit.set_scales(observations, settings);
         fit.descend(observations, settings);
     }
-    fit.linearise(observations, settings);
-    double sum = 0;
-    for (const Row& row : fit.rows_) sum += row.weight * row.residual * row.residual;
-    // Taken before the table: its many entries would always look like the better fit.
-    fit.scatter_ = std::sqrt(sum / static_cast<double>(fit.rows_.size()));
+    const auto measure_scatter = [&] {
+        fit.linearise(observations, settings);
+        double sum = 0;
+        for (const Row& row : fit.rows_) sum += row.weight * row.residual * row.residual;
+        fit.scatter_ = std::sqrt(sum / static_cast<double>(fit.rows_.size()));
+    };
+    measure_scatter();
     if (form == LawForm::table) fit.make_table(observations, settings);
     if (observations.steps_rebuilt) fit.law_.ingest = ingest_seconds(fit.law_, observations, settings);
     fit.linearise(observations, settings);
+    // A table of few calls would always look like the better fit; one of thousands of steps earned it.
+    if (observations.steps_rebuilt) measure_scatter();
     return fit;
 }
 
