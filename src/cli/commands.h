@@ -16,6 +16,8 @@ void add_eval_command(CLI::App& app, Run& run);
 void add_profile_command(CLI::App& app, Run& run);
 void add_run_command(CLI::App& app, Run& run);
 void add_sizing_command(CLI::App& app, Run& run);
+// `sizing forecast`; `sizing` is what add_sizing_command() made.
+void add_forecast_command(CLI::App& sizing, Run& run);
 void add_ingest_command(CLI::App& app, Run& run);
 void add_report_command(CLI::App& app, Run& run);
 void add_serve_command(CLI::App& app, Run& run);

@@ -181,6 +181,7 @@ void add_sizing_command(CLI::App& app, Run& run) {
                         "URL of the model server's Prometheus page, looked at during each run");
     command->add_flag("--allow_failures,--allow-failures", flags->allow_failures, "exit with 0 when sessions failed");
     command->callback([&run, flags] { run = [flags] { return run_command(*flags); }; });
+    add_forecast_command(*sizing, run);
 }
 
 }  // namespace plimsoll::cli

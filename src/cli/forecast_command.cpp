@@ -1,0 +1,189 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <memory>
+
+#include "base/log.h"
+#include "cli/commands.h"
+#include "cli/limits_file.h"
+#include "forecast/forecast_output.h"
+
+namespace plimsoll::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kTraceFile = "all_requests_profiler_traces.json";
+
+struct ForecastFlags {
+    std::string runs;
+    std::vector<std::string> traces;
+    std::string limits;
+    std::string users;
+    std::string slo;
+    std::vector<std::string> without;
+    double rate = 0;
+    double think_time = -1;
+    int replicas = 0;
+    forecast::ForecastRequest request;
+    bool json = false;
+};
+
+Result<int> parse_count(std::string_view flag, std::string_view text) {
+    int value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || value <= 0)
+        return fail(ErrorCode::invalid_argument, fmt::format("{}: \"{}\" is no whole number above 0", flag, text));
+    return value;
+}
+
+Result<std::vector<int>> parse_users(const std::string& text) {
+    std::vector<int> users;
+    for (std::size_t at = 0; at <= text.size();) {
+        const std::size_t comma = std::min(text.find(',', at), text.size());
+        const auto count = parse_count("--users", std::string_view(text).substr(at, comma - at));
+        if (!count) return fail(count.error());
+        users.push_back(*count);
+        at = comma + 1;
+    }
+    std::ranges::sort(users);
+    const auto [first, last] = std::ranges::unique(users);
+    users.erase(first, last);
+    return users;
+}
+
+Result<forecast::TraceSource> parse_source(const std::string& text) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos)
+        return fail(ErrorCode::invalid_argument, fmt::format("--traces: \"{}\" is not CONCURRENCY=FILE", text));
+    const auto count = parse_count("--traces", std::string_view(text).substr(0, equals));
+    if (!count) return fail(count.error());
+    return forecast::TraceSource{*count, text.substr(equals + 1)};
+}
+
+// The traces of concurrency_N folders, as `sizing calc` leaves them.
+std::vector<forecast::TraceSource> find_levels(const fs::path& folder) {
+    constexpr std::string_view kPrefix = "concurrency_";
+    std::vector<forecast::TraceSource> sources;
+    std::error_code ignored;  // a folder that cannot be listed has no levels
+    for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+        const std::string name = entry.path().filename().string();
+        if (!name.starts_with(kPrefix)) continue;
+        const auto count = parse_count("--runs", std::string_view(name).substr(kPrefix.size()));
+        if (!count) continue;
+        for (const std::string& file : {std::string(kTraceFile), std::string(kTraceFile) + ".gz"})
+            if (fs::exists(entry.path() / file)) {
+                sources.push_back({*count, entry.path() / file});
+                break;
+            }
+    }
+    return sources;
+}
+
+// DIR is a job's folder, or what --calc_output_dir named: then its newest online job.
+Result<std::vector<forecast::TraceSource>> find_runs(const fs::path& folder) {
+    if (auto sources = find_levels(folder); !sources.empty()) return sources;
+    std::vector<fs::path> jobs;
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(folder / "online", ignored)) jobs.push_back(entry.path());
+    std::ranges::sort(jobs, std::greater<>{}, [](const fs::path& job) { return std::pair(job.filename().string().size(), job); });
+    for (const fs::path& job : jobs)
+        if (auto sources = find_levels(job); !sources.empty()) return sources;
+    return fail(ErrorCode::not_found, fmt::format("{}: no concurrency_N folder with {} in it", folder.string(), kTraceFile));
+}
+
+Result<std::vector<forecast::TraceSource>> collect_sources(const ForecastFlags& flags) {
+    if (flags.traces.empty() == flags.runs.empty())
+        return fail(ErrorCode::invalid_argument, "one of --traces CONCURRENCY=FILE… and --runs DIR is wanted");
+    if (!flags.runs.empty()) return find_runs(flags.runs);
+    std::vector<forecast::TraceSource> sources;
+    for (const std::string& text : flags.traces) {
+        auto source = parse_source(text);
+        if (!source) return fail(source.error());
+        sources.push_back(std::move(*source));
+    }
+    return sources;
+}
+
+Result<forecast::ForecastResult> compute(ForecastFlags& flags) {
+    forecast::ForecastRequest& request = flags.request;
+    if (flags.rate > 0) request.rate = flags.rate;
+    if (flags.think_time >= 0) request.think_time = flags.think_time;
+    if (flags.replicas > 0) request.replicas = flags.replicas;
+    if (flags.users.empty() && !request.rate) return fail(ErrorCode::invalid_argument, "--users or --rate is wanted");
+    if (!flags.users.empty()) {
+        auto users = parse_users(flags.users);
+        if (!users) return fail(users.error());
+        request.users = std::move(*users);
+    }
+    if (!flags.slo.empty()) {
+        const auto slo = forecast::parse_slo(flags.slo);
+        if (!slo) return fail(slo.error());
+        request.slo = *slo;
+    }
+    const auto sources = collect_sources(flags);
+    if (!sources) return fail(sources.error());
+    const auto recording = forecast::load_recording(*sources, flags.without);
+    if (!recording) return fail(recording.error());
+    if (!flags.limits.empty()) {
+        auto limits = load_limits(flags.limits, recording->names);
+        if (!limits) return fail(limits.error());
+        request.limits = std::move(*limits);
+    }
+    return forecast::make_forecast(*recording, request);
+}
+
+int run_command(ForecastFlags flags) {
+    constexpr int kFailed = 1, kUsage = 2, kRefused = 3;
+    const auto result = compute(flags);
+    if (!result) {
+        log_error("{}", result.error().message);
+        const auto code = result.error().code;
+        return code == ErrorCode::invalid_argument || code == ErrorCode::config ? kUsage : kFailed;
+    }
+    const std::string text = flags.json ? to_pretty_json(forecast::to_json(*result)) + "\n" : forecast::forecast_text(*result);
+    std::fputs(text.c_str(), stdout);
+    return result->refused ? kRefused : 0;
+}
+
+}  // namespace
+
+void add_forecast_command(CLI::App& sizing, Run& run) {
+    auto* command =
+        sizing.add_subcommand("forecast", "says how many users what was measured will carry, and how many replicas a target needs");
+    const auto flags = std::make_shared<ForecastFlags>();
+    command->add_option("--traces", flags->traces, "CONCURRENCY=FILE of each measured level: NAT's traces, .json or .json.gz")
+        ->expected(1, -1);
+    command->add_option("--runs", flags->runs, "folder that `sizing calc` measured into, instead of --traces");
+    command->add_option("--limits", flags->limits, "YAML file of what is known of the servers; what is not in it is unknown");
+    command->add_option("--users", flags->users, "comma-separated numbers of users");
+    command->add_option("--rate", flags->rate, "sessions a second that arrive by themselves, instead of --users")
+        ->check(CLI::PositiveNumber);
+    command->add_option("--slo", flags->slo, "target, such as \"p95 workflow < 120s\" or \"p95 llm < 2s\"");
+    command
+        ->add_option("--think_time,--think-time", flags->think_time,
+                     "seconds a user waits between two sessions; as measured when not given")
+        ->check(CLI::NonNegativeNumber);
+    command->add_option("--replicas", flags->replicas, "what if every model had this many replicas")->check(CLI::PositiveNumber);
+    command
+        ->add_option("--step_scale,--step-scale", flags->request.step_scale,
+                     "what if a batch step took so many times as long (0.5: twice as fast)")
+        ->check(CLI::PositiveNumber);
+    command
+        ->add_option("--cache_hit_rate,--cache-hit-rate", flags->request.cache_hit_rate, "what if this share of every prompt were cached")
+        ->check(CLI::Range(0.0, 0.999));
+    command->add_option("--without", flags->without, "what if the step of this name did nothing; may be repeated");
+    command->add_flag("--hold_out,--hold-out,!--no_hold_out,!--no-hold-out", flags->request.hold_out,
+                      "predict the highest concurrency from the others first (on as a rule)");
+    command->add_option("--draws", flags->request.draws, "bootstrap draws behind each interval")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 10'000));
+    command->add_option("--seed", flags->request.seed, "of all randomness")->capture_default_str();
+    command->add_flag("--json", flags->json, "one JSON object instead of the table");
+    command->callback([&run, flags] { run = [flags] { return run_command(*flags); }; });
+}
+
+}  // namespace plimsoll::cli

@@ -1,0 +1,91 @@
+// The forecast: how an agent that was measured at a few concurrencies behaves with many users, with an interval, the bottleneck,
+// how many replicas a target needs, and what should be measured next. Refuses where nothing supports an answer.
+//
+//   auto recording = load_recording(sources);
+//   auto answer = make_forecast(*recording, {.users = {64, 100, 200}, .limits = limits});
+//
+// Pure computation on one thread; the same input and seed give the same answer.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "forecast/fitted_model.h"
+#include "forecast/limits.h"
+#include "forecast/recording.h"
+
+namespace plimsoll::forecast {
+
+struct Slo {
+    enum class Metric : std::uint8_t { workflow, llm };
+    Metric metric = Metric::workflow;
+    double seconds = 0;  // of the 95th percentile
+};
+// "p95 workflow < 120s", "p95 llm <= 2 s", "p95 workflow < 1500ms", "p95 workflow < 2min". Errors: invalid_argument.
+Result<Slo> parse_slo(std::string_view text);
+
+struct ForecastRequest {
+    std::vector<int> users;
+    std::optional<double> rate;  // sessions a second that arrive by themselves; `users` is not used then
+    std::optional<Slo> slo;
+    Limits limits;
+    std::optional<double> think_time;  // seconds between two sessions of a user; as measured when not given
+    std::optional<int> replicas;       // what if every endpoint had so many
+    double step_scale = 1;             // what if a step took so many times as long (0.5: a machine twice as fast)
+    double cache_hit_rate = 0;         // what if this share of each prompt were cached
+    bool hold_out = true;              // refit without the highest level and predict it
+    int draws = 100;                   // of the bootstrap
+    std::uint64_t seed = 1;
+};
+
+struct Interval {
+    double value = 0, low = 0, high = 0;  // 90 %
+};
+
+struct UsersForecast {
+    int users = 0;
+    Interval workflow_p95, llm_p95;  // seconds
+    double workflow_mean = 0;        // seconds
+    double sessions_per_second = 0;
+    std::optional<double> meets_slo;     // probability
+    std::optional<int> replicas_needed;  // of each endpoint
+    std::string replicas_reason;         // why there is none
+    bool supported = true;               // false: the interval is open upwards, see ForecastResult::refused
+};
+
+struct HoldOut {
+    int concurrency = 0;
+    double predicted = 0, measured = 0;  // p95 of the workflow, seconds
+    double error() const { return predicted / measured - 1; }
+};
+
+struct FormAnswer {
+    LawForm form = LawForm::linear;
+    double weight = 0;
+    double mismatch = 0;      // on the measured levels
+    std::vector<double> p95;  // by users, seconds
+};
+
+struct ForecastResult {
+    std::vector<UsersForecast> forecasts;
+    std::string bottleneck;
+    int knee_users = 0;
+    double capacity = 0;  // sessions a second that the network can carry at most
+    std::optional<HoldOut> held_out;
+    std::optional<int> next_concurrency;
+    std::map<int, double> nat_linear;  // users -> seconds; empty when NAT gives no answer
+    std::vector<FormAnswer> forms;
+    std::vector<LevelCheck> checks;  // of the form with the most weight
+    std::vector<std::string> warnings;
+    std::optional<std::string> refused;
+    std::optional<double> rate;
+};
+
+// A refusal is a result with `refused` set. Errors: invalid_argument (no users, no levels, values out of range, too few
+// calls), limit.
+Result<ForecastResult> make_forecast(const Recording& recording, const ForecastRequest& request);
+
+}  // namespace plimsoll::forecast

@@ -1,0 +1,111 @@
+#include "forecast/forecast_output.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace plimsoll::forecast {
+namespace {
+
+// Milliseconds are below what any of this can know; more digits would only look exact.
+double rounded(double value) { return std::round(value * 1000) / 1000; }
+
+json::object to_json(const Interval& interval) {
+    return {{"value", rounded(interval.value)}, {"low", rounded(interval.low)}, {"high", rounded(interval.high)}};
+}
+
+template <class T>
+json::value or_null(const std::optional<T>& value) {
+    return value ? json::value(*value) : json::value(nullptr);
+}
+
+json::object to_json(const UsersForecast& forecast) {
+    json::object out{{"users", forecast.users},
+                     {"workflow_p95", to_json(forecast.workflow_p95)},
+                     {"llm_p95", to_json(forecast.llm_p95)},
+                     {"workflow_mean", rounded(forecast.workflow_mean)},
+                     {"sessions_per_second", forecast.sessions_per_second},
+                     {"meets_slo", or_null(forecast.meets_slo)},
+                     {"replicas_needed", or_null(forecast.replicas_needed)},
+                     {"supported", forecast.supported}};
+    if (!forecast.replicas_reason.empty()) out["replicas_reason"] = forecast.replicas_reason;
+    return out;
+}
+
+std::string format_interval(const Interval& interval) {
+    return fmt::format("{:>9.4g} {:>9.4g} … {:<9.4g}", interval.value, interval.low, interval.high);
+}
+
+}  // namespace
+
+json::object to_json(const ForecastResult& result) {
+    json::object out;
+    if (result.refused) out["refused"] = *result.refused;
+    json::array forecasts;
+    for (const UsersForecast& forecast : result.forecasts) forecasts.push_back(to_json(forecast));
+    out["forecasts"] = std::move(forecasts);
+    out["bottleneck"] = result.bottleneck;
+    out["knee_users"] = result.knee_users;
+    out["capacity_sessions_per_second"] = result.capacity;
+    if (result.rate) out["rate"] = *result.rate;
+    out["holdout"] = nullptr;
+    if (const auto& held = result.held_out)
+        out["holdout"] = json::object{{"concurrency", held->concurrency},
+                                      {"error", held->error()},
+                                      {"predicted", rounded(held->predicted)},
+                                      {"measured", rounded(held->measured)}};
+    out["next_concurrency"] = or_null(result.next_concurrency);
+    json::object linear;
+    for (const auto& [users, seconds] : result.nat_linear) linear[std::to_string(users)] = rounded(seconds);
+    out["nat_linear"] = std::move(linear);
+    json::array forms;
+    for (const FormAnswer& form : result.forms) {
+        json::array p95;
+        for (const double value : form.p95) p95.push_back(rounded(value));
+        forms.push_back(json::object{
+            {"law", to_string(form.form)}, {"weight", form.weight}, {"mismatch", form.mismatch}, {"workflow_p95", std::move(p95)}});
+    }
+    out["laws"] = std::move(forms);
+    json::array checks;
+    for (const LevelCheck& check : result.checks)
+        checks.push_back(json::object{
+            {"concurrency", check.concurrency}, {"mean_error", std::expm1(check.mean_error)}, {"p95_error", std::expm1(check.p95_error)}});
+    out["measured_levels"] = std::move(checks);
+    out["warnings"] = json::array(result.warnings.begin(), result.warnings.end());
+    return out;
+}
+
+std::string forecast_text(const ForecastResult& result) {
+    std::string out;
+    if (result.refused) out += "No forecast: " + *result.refused + ".\n";
+    if (!result.forecasts.empty()) {
+        out += fmt::format("{:>10}  {:<31}  {:<31}  {:>9}  {:>8}  {:>8}\n", "users", " p95 workflow (s), 90 % interval",
+                           "p95 llm call (s), 90 % interval", "meets SLO", "replicas", "NAT line");
+        for (const UsersForecast& forecast : result.forecasts) {
+            const auto line = result.nat_linear.find(forecast.users);
+            out += fmt::format(
+                "{:>10}  {}  {}  {:>9}  {:>8}  {:>8}{}\n", forecast.users, format_interval(forecast.workflow_p95),
+                format_interval(forecast.llm_p95), forecast.meets_slo ? fmt::format("{:.0f} %", 100 * *forecast.meets_slo) : "-",
+                forecast.replicas_needed ? std::to_string(*forecast.replicas_needed) : "-",
+                line == result.nat_linear.end() ? "-" : fmt::format("{:.4g}", line->second), forecast.supported ? "" : "  not supported");
+        }
+        for (const UsersForecast& forecast : result.forecasts)
+            if (!forecast.replicas_reason.empty()) out += fmt::format("{} users: {}.\n", forecast.users, forecast.replicas_reason);
+        out += fmt::format("\nBottleneck: {}. Knee at {} users ({:.3g} sessions a second at most).\n", result.bottleneck, result.knee_users,
+                           result.capacity);
+    }
+    if (const auto& held = result.held_out)
+        out += fmt::format("Held out: without concurrency {} its p95 is predicted as {:.4g} s, measured {:.4g} s ({:+.1f} %).\n",
+                           held->concurrency, held->predicted, held->measured, 100 * held->error());
+    for (const FormAnswer& form : result.forms) {
+        std::string values;
+        for (const double value : form.p95) values += fmt::format(" {:.4g}", value);
+        out += fmt::format("Step law {}: weight {:.2f}, {:.1f} % off on the measured levels; p95{} s.\n", to_string(form.form), form.weight,
+                           100 * form.mismatch, values);
+    }
+    if (result.next_concurrency) out += fmt::format("Measure concurrency {} next: it tells most.\n", *result.next_concurrency);
+    for (const std::string& warning : result.warnings) out += "Note: " + warning + ".\n";
+    return out;
+}
+
+}  // namespace plimsoll::forecast

@@ -1,0 +1,16 @@
+// The forecast as JSON (a stable contract: docs/forecast.md) and as text for a terminal.
+#pragma once
+
+#include <string>
+
+#include "base/json.h"
+#include "forecast/forecast.h"
+
+namespace plimsoll::forecast {
+
+json::object to_json(const ForecastResult& result);
+
+// Ends in a line end.
+std::string forecast_text(const ForecastResult& result);
+
+}  // namespace plimsoll::forecast

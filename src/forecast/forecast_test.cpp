@@ -1,0 +1,288 @@
+#include "forecast/forecast.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "base/files.h"
+#include "forecast/forecast_output.h"
+
+namespace plimsoll::forecast {
+namespace {
+
+using event::Category;
+using event::Phase;
+
+const std::filesystem::path kData = std::filesystem::path(PLIMSOLL_SOURCE_DIR) / "tests" / "data";
+
+std::vector<TraceSource> sources(const std::string& folder, const std::vector<int>& concurrencies) {
+    std::vector<TraceSource> out;
+    for (const int c : concurrencies) out.push_back({c, kData / folder / ("c" + std::to_string(c) + ".json.gz")});
+    return out;
+}
+
+Limits make_limits(const std::string& model, int replicas, int places, std::int64_t kv, int budget) {
+    Limits limits;
+    limits.endpoints[model] = {
+        .replicas = replicas, .routing = Routing::round_robin, .max_num_seqs = places, .kv_tokens = kv, .max_batched_tokens = budget};
+    return limits;
+}
+
+double truth_of(const std::string& folder, int users) {
+    const auto text = load_file(kData / folder / "truth.json").value();
+    const auto value = parse_json(text).value();
+    const json::value* at = find(value, std::to_string(users));
+    return at->is_object() ? get_number(*at, "p95").value() : at->to_number<double>();
+}
+
+// A closed loop on a server that gives every call 10 ms a token whatever the load, in memory.
+event::Step make_step(Category category, Phase phase, double time, const std::string& name, const std::string& id,
+                      const std::string& parent) {
+    event::Step step;
+    step.parent_id = parent;
+    step.payload.event_type = {category, phase};
+    step.payload.event_timestamp = time;
+    step.payload.name = name;
+    step.payload.uuid = id;
+    return step;
+}
+
+LevelTraces make_level(int concurrency, int rounds, int tokens = 50) {
+    LevelTraces level{concurrency, "level", {}};
+    for (int round = 0; round < rounds; ++round)
+        for (int user = 0; user < concurrency; ++user) {
+            const double start = 1000 + round * 1.0 + user * 0.001, end = start + 0.01 * (tokens + round % 5);
+            event::SessionTrace session;
+            session.steps.push_back(make_step(Category::workflow, Phase::start, start, "agent", "w", "root"));
+            session.steps.push_back(make_step(Category::llm, Phase::start, start, "m", "c", "w"));
+            session.steps.push_back(make_step(Category::llm, Phase::chunk, start + 0.02 + 0.001 * (user % 3), "m", "c", "w"));
+            auto done = make_step(Category::llm, Phase::end, end, "m", "c", "w");
+            done.payload.usage_info.emplace();
+            done.payload.usage_info->token_usage.prompt_tokens = 100 + 20 * (round % 7);
+            done.payload.usage_info->token_usage.completion_tokens = tokens + round % 5;
+            session.steps.push_back(done);
+            session.steps.push_back(make_step(Category::workflow, Phase::end, end, "agent", "w", "root"));
+            level.sessions.push_back(std::move(session));
+        }
+    return level;
+}
+
+Recording small_recording() { return make_recording({make_level(1, 12), make_level(2, 12), make_level(4, 12)}).value(); }
+
+TEST(Forecast, OfARealServerIsWithinTenPercentAtSixTimesTheLoad) {
+    const auto recording = load_recording(sources("forecast_real", {1, 2, 4})).value();
+    ForecastRequest request;
+    request.users = {8, 16, 24};
+    request.limits = make_limits("smollm2", 1, 8, 32768, 2048);
+    request.draws = 8;
+    const auto result = make_forecast(recording, request).value();
+    EXPECT_FALSE(result.refused);
+    for (const UsersForecast& at : result.forecasts) {
+        const double truth = truth_of("forecast_real", at.users);
+        EXPECT_NEAR(at.workflow_p95.value, truth, 0.1 * truth) << at.users;
+        EXPECT_LE(at.workflow_p95.low, truth) << at.users;
+        EXPECT_GE(at.workflow_p95.high, truth) << at.users;
+    }
+    ASSERT_TRUE(result.held_out);
+    EXPECT_EQ(result.held_out->concurrency, 4);
+    EXPECT_LT(std::abs(result.held_out->error()), 0.1);
+    EXPECT_THAT(result.bottleneck, testing::HasSubstr("smollm2"));
+}
+
+TEST(Forecast, OfASimulatedServerIsWithinEightPercentAtTwelveTimesTheLoad) {
+    const auto recording = load_recording(sources("forecast", {1, 4, 16})).value();
+    ForecastRequest request;
+    request.users = {200};
+    request.limits = make_limits("model-a", 2, 96, 900'000, 4096);
+    request.draws = 4;
+    request.hold_out = false;
+    const auto result = make_forecast(recording, request).value();
+    const double truth = truth_of("forecast", 200);
+    EXPECT_NEAR(result.forecasts.at(0).workflow_p95.value, truth, 0.08 * truth);
+    EXPECT_EQ(result.nat_linear.size(), 1u);
+}
+
+TEST(Forecast, WithLimitsUnknownFarBeyondTheMeasuredIsRefused) {
+    const auto recording = load_recording(sources("forecast", {1, 4})).value();
+    ForecastRequest request;
+    request.users = {200};
+    request.limits = make_limits("model-a", 2, 96, 900'000, 4096);
+    request.limits.endpoints["model-a"].max_num_seqs.reset();
+    request.draws = 2;
+    const auto result = make_forecast(recording, request).value();
+    ASSERT_TRUE(result.refused);
+    EXPECT_THAT(*result.refused, testing::HasSubstr("max_num_seqs"));
+    EXPECT_FALSE(result.forecasts.at(0).supported);
+    ASSERT_TRUE(result.next_concurrency);
+    EXPECT_GT(*result.next_concurrency, 4);
+}
+
+TEST(Forecast, OfOneLevelIsRefused) {
+    const auto recording = make_recording({make_level(2, 20)}).value();
+    const auto result = make_forecast(recording, {.users = {10}}).value();
+    EXPECT_TRUE(result.refused);
+    EXPECT_EQ(result.next_concurrency, 4);
+    EXPECT_TRUE(to_json(result).contains("refused"));
+}
+
+TEST(Forecast, ClaimsThatTheRecordingContradictsAreNotUsed) {
+    ForecastRequest request;
+    request.users = {4};
+    request.limits = make_limits("m", 1, 2, 150, 4096);
+    request.draws = 2;
+    const auto result = make_forecast(small_recording(), request).value();
+    EXPECT_THAT(result.warnings, testing::Contains(testing::HasSubstr("max_num_seqs 2 is contradicted")));
+    EXPECT_THAT(result.warnings, testing::Contains(testing::HasSubstr("kv_tokens 150 is contradicted")));
+}
+
+TEST(Forecast, IsTheSameForTheSameSeedOnly) {
+    const Recording recording = small_recording();
+    ForecastRequest request;
+    request.users = {6};
+    request.limits = make_limits("m", 1, 16, 100'000, 4096);
+    request.draws = 4;
+    const std::string once = to_compact_json(to_json(make_forecast(recording, request).value()));
+    EXPECT_EQ(once, to_compact_json(to_json(make_forecast(recording, request).value())));
+    request.seed = 2;
+    EXPECT_NE(once, to_compact_json(to_json(make_forecast(recording, request).value())));
+}
+
+TEST(Forecast, JsonHasTheKeysOfTheContract) {
+    ForecastRequest request;
+    request.users = {4, 8};
+    request.limits = make_limits("m", 1, 16, 100'000, 4096);
+    request.draws = 3;
+    request.slo = parse_slo("p95 workflow < 30s").value();
+    const json::object out = to_json(make_forecast(small_recording(), request).value());
+    for (const char* key : {"forecasts", "bottleneck", "knee_users", "holdout", "next_concurrency", "nat_linear", "warnings"})
+        EXPECT_TRUE(out.contains(key)) << key;
+    EXPECT_FALSE(out.contains("refused"));
+    ASSERT_EQ(out.at("forecasts").as_array().size(), 2u);
+    const json::object& first = out.at("forecasts").as_array()[0].as_object();
+    EXPECT_EQ(first.at("users"), 4);
+    for (const char* key : {"workflow_p95", "llm_p95"}) {
+        const json::object& interval = first.at(key).as_object();
+        EXPECT_LE(interval.at("low").as_double(), interval.at("value").as_double()) << key;
+        EXPECT_GE(interval.at("high").as_double(), interval.at("value").as_double()) << key;
+    }
+    EXPECT_EQ(first.at("meets_slo").as_double(), 1);
+    EXPECT_EQ(first.at("replicas_needed"), 1);
+    EXPECT_EQ(out.at("holdout").as_object().at("concurrency"), 4);
+    // NAT refuses a line through a flat curve.
+    EXPECT_TRUE(out.at("nat_linear").as_object().empty());
+}
+
+TEST(Forecast, ATargetBelowOneCallAloneHasNoReplicaCount) {
+    ForecastRequest request;
+    request.users = {4};
+    request.limits = make_limits("m", 1, 16, 100'000, 4096);
+    request.draws = 2;
+    request.slo = parse_slo("p95 workflow < 10ms").value();
+    const auto result = make_forecast(small_recording(), request).value();
+    EXPECT_FALSE(result.forecasts.at(0).replicas_needed);
+    EXPECT_NE(result.forecasts.at(0).replicas_reason, "");
+    EXPECT_EQ(result.forecasts.at(0).meets_slo, 0);
+}
+
+TEST(Forecast, AMillionUsersAreAnsweredByCells) {
+    ForecastRequest request;
+    request.users = {1'000'000};
+    request.limits = make_limits("m", 1, 4, 100'000, 4096);
+    request.draws = 1;
+    request.hold_out = false;
+    const auto one = make_forecast(small_recording(), request).value();
+    // 4 places, half a second a session: a million users wait for 125,000 s.
+    EXPECT_NEAR(one.forecasts.at(0).workflow_p95.value, 130'000, 30'000);
+    request.replicas = 500'000;
+    const auto many = make_forecast(small_recording(), request).value();
+    EXPECT_LT(many.forecasts.at(0).workflow_p95.value, 2);
+}
+
+TEST(Forecast, AFasterMachineIsFaster) {
+    ForecastRequest request;
+    request.users = {32};
+    request.limits = make_limits("m", 1, 4, 100'000, 4096);
+    request.draws = 1;
+    request.hold_out = false;
+    const double before = make_forecast(small_recording(), request).value().forecasts.at(0).workflow_p95.value;
+    request.step_scale = 0.5;
+    EXPECT_NEAR(make_forecast(small_recording(), request).value().forecasts.at(0).workflow_p95.value, before / 2, 0.15 * before);
+}
+
+TEST(Forecast, OpenArrivalsBeyondCapacityAreRefused) {
+    ForecastRequest request;
+    request.rate = 2;
+    request.limits = make_limits("m", 1, 4, 100'000, 4096);
+    request.draws = 1;
+    request.hold_out = false;
+    const auto carried = make_forecast(small_recording(), request).value();
+    EXPECT_FALSE(carried.refused);
+    EXPECT_EQ(carried.forecasts.at(0).users, 1);  // half a second each, two a second
+    request.rate = 50;
+    EXPECT_TRUE(make_forecast(small_recording(), request).value().refused);
+}
+
+TEST(Forecast, WrongRequestsAreNamed) {
+    const Recording recording = small_recording();
+    for (const ForecastRequest& request : {ForecastRequest{}, ForecastRequest{.users = {0}}, ForecastRequest{.users = {4}, .step_scale = 0},
+                                           ForecastRequest{.users = {4}, .cache_hit_rate = 1}, ForecastRequest{.users = {4}, .draws = 0}}) {
+        const auto result = make_forecast(recording, request);
+        ASSERT_FALSE(result);
+        EXPECT_EQ(result.error().code, ErrorCode::invalid_argument);
+    }
+}
+
+TEST(Slo, ReadsMetricAndUnit) {
+    EXPECT_DOUBLE_EQ(parse_slo("p95 workflow < 120s")->seconds, 120);
+    EXPECT_DOUBLE_EQ(parse_slo(" p95 llm<=1500 ms ")->seconds, 1.5);
+    EXPECT_EQ(parse_slo("p95 llm < 2")->metric, Slo::Metric::llm);
+    EXPECT_DOUBLE_EQ(parse_slo("p95 workflow < 2min")->seconds, 120);
+    for (const char* wrong :
+         {"", "p95", "p99 workflow < 1s", "p95 workflow > 1s", "p95 workflow < -1s", "p95 workflow < 1h", "p95 workflow < x"})
+        EXPECT_FALSE(parse_slo(wrong)) << wrong;
+}
+
+TEST(Recording, KeepsOpenSessionsCallsButNotTheirLength) {
+    LevelTraces level = make_level(2, 10);
+    level.sessions.back().steps.pop_back();
+    const auto recording = make_recording({level}).value();
+    EXPECT_EQ(recording.levels[0].lengths().size(), 17u);
+    EXPECT_EQ(recording.levels[0].calls.size(), 20u);
+}
+
+TEST(Recording, NamesWhatIsWrongWithTheTraces) {
+    const auto code = [](const Result<Recording>& result) { return result ? ErrorCode::internal : result.error().code; };
+    EXPECT_EQ(code(make_recording({{1, "empty", {}}})), ErrorCode::invalid_argument);
+    LevelTraces no_calls = make_level(1, 5);
+    for (auto& session : no_calls.sessions)
+        std::erase_if(session.steps, [](const auto& step) { return step.payload.event_type.category == Category::llm; });
+    EXPECT_EQ(code(make_recording({no_calls})), ErrorCode::invalid_argument);
+    LevelTraces no_tokens = make_level(1, 5);
+    for (auto& session : no_tokens.sessions)
+        for (auto& step : session.steps) step.payload.usage_info.reset();
+    EXPECT_EQ(code(make_recording({no_tokens})), ErrorCode::invalid_argument);
+    EXPECT_EQ(code(make_recording({make_level(1, 1)})), ErrorCode::invalid_argument);
+    EXPECT_EQ(code(make_recording({make_level(1, 5), make_level(1, 5)})), ErrorCode::invalid_argument);
+    EXPECT_EQ(code(make_recording({make_level(1, 5)}, {"no such step"})), ErrorCode::invalid_argument);
+}
+
+TEST(Recording, NamesWhatIsWrongWithTheFiles) {
+    const TemporaryFolder folder;
+    EXPECT_EQ(load_recording({{1, folder.path() / "none.json"}}).error().code, ErrorCode::not_found);
+    ASSERT_TRUE(save_file(folder.path() / "garbage.json", "not json"));
+    EXPECT_EQ(load_recording({{1, folder.path() / "garbage.json"}}).error().code, ErrorCode::parse);
+    const auto packed = load_file(kData / "forecast" / "c1.json.gz").value();
+    ASSERT_TRUE(save_file(folder.path() / "cut.json.gz", std::string_view(packed).substr(0, packed.size() / 2)));
+    EXPECT_EQ(load_recording({{1, folder.path() / "cut.json.gz"}}).error().code, ErrorCode::parse);
+}
+
+TEST(Recording, WeighsPercentilesLikeRepeatedValues) {
+    EXPECT_EQ(weighted_percentile({}, 95), 0);
+    EXPECT_DOUBLE_EQ(weighted_percentile({{1, 1}, {2, 1}, {3, 1}}, 50), 2);
+    EXPECT_DOUBLE_EQ(weighted_percentile({{3, 1}, {1, 1}, {2, 1}}, 95), 2.9);
+    EXPECT_GT(weighted_percentile({{1, 1}, {2, 5}}, 30), weighted_percentile({{1, 5}, {2, 1}}, 30) - 1e-12);
+}
+
+}  // namespace
+}  // namespace plimsoll::forecast

@@ -1,0 +1,138 @@
+#include "forecast/player.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace plimsoll::forecast {
+namespace {
+
+// A p95 of n sessions has a relative error of about 2/sqrt(n) times the tail's slope: 400 a draw, 1,500 for the value itself.
+constexpr std::size_t kDrawSessions = 400, kValueSessions = 1500;
+
+}  // namespace
+
+std::size_t sessions_for(int users, bool thorough) {
+    const auto by_users = static_cast<std::size_t>(users) * (thorough ? 4 : 2);
+    return std::max(thorough ? kValueSessions : kDrawSessions, by_users);
+}
+
+Player::Player(const FittedModel& model, const ForecastRequest& request)
+    : model_(model), request_(request), think_time_(request.think_time.value_or(model.recording().think_time)) {}
+
+NetworkModel Player::make_network(const Choice& choice, const Target& target) const {
+    NetworkModel network = model_.make_network(choice);
+    network.cache_hit_rate = request_.cache_hit_rate;
+    for (EndpointModel& endpoint : network.endpoints) {
+        endpoint.law.decode_scale *= request_.step_scale;
+        endpoint.law.prompt_scale *= request_.step_scale;
+        if (request_.replicas) endpoint.replicas = *request_.replicas;
+        if (target.replicas > 0) endpoint.replicas = target.replicas;
+    }
+    return network;
+}
+
+Player::Cells Player::cut(const NetworkModel& network, int users) const {
+    int replicas = users;
+    for (const EndpointModel& endpoint : network.endpoints) replicas = std::min(replicas, endpoint.replicas);
+    Cells cells;
+    if (users > kMaxPlayedUsers) cells.count = std::clamp(users / kCellUsers, 1, std::max(1, replicas));
+    const double each = static_cast<double>(users) / cells.count;
+    cells.users = std::min(kMaxPlayedUsers, static_cast<int>(std::ceil(each)));
+    cells.beyond = std::max(1.0, each / kMaxPlayedUsers);
+    return cells;
+}
+
+Result<Played> Player::play_once(const Choice& choice, const Target& target, std::size_t sessions, std::uint64_t seed,
+                                 bool resample) const {
+    NetworkModel network = make_network(choice, target);
+    const Cells cells = cut(network, std::max(1, target.users));
+    if (cells.count > 1) {
+        for (EndpointModel& endpoint : network.endpoints) endpoint.replicas = std::max(1, endpoint.replicas / cells.count);
+        for (int& servers : network.tool_servers)
+            if (servers > 0) servers = std::max(1, servers / cells.count);
+    }
+    Random random(seed);
+    Load load;
+    load.users = cells.users;
+    load.think_time = think_time_;
+    load.rate = target.rate;
+    load.stagger = target.rate ? 0 : model_.mean_session_seconds() + think_time_;
+    load.counted = sessions;
+    load.warm_up = target.rate ? sessions / 2 : static_cast<std::size_t>(cells.users) + static_cast<std::size_t>(cells.users) / 2;
+    load.order = model_.draw_order(std::min<std::size_t>(load.warm_up + load.counted, 8192), random, resample);
+    load.seed = seed;
+    auto result = play(network, load);
+    if (!result) return fail(result.error());
+    Played played;
+    played.p95 = result->p95();
+    played.call_p95 = result->call_p95();
+    played.mean = result->mean();
+    played.sessions_per_second = result->sessions_per_second * cells.count;
+    played.overloaded = result->overloaded;
+    if (cells.beyond > 1 && result->sessions_per_second > 0) {
+        // So far beyond the knee each further user waits for one more session to get through: R = N/X - Z.
+        const double more = (cells.beyond - 1) * cells.users / result->sessions_per_second;
+        played.p95 += more;
+        played.mean += more;
+        const double calls = static_cast<double>(result->call_seconds.size()) / std::max<double>(1, static_cast<double>(sessions));
+        played.call_p95 += more / std::max(1.0, calls);
+    }
+    played.details = std::move(*result);
+    return played;
+}
+
+Result<std::vector<Played>> Player::play_forms(const Target& target, std::size_t sessions, double places_share) const {
+    std::vector<Played> played;
+    for (const FormFit& form : model_.forms()) {
+        Choice choice = model_.best_choice(form);
+        choice.places_share = choice.memory_share = places_share;
+        auto one = play_once(choice, target, sessions, request_.seed, false);
+        if (!one) return fail(one.error());
+        played.push_back(std::move(*one));
+    }
+    return played;
+}
+
+Played combine(const std::vector<Played>& played, const std::vector<FormFit>& forms) {
+    Played out;
+    std::size_t heaviest = 0;
+    double p95 = 0, call_p95 = 0, mean = 0, rate = 0;
+    for (std::size_t i = 0; i < played.size(); ++i) {
+        const double weight = forms[i].weight;
+        if (weight > forms[heaviest].weight) heaviest = i;
+        p95 += weight * std::log(std::max(1e-9, played[i].p95));
+        call_p95 += weight * std::log(std::max(1e-9, played[i].call_p95));
+        mean += weight * std::log(std::max(1e-9, played[i].mean));
+        rate += weight * played[i].sessions_per_second;
+        out.overloaded = out.overloaded || played[i].overloaded;
+    }
+    out.p95 = std::exp(p95);
+    out.call_p95 = std::exp(call_p95);
+    out.mean = std::exp(mean);
+    out.sessions_per_second = rate;
+    out.details = played[heaviest].details;
+    return out;
+}
+
+Result<Played> Player::play_best(const Target& target, std::size_t sessions) const {
+    const auto played = play_forms(target, sessions, 1);
+    if (!played) return fail(played.error());
+    return combine(*played, model_.forms());
+}
+
+Result<std::vector<Played>> Player::bootstrap(const Target& target, int draws) const {
+    std::vector<Played> out;
+    for (int i = 0; i < draws; ++i) {
+        // The same seed a draw at every target: intervals at neighbouring targets then lie alike.
+        const std::uint64_t seed = request_.seed * 1'000'003 + static_cast<std::uint64_t>(i);
+        Random random(seed);
+        const Choice choice = model_.draw_choice(random);
+        auto one = play_once(choice, target, sessions_for(std::min(target.users, kMaxPlayedUsers), false), seed, true);
+        if (!one) return fail(one.error());
+        one->details = {};
+        out.push_back(std::move(*one));
+    }
+    return out;
+}
+
+}  // namespace plimsoll::forecast

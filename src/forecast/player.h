@@ -1,0 +1,61 @@
+// Plays a fitted model at a target: one run, or a bootstrap of them. What is too large to play is cut into equal cells of
+// replicas and users, or carried on along the straight line of a saturated system.
+#pragma once
+
+#include <vector>
+
+#include "forecast/forecast.h"
+
+namespace plimsoll::forecast {
+
+struct Target {
+    int users = 0;
+    std::optional<double> rate;
+    int replicas = 0;  // of every endpoint; 0: as stated in the limits
+};
+
+struct Played {
+    double p95 = 0, call_p95 = 0, mean = 0;  // seconds
+    double sessions_per_second = 0;
+    bool overloaded = false;
+    NetworkResult details;  // of the cell that was played
+};
+
+class Player {
+  public:
+    Player(const FittedModel& model, const ForecastRequest& request);
+
+    // Users that are played one by one; more are cut into cells of about kCellUsers.
+    static constexpr int kMaxPlayedUsers = 1500, kCellUsers = 300;
+
+    // `sessions` are counted. Errors: limit.
+    Result<Played> play_once(const Choice& choice, const Target& target, std::size_t sessions, std::uint64_t seed, bool resample) const;
+
+    // Geometric mean over the forms by their weights, each played with its best choice.
+    Result<Played> play_best(const Target& target, std::size_t sessions) const;
+    Result<std::vector<Played>> play_forms(const Target& target, std::size_t sessions, double places_share) const;
+    Result<std::vector<Played>> bootstrap(const Target& target, int draws) const;
+
+    double think_time() const { return think_time_; }
+
+  private:
+    struct Cells {
+        int count = 1;
+        int users = 0;      // of one cell
+        double beyond = 1;  // users of the cell that are not played, as a factor
+    };
+    Cells cut(const NetworkModel& network, int users) const;
+    NetworkModel make_network(const Choice& choice, const Target& target) const;
+
+    const FittedModel& model_;
+    const ForecastRequest& request_;
+    double think_time_;
+};
+
+// Geometric mean by the weights of the model's forms.
+Played combine(const std::vector<Played>& played, const std::vector<FormFit>& forms);
+
+// Sessions worth counting for `users`: enough for a p95.
+std::size_t sessions_for(int users, bool thorough);
+
+}  // namespace plimsoll::forecast

@@ -1,0 +1,98 @@
+// What a load test left behind, as a forecast reads it: sessions as graphs, model calls and tool uses with the client's times,
+// a level per measured concurrency.
+//
+//   auto recording = load_recording({{1, "c1.json.gz"}, {2, "c2.json"}});
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "event/trace.h"
+#include "forecast/session_graph.h"
+
+namespace plimsoll::forecast {
+
+// Times are seconds since the level's first event.
+struct ModelCall {
+    int endpoint = 0;
+    int session = 0;  // index into Level::sessions
+    double sent = 0, first_token = 0, ended = 0;
+    int prompt = 0, output = 0;       // as in Task
+    bool streamed = false;            // first_token is known
+    std::vector<double> token_times;  // every one when the trace has them all, else empty
+
+    double latency() const { return ended - sent; }
+    double decode_seconds() const { return ended - first_token; }
+};
+
+struct ToolUse {
+    int tool = 0;
+    int session = 0;
+    int task = -1;  // in the session's graph; -1 in a session that did not end
+    double start = 0, end = 0;
+};
+
+struct RecordedSession {
+    double start = 0, end = 0;
+    bool finished = false;
+    bool failed = false;
+    bool warm_up = false;         // one of the first C, which all start at once
+    double weight = 1;            // makes up for long sessions that were cut off by the end of the measurement
+    std::uint64_t signature = 0;  // equal for sessions with equal calls: the same dataset item measured again
+    SessionGraph graph;           // empty unless finished
+
+    double length() const { return end - start; }
+    bool usable() const { return finished && !failed; }
+};
+
+struct Level {
+    int concurrency = 0;
+    std::vector<RecordedSession> sessions;  // in the order of their start
+    std::vector<ModelCall> calls;           // in the order they were sent
+    std::vector<ToolUse> tools;             // in the order of their start
+    double duration = 0;                    // seconds from the first event to the last
+
+    std::vector<std::pair<double, double>> lengths() const;  // (seconds, weight) of usable sessions after the warm-up
+    double p95() const;
+    double mean_length() const;
+};
+
+struct Recording {
+    std::vector<Level> levels;  // by rising concurrency
+    ResourceNames names;
+    double think_time = 0;    // median pause of a user between two sessions
+    bool all_tokens = false;  // token times of nearly all output tokens are there
+    int calls_without_tokens = 0;
+    std::vector<std::string> warnings;
+
+    int max_concurrency() const { return levels.empty() ? 0 : levels.back().concurrency; }
+};
+
+struct TraceSource {
+    int concurrency = 0;
+    std::filesystem::path path;  // NAT's all_requests_profiler_traces.json, plain or gzip
+};
+
+inline constexpr std::size_t kMaxTraceBytes = std::size_t{2} << 30;  // of one file, unpacked
+// Percentile of (value, weight) pairs, p in 0…100; interpolated between the middles of the weights. Empty: 0.
+double weighted_percentile(std::vector<std::pair<double, double>> values, double p);
+
+// `without`: names of spans whose work is left out of every session (a what-if).
+// Errors: not_found, io, limit, parse, invalid_argument (a level twice, no model calls, no token counts, no finished session,
+// a name in `without` that never occurs).
+Result<Recording> load_recording(const std::vector<TraceSource>& sources, const std::vector<std::string>& without = {});
+
+// The same from traces in memory.
+struct LevelTraces {
+    int concurrency = 0;
+    std::string name;  // for messages
+    std::vector<event::SessionTrace> sessions;
+};
+Result<Recording> make_recording(const std::vector<LevelTraces>& levels, const std::vector<std::string>& without = {});
+
+// The recording without its highest level, for the held-out check.
+Recording without_highest(const Recording& recording);
+
+}  // namespace plimsoll::forecast
