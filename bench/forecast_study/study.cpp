@@ -121,7 +121,7 @@ struct Tally {
     double worst = 0;
     std::string worst_case;
 
-    void add(const std::string& name, const forecast::Interval& interval, double truth) {
+    void add(const std::string& name, const forecast::ForecastInterval& interval, double truth) {
         const double error = interval.value / truth - 1;
         errors.push_back(std::abs(error));
         widths.push_back((interval.high - interval.low) / interval.value);

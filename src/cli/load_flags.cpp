@@ -238,7 +238,7 @@ Result<load::ScriptBook> make_book(const LoadFlags& flags) {
         if (!traces) return fail(traces.error().with_context(flags.replay));
         auto replay = load::make_replay(*traces, flags.speed);
         if (!replay) return fail(replay.error().with_context(flags.replay));
-        for (const std::string& line : traces->skipped) log_warning("{}: {}", flags.replay, line);
+        for (const auto& [reason, entry] : traces->skipped.reasons()) log_warning("{}: {} x {} skipped", flags.replay, entry.count, reason);
         for (const std::string& line : replay->skipped) log_warning("{}: {}", flags.replay, line);
         return std::move(replay->book);
     }

@@ -149,9 +149,10 @@ class Schedule {
   private:
     // False when no further concurrency is wanted.
     bool choose(const std::vector<RunMeasurement>& runs) {
-        std::vector<forecast::Level> levels;
+        std::vector<forecast::PlannedLevel> levels;
         for (const auto& leg : forecast::pool_legs(runs)) {
-            forecast::Level level{.concurrency = leg.concurrency, .throughput = leg.statistics ? leg.statistics->sessions_per_second : 0};
+            forecast::PlannedLevel level{.concurrency = leg.concurrency,
+                                         .throughput = leg.statistics ? leg.statistics->sessions_per_second : 0};
             if (!flags_.slo.empty()) level.keeps = forecast::evaluate_slo(flags_.slo, leg).kept;
             levels.push_back(level);
         }

@@ -30,8 +30,8 @@ double standard_normal(Random& random) {
 }
 
 // Draws of p95 with the model's own discrepancy on top.
-Interval make_interval(double value, std::vector<double> draws, double discrepancy, std::uint64_t seed,
-                       std::vector<double>* widened = nullptr) {
+ForecastInterval make_interval(double value, std::vector<double> draws, double discrepancy, std::uint64_t seed,
+                               std::vector<double>* widened = nullptr) {
     // Each draw stands for several, so that the discrepancy's tails are even.
     constexpr int kCopies = 16;
     Random random(seed);
@@ -39,7 +39,7 @@ Interval make_interval(double value, std::vector<double> draws, double discrepan
     for (const double draw : draws)
         for (int i = 0; i < kCopies; ++i) all.push_back(draw * std::exp(discrepancy * standard_normal(random)));
     std::ranges::sort(all);
-    const Interval interval{value, std::min(value, sorted_percentile(all, kLow)), std::max(value, sorted_percentile(all, kHigh))};
+    const ForecastInterval interval{value, std::min(value, sorted_percentile(all, kLow)), std::max(value, sorted_percentile(all, kHigh))};
     if (widened) *widened = std::move(all);
     return interval;
 }

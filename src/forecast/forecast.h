@@ -41,14 +41,14 @@ struct ForecastRequest {
     std::uint64_t seed = 1;
 };
 
-struct Interval {
+struct ForecastInterval {
     double value = 0, low = 0, high = 0;  // 90 %
 };
 
 struct UsersForecast {
     int users = 0;
-    Interval workflow_p95, llm_p95;  // seconds
-    double workflow_mean = 0;        // seconds
+    ForecastInterval workflow_p95, llm_p95;  // seconds
+    double workflow_mean = 0;                // seconds
     double sessions_per_second = 0;
     std::optional<double> meets_slo;     // probability
     std::optional<int> replicas_needed;  // of each endpoint

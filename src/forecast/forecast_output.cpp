@@ -10,7 +10,7 @@ namespace {
 // Milliseconds are below what any of this can know; more digits would only look exact.
 double rounded(double value) { return std::round(value * 1000) / 1000; }
 
-json::object to_json(const Interval& interval) {
+json::object to_json(const ForecastInterval& interval) {
     return {{"value", rounded(interval.value)}, {"low", rounded(interval.low)}, {"high", rounded(interval.high)}};
 }
 
@@ -32,7 +32,7 @@ json::object to_json(const UsersForecast& forecast) {
     return out;
 }
 
-std::string format_interval(const Interval& interval) {
+std::string format_interval(const ForecastInterval& interval) {
     return fmt::format("{:>9.4g} {:>9.4g} … {:<9.4g}", interval.value, interval.low, interval.high);
 }
 

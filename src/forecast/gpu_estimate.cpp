@@ -5,13 +5,13 @@
 namespace plimsoll::forecast {
 namespace {
 
-GpuEstimate make_estimate(double sessions, Load load) {
+GpuEstimate make_estimate(double sessions, TestedLoad load) {
     return {.gpus = load.users / sessions * load.gpus, .sessions_at_target = sessions};
 }
 
 }  // namespace
 
-Result<GpuEstimate> estimate_gpus(const LinearFit& fit, double target_seconds, Load load, int highest) {
+Result<GpuEstimate> estimate_gpus(const LinearFit& fit, double target_seconds, TestedLoad load, int highest) {
     if (fit.flat) {
         if (target_seconds < fit.at(highest))
             return fail(ErrorCode::limit, fmt::format("the p95 is {:.3g} s whatever the load, above the target of {:.3g} s: more GPUs of "
@@ -30,7 +30,7 @@ Result<GpuEstimate> estimate_gpus(const LinearFit& fit, double target_seconds, L
     return make_estimate(sessions, load);
 }
 
-std::optional<double> rough_gpus(double observed_seconds, double target_seconds, int concurrency, Load load) {
+std::optional<double> rough_gpus(double observed_seconds, double target_seconds, int concurrency, TestedLoad load) {
     if (target_seconds <= 0) return std::nullopt;
     return static_cast<double>(load.users) / concurrency * (observed_seconds / target_seconds) * load.gpus;
 }

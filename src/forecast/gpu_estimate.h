@@ -17,16 +17,16 @@ struct GpuEstimate {
     bool capacity_not_reached = false;
 };
 
-struct Load {
+struct TestedLoad {
     int users = 0;
     int gpus = 0;  // of the test
 };
 
 // (target - intercept) / slope sessions fit on the test GPUs. `highest` is the highest concurrency measured.
 // Errors: limit when no number of GPUs meets the target (it is not above the intercept, or the line falls).
-Result<GpuEstimate> estimate_gpus(const LinearFit& fit, double target_seconds, Load load, int highest);
+Result<GpuEstimate> estimate_gpus(const LinearFit& fit, double target_seconds, TestedLoad load, int highest);
 
 // users / concurrency × observed / target × gpus; nothing without a target.
-std::optional<double> rough_gpus(double observed_seconds, double target_seconds, int concurrency, Load load);
+std::optional<double> rough_gpus(double observed_seconds, double target_seconds, int concurrency, TestedLoad load);
 
 }  // namespace plimsoll::forecast

@@ -11,10 +11,10 @@ namespace plimsoll::forecast {
 namespace {
 
 // Whether each level is still good: it keeps the SLO, or gains over the one below. Levels rise in concurrency.
-std::vector<bool> judge(const std::vector<Level>& levels) {
+std::vector<bool> judge(const std::vector<PlannedLevel>& levels) {
     std::vector<bool> good;
-    const Level* below = nullptr;
-    for (const Level& level : levels) {
+    const PlannedLevel* below = nullptr;
+    for (const PlannedLevel& level : levels) {
         if (level.keeps) {
             good.push_back(*level.keeps);
         } else if (!below) {
@@ -42,11 +42,11 @@ std::vector<RunKey> order_runs(const std::vector<int>& concurrencies, int repeti
     return runs;
 }
 
-std::optional<NextLevel> choose_level(std::span<const Level> measured, int lowest, int highest) {
+std::optional<NextLevel> choose_level(std::span<const PlannedLevel> measured, int lowest, int highest) {
     if (measured.empty()) return NextLevel{lowest, "the lowest"};
     if (measured.size() >= kMaxAdaptiveLevels) return std::nullopt;
-    std::vector<Level> levels(measured.begin(), measured.end());
-    std::ranges::sort(levels, {}, &Level::concurrency);
+    std::vector<PlannedLevel> levels(measured.begin(), measured.end());
+    std::ranges::sort(levels, {}, &PlannedLevel::concurrency);
     const bool has_slo = levels.front().keeps.has_value();
     const auto good = judge(levels);
     const auto first_bad = std::ranges::find(good, false) - good.begin();

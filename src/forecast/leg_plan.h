@@ -23,7 +23,7 @@ enum class RunOrder : std::uint8_t {
 std::vector<RunKey> order_runs(const std::vector<int>& concurrencies, int repetitions, RunOrder order, std::uint64_t seed);
 
 // A measured concurrency as the search sees it.
-struct Level {
+struct PlannedLevel {
     int concurrency = 0;
     double throughput = 0;      // sessions per second
     std::optional<bool> keeps;  // the SLO; nothing when there is none
@@ -43,6 +43,6 @@ inline constexpr std::size_t kMaxAdaptiveLevels = 16;
 // Doubles from `lowest` until an SLO is missed or, without one, throughput stops growing, but not beyond `highest`; then halves, on a
 // logarithmic scale, the gap between the last level that keeps the SLO (or still gains) and the first that does not. Nothing when the
 // gap is small enough or kMaxAdaptiveLevels are measured.
-std::optional<NextLevel> choose_level(std::span<const Level> measured, int lowest, int highest);
+std::optional<NextLevel> choose_level(std::span<const PlannedLevel> measured, int lowest, int highest);
 
 }  // namespace plimsoll::forecast

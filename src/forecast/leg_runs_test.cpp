@@ -207,7 +207,7 @@ TEST(LegPlan, Orders) {
 
 // Asks for levels until it is content.
 std::vector<int> search(int lowest, int highest, auto measure) {
-    std::vector<Level> levels;
+    std::vector<PlannedLevel> levels;
     std::vector<int> asked;
     while (const auto next = choose_level(levels, lowest, highest)) {
         asked.push_back(next->concurrency);
@@ -218,7 +218,7 @@ std::vector<int> search(int lowest, int highest, auto measure) {
 }
 
 TEST(LegPlan, ClosesInOnTheSlo) {
-    const auto broken_beyond = [](int limit) { return [limit](int c) { return Level{.concurrency = c, .keeps = c <= limit}; }; };
+    const auto broken_beyond = [](int limit) { return [limit](int c) { return PlannedLevel{.concurrency = c, .keeps = c <= limit}; }; };
     EXPECT_THAT(search(1, 64, broken_beyond(21)), ElementsAre(1, 2, 4, 8, 16, 32, 23, 19));  // 19 keeps, 23 does not
     EXPECT_THAT(search(1, 64, broken_beyond(0)), ElementsAre(1));
     EXPECT_THAT(search(1, 10, broken_beyond(100)), ElementsAre(1, 2, 4, 8, 10));
@@ -228,10 +228,10 @@ TEST(LegPlan, ClosesInOnTheSlo) {
 
 TEST(LegPlan, ClosesInOnTheKnee) {
     // 1 session a second for each at once, up to 12 a second.
-    const auto knee = search(1, 1000, [](int c) { return Level{.concurrency = c, .throughput = std::min(12.0, 1.0 * c)}; });
+    const auto knee = search(1, 1000, [](int c) { return PlannedLevel{.concurrency = c, .throughput = std::min(12.0, 1.0 * c)}; });
     EXPECT_THAT(knee, ElementsAre(1, 2, 4, 8, 16, 32, 23, 19));
     // Never grows: the second level is already past it.
-    EXPECT_THAT(search(1, 1000, [](int c) { return Level{.concurrency = c, .throughput = 5}; }), ElementsAre(1, 2));
+    EXPECT_THAT(search(1, 1000, [](int c) { return PlannedLevel{.concurrency = c, .throughput = 5}; }), ElementsAre(1, 2));
 }
 
 }  // namespace

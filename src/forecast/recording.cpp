@@ -171,7 +171,8 @@ Result<LevelTraces> read_traces(const TraceSource& source, std::vector<std::stri
     if (!bytes) return fail(bytes.error());
     auto expanded = decompress(*bytes, detect_compression(*bytes), kMaxTraceBytes);
     if (!expanded) return fail(expanded.error().with_context(out.name));
-    if (expanded->cut) warnings.push_back(fmt::format("{}: the compressed data is damaged or cut short; what came before is used", out.name));
+    if (expanded->cut)
+        warnings.push_back(fmt::format("{}: the compressed data is damaged or cut short; what came before is used", out.name));
     auto file = event::parse_traces(expanded->text);
     if (!file) return fail(file.error().with_context(out.name));
     for (const auto& [reason, entry] : file->skipped.reasons())

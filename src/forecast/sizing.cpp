@@ -31,7 +31,7 @@ std::optional<HeldOutCheck> check_held_out(std::vector<FitPoint> points, FitRule
     return HeldOutCheck{held_out.concurrency, fit->at(held_out.concurrency), held_out.seconds};
 }
 
-MetricSizing size_by(const std::vector<LegSizing>& legs, Metric metric, double target, Load load, FitRules rules) {
+MetricSizing size_by(const std::vector<LegSizing>& legs, Metric metric, double target, TestedLoad load, FitRules rules) {
     MetricSizing sizing;
     const auto points = collect_points(legs, metric);
     auto fit = compute_slope(points, rules);
@@ -64,7 +64,7 @@ void fill_rough_estimate(LegSizing& sizing, const Targets& targets, int gpus) {
         sizing.items_over_workflow_runtime += is_over(item.workflow_runtime, targets.workflow_runtime);
     }
     if (is_over(leg.llm_latency_p95, targets.llm_latency) || is_over(leg.workflow_runtime_p95, targets.workflow_runtime)) return;
-    const Load load{targets.users, gpus};
+    const TestedLoad load{targets.users, gpus};
     sizing.gpus_by_llm_latency = rough_gpus(leg.llm_latency_p95, targets.llm_latency, leg.concurrency, load);
     sizing.gpus_by_workflow_runtime = rough_gpus(leg.workflow_runtime_p95, targets.workflow_runtime, leg.concurrency, load);
 }
@@ -177,7 +177,7 @@ SizingResult compute_sizing(const SizingInput& input) {
         if (!input.slo.empty()) result.legs.back().slo = evaluate_slo(input.slo, leg);
     }
 
-    const Load load{targets.users, input.gpus};
+    const TestedLoad load{targets.users, input.gpus};
     result.llm_latency = size_by(result.legs, &LegResult::llm_latency_p95, targets.llm_latency, load, input.rules);
     result.workflow_runtime = size_by(result.legs, &LegResult::workflow_runtime_p95, targets.workflow_runtime, load, input.rules);
 
