@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/forecast_report.h"
 #include "cli/limits_file.h"
 #include "forecast/forecast_output.h"
 
@@ -25,6 +26,7 @@ struct ForecastFlags {
     std::string users;
     std::string slo;
     std::vector<std::string> without;
+    std::string report;
     double rate = 0;
     double think_time = -1;
     int replicas = 0;
@@ -133,7 +135,9 @@ Result<forecast::ForecastResult> compute(ForecastFlags& flags) {
         if (!limits) return fail(limits.error());
         request.limits = std::move(*limits);
     }
-    return forecast::make_forecast(*recording, request);
+    auto result = forecast::make_forecast(*recording, request);
+    if (result && !flags.report.empty()) PLIMSOLL_TRY(save_forecast_report(*recording, request, *result, flags.report));
+    return result;
 }
 
 int run_command(ForecastFlags flags) {
@@ -182,6 +186,7 @@ void add_forecast_command(CLI::App& sizing, Run& run) {
         ->capture_default_str()
         ->check(CLI::Range(1, 10'000));
     command->add_option("--seed", flags->request.seed, "of all randomness")->capture_default_str();
+    command->add_option("--report", flags->report, "page with the pictures to write, such as forecast.html");
     command->add_flag("--json", flags->json, "one JSON object instead of the table");
     command->callback([&run, flags] { run = [flags] { return run_command(*flags); }; });
 }

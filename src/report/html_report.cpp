@@ -60,6 +60,7 @@ std::string render_html(const ReportView& view) {
         escape_html(view.title), kPageStyle, escape_html(view.headline));
     out += facts_html(view.facts);
     if (view.sizing) out += sizing_section(*view.sizing);
+    if (view.forecast) out += forecast_section(*view.forecast);
     if (view.load) out += load_run_section(*view.load);
     out += findings_section(view.findings);
     out += profile_html(view);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "profile/profiler.h"
+#include "report/forecast_plots.h"
 #include "report/html_table.h"
 #include "report/sizing_plots.h"
 
@@ -45,11 +46,19 @@ struct LoadRunView {
     TableView errors;
 };
 
+// What is to be expected of many users, from what was measured with few.
+struct ForecastView {
+    std::vector<std::string> statements;
+    ForecastCurves curves;
+    TableView table;
+};
+
 struct ReportView {
     std::string title;
     std::string headline;
     std::vector<Fact> facts;
     std::optional<SizingView> sizing;
+    std::optional<ForecastView> forecast;
     std::optional<LoadRunView> load;
     std::vector<std::string> findings;  // sentences, most important first
     std::optional<profile::ProfileResult> profile;

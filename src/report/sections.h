@@ -19,6 +19,7 @@ std::string plot_pair_html(const std::vector<Plot>& plots);
 std::string legend_html();
 
 std::string sizing_section(const SizingView& sizing);
+std::string forecast_section(const ForecastView& forecast);
 std::string load_run_section(const LoadRunView& load);
 std::string findings_section(const std::vector<std::string>& findings);
 std::string sessions_section(const std::vector<profile::ChosenSession>& sessions, const std::map<std::size_t, SessionText>& texts);
