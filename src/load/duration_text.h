@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -19,7 +20,7 @@ Result<Nanoseconds> parse_duration(std::string_view text);
 
 inline double to_seconds(Nanoseconds span) { return std::chrono::duration<double>(span).count(); }
 // Rounds to the nanosecond; the caller keeps it within kMaxDuration.
-inline Nanoseconds from_seconds(double seconds) { return Nanoseconds(static_cast<std::int64_t>(seconds * 1e9 + 0.5)); }
+inline Nanoseconds from_seconds(double seconds) { return Nanoseconds(std::llround(seconds * 1e9)); }
 
 // "850 µs", "12.3 ms", "1.25 s"
 std::string duration_text(double seconds);

@@ -39,8 +39,8 @@ struct ErrorCount {
 
 class LoadStats {
   public:
-    static constexpr std::size_t kMaxErrorKinds = 50;      // further ones count as "other"
-    static constexpr std::size_t kMaxSeconds = 24 * 3600;  // of the timeline; calls later are in everything else
+    static constexpr std::size_t kMaxErrorKinds = 50;        // further ones count as "other"
+    static constexpr std::size_t kMaxSeconds = 24uz * 3600;  // of the timeline; calls later are in everything else
 
     explicit LoadStats(const LoadPlan& plan) : warmup_(plan.warmup) {}
 
