@@ -11,6 +11,7 @@
 #include "cli/forecast_report.h"
 #include "cli/limits_file.h"
 #include "forecast/forecast_output.h"
+#include "record/trace_file.h"
 
 namespace plimsoll::cli {
 namespace {
@@ -18,6 +19,12 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kTraceFile = "all_requests_profiler_traces.json";
+
+// A measured level.
+struct Source {
+    int concurrency = 0;
+    fs::path path;
+};
 
 struct ForecastFlags {
     std::string runs;
@@ -57,19 +64,19 @@ Result<std::vector<int>> parse_users(const std::string& text) {
     return users;
 }
 
-Result<forecast::TraceSource> parse_source(const std::string& text) {
+Result<Source> parse_source(const std::string& text) {
     const std::size_t equals = text.find('=');
     if (equals == std::string::npos)
         return fail(ErrorCode::invalid_argument, fmt::format("--traces: \"{}\" is not CONCURRENCY=FILE", text));
     const auto count = parse_count("--traces", std::string_view(text).substr(0, equals));
     if (!count) return fail(count.error());
-    return forecast::TraceSource{*count, text.substr(equals + 1)};
+    return Source{*count, text.substr(equals + 1)};
 }
 
 // The traces of concurrency_N folders, as `sizing calc` leaves them.
-std::vector<forecast::TraceSource> find_levels(const fs::path& folder) {
+std::vector<Source> find_levels(const fs::path& folder) {
     constexpr std::string_view kPrefix = "concurrency_";
-    std::vector<forecast::TraceSource> sources;
+    std::vector<Source> sources;
     std::error_code ignored;  // a folder that cannot be listed has no levels
     for (const auto& entry : fs::directory_iterator(folder, ignored)) {
         const std::string name = entry.path().filename().string();
@@ -86,7 +93,7 @@ std::vector<forecast::TraceSource> find_levels(const fs::path& folder) {
 }
 
 // DIR is a job's folder, or what --calc_output_dir named: then its newest online job.
-Result<std::vector<forecast::TraceSource>> find_runs(const fs::path& folder) {
+Result<std::vector<Source>> find_runs(const fs::path& folder) {
     if (auto sources = find_levels(folder); !sources.empty()) return sources;
     std::vector<fs::path> jobs;
     std::error_code ignored;
@@ -97,17 +104,27 @@ Result<std::vector<forecast::TraceSource>> find_runs(const fs::path& folder) {
     return fail(ErrorCode::not_found, fmt::format("{}: no concurrency_N folder with {} in it", folder.string(), kTraceFile));
 }
 
-Result<std::vector<forecast::TraceSource>> collect_sources(const ForecastFlags& flags) {
+Result<std::vector<Source>> collect_sources(const ForecastFlags& flags) {
     if (flags.traces.empty() == flags.runs.empty())
         return fail(ErrorCode::invalid_argument, "one of --traces CONCURRENCY=FILE… and --runs DIR is wanted");
     if (!flags.runs.empty()) return find_runs(flags.runs);
-    std::vector<forecast::TraceSource> sources;
+    std::vector<Source> sources;
     for (const std::string& text : flags.traces) {
         auto source = parse_source(text);
         if (!source) return fail(source.error());
         sources.push_back(std::move(*source));
     }
     return sources;
+}
+
+Result<forecast::Recording> load_recording(const std::vector<Source>& sources, const std::vector<std::string>& without) {
+    forecast::RecordingBuilder builder(without);
+    for (const Source& source : sources) {
+        auto file = record::read_trace_file(source.path);
+        if (!file) return fail(file.error());
+        PLIMSOLL_TRY(builder.add({source.concurrency, source.path.string(), std::move(file->sessions), std::move(file->skipped)}));
+    }
+    return std::move(builder).finish();
 }
 
 Result<forecast::ForecastResult> compute(ForecastFlags& flags) {
@@ -128,7 +145,7 @@ Result<forecast::ForecastResult> compute(ForecastFlags& flags) {
     }
     const auto sources = collect_sources(flags);
     if (!sources) return fail(sources.error());
-    const auto recording = forecast::load_recording(*sources, flags.without);
+    const auto recording = load_recording(*sources, flags.without);
     if (!recording) return fail(recording.error());
     if (!flags.limits.empty()) {
         auto limits = load_limits(flags.limits, recording->names);
@@ -159,7 +176,9 @@ void add_forecast_command(CLI::App& sizing, Run& run) {
     auto* command =
         sizing.add_subcommand("forecast", "says how many users what was measured will carry, and how many replicas a target needs");
     const auto flags = std::make_shared<ForecastFlags>();
-    command->add_option("--traces", flags->traces, "CONCURRENCY=FILE of each measured level: NAT's traces, .json or .json.gz")
+    command
+        ->add_option("--traces", flags->traces,
+                     "CONCURRENCY=FILE of each measured level: any file or run folder that `plimsoll profile` reads")
         ->expected(1, -1);
     command->add_option("--runs", flags->runs, "folder that `sizing calc` measured into, instead of --traces");
     command->add_option("--limits", flags->limits, "YAML file of what is known of the servers; what is not in it is unknown");

@@ -1,7 +1,7 @@
 // The forecast: how an agent that was measured at a few concurrencies behaves with many users, with an interval, the bottleneck,
 // how many replicas a target needs, and what should be measured next. Refuses where nothing supports an answer.
 //
-//   auto recording = load_recording(sources);
+//   auto recording = make_recording(levels);
 //   auto answer = make_forecast(*recording, {.users = {64, 100, 200}, .limits = limits});
 //
 // Pure computation on one thread; the same input and seed give the same answer.
@@ -24,7 +24,7 @@ struct Slo {
     Metric metric = Metric::workflow;
     double seconds = 0;  // of the 95th percentile
 };
-// "p95 workflow < 120s", "p95 llm <= 2 s", "p95 workflow < 1500ms", "p95 workflow < 2min". Errors: invalid_argument.
+// An SLO rule (slo_rule.h) about the p95 of workflow or llm, the figures that are forecast. Errors: invalid_argument.
 Result<Slo> parse_slo(std::string_view text);
 
 struct ForecastRequest {

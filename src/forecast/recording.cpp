@@ -6,10 +6,7 @@
 #include <cmath>
 #include <functional>
 
-#include "base/decompress.h"
-#include "base/files.h"
 #include "base/stats.h"
-#include "event/trace.h"
 
 namespace plimsoll::forecast {
 namespace {
@@ -165,42 +162,6 @@ void append_pauses(const Level& level, std::vector<double>& pauses) {
     }
 }
 
-Result<LevelTraces> read_traces(const TraceSource& source, std::vector<std::string>& warnings) {
-    LevelTraces out{source.concurrency, source.path.string(), {}};
-    auto bytes = load_file(source.path, kMaxTraceBytes);
-    if (!bytes) return fail(bytes.error());
-    auto expanded = decompress(*bytes, detect_compression(*bytes), kMaxTraceBytes);
-    if (!expanded) return fail(expanded.error().with_context(out.name));
-    if (expanded->cut)
-        warnings.push_back(fmt::format("{}: the compressed data is damaged or cut short; what came before is used", out.name));
-    auto file = event::parse_traces(expanded->text);
-    if (!file) return fail(file.error().with_context(out.name));
-    for (const auto& [reason, entry] : file->skipped.reasons())
-        warnings.push_back(fmt::format("{}: {} x {} passed over", out.name, entry.count, reason));
-    out.sessions = std::move(file->sessions);
-    return out;
-}
-
-Result<void> add_level(Recording& recording, const LevelTraces& traces, const std::vector<std::string>& without, std::vector<int>& hits) {
-    const auto wrong = [&](std::string what) { return fail(ErrorCode::invalid_argument, traces.name + ": " + what); };
-    const auto same = [&](const Level& level) { return level.concurrency == traces.concurrency; };
-    if (std::ranges::any_of(recording.levels, same)) return wrong(fmt::format("concurrency {} is given twice", traces.concurrency));
-    Level level;
-    level.concurrency = traces.concurrency;
-    SessionReader reader{recording, level, without, hits};
-    for (const event::SessionTrace& trace : traces.sessions) reader.read(trace);
-    if (level.sessions.empty()) return wrong("no sessions");
-    if (level.calls.empty())
-        return wrong(recording.calls_without_tokens > 0 ? "no model call has token counts (usage_info of LLM_END)"
-                                                        : "no model calls (LLM_START and LLM_END)");
-    sort_by_start(level);
-    shift_times(level);
-    weigh_sessions(level);
-    if (level.lengths().empty()) return wrong(fmt::format("no session ended after the first {} (the warm-up)", level.concurrency));
-    recording.levels.push_back(std::move(level));
-    return {};
-}
-
 // Token times are of use only when (nearly) all are there; a lone first token is kept apart already.
 void settle_token_times(Recording& recording) {
     double seen = 0, counted = 0;
@@ -225,18 +186,6 @@ void check_sizes(Recording& recording) {
     if (recording.calls_without_tokens > 0)
         recording.warnings.push_back(
             fmt::format("{} model calls without token counts are left out of the fit", recording.calls_without_tokens));
-}
-
-Result<Recording> settle(Recording recording, const std::vector<std::string>& without, const std::vector<int>& hits) {
-    for (std::size_t i = 0; i < without.size(); ++i)
-        if (hits[i] == 0) return fail(ErrorCode::invalid_argument, fmt::format("no step is named \"{}\"", without[i]));
-    std::ranges::sort(recording.levels, {}, &Level::concurrency);
-    std::vector<double> pauses;
-    for (const Level& level : recording.levels) append_pauses(level, pauses);
-    recording.think_time = percentile(pauses, 50);
-    settle_token_times(recording);
-    check_sizes(recording);
-    return recording;
 }
 
 }  // namespace
@@ -277,23 +226,46 @@ double Level::mean_length() const {
     return total > 0 ? sum / total : 0;
 }
 
-Result<Recording> make_recording(const std::vector<LevelTraces>& levels, const std::vector<std::string>& without) {
-    Recording recording;
-    std::vector<int> hits(without.size(), 0);
-    for (const LevelTraces& level : levels) PLIMSOLL_TRY(add_level(recording, level, without, hits));
-    return settle(std::move(recording), without, hits);
+RecordingBuilder::RecordingBuilder(std::vector<std::string> without) : without_(std::move(without)), hits_(without_.size(), 0) {}
+
+Result<void> RecordingBuilder::add(const LevelTraces& traces) {
+    const auto wrong = [&](std::string what) { return fail(ErrorCode::invalid_argument, traces.name + ": " + what); };
+    const auto same = [&](const Level& level) { return level.concurrency == traces.concurrency; };
+    if (std::ranges::any_of(recording_.levels, same)) return wrong(fmt::format("concurrency {} is given twice", traces.concurrency));
+    for (const auto& [reason, entry] : traces.skipped.reasons())
+        recording_.warnings.push_back(fmt::format("{}: {} x {} passed over", traces.name, entry.count, reason));
+    Level level;
+    level.concurrency = traces.concurrency;
+    SessionReader reader{recording_, level, without_, hits_};
+    for (const event::SessionTrace& trace : traces.sessions) reader.read(trace);
+    if (level.sessions.empty()) return wrong("no sessions");
+    if (level.calls.empty())
+        return wrong(recording_.calls_without_tokens > 0 ? "no model call has token counts (usage_info of LLM_END)"
+                                                         : "no model calls (LLM_START and LLM_END)");
+    sort_by_start(level);
+    shift_times(level);
+    weigh_sessions(level);
+    if (level.lengths().empty()) return wrong(fmt::format("no session ended after the first {} (the warm-up)", level.concurrency));
+    recording_.levels.push_back(std::move(level));
+    return {};
 }
 
-Result<Recording> load_recording(const std::vector<TraceSource>& sources, const std::vector<std::string>& without) {
-    Recording recording;
-    std::vector<int> hits(without.size(), 0);
-    // One file at a time: parsed steps are many times larger than what is kept of them.
-    for (const TraceSource& source : sources) {
-        const auto traces = read_traces(source, recording.warnings);
-        if (!traces) return fail(traces.error());
-        PLIMSOLL_TRY(add_level(recording, *traces, without, hits));
-    }
-    return settle(std::move(recording), without, hits);
+Result<Recording> RecordingBuilder::finish() && {
+    for (std::size_t i = 0; i < without_.size(); ++i)
+        if (hits_[i] == 0) return fail(ErrorCode::invalid_argument, fmt::format("no step is named \"{}\"", without_[i]));
+    std::ranges::sort(recording_.levels, {}, &Level::concurrency);
+    std::vector<double> pauses;
+    for (const Level& level : recording_.levels) append_pauses(level, pauses);
+    recording_.think_time = percentile(pauses, 50);
+    settle_token_times(recording_);
+    check_sizes(recording_);
+    return std::move(recording_);
+}
+
+Result<Recording> make_recording(const std::vector<LevelTraces>& levels, const std::vector<std::string>& without) {
+    RecordingBuilder builder(without);
+    for (const LevelTraces& level : levels) PLIMSOLL_TRY(builder.add(level));
+    return std::move(builder).finish();
 }
 
 Recording without_highest(const Recording& recording) {

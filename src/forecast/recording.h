@@ -1,10 +1,11 @@
 // What a load test left behind, as a forecast reads it: sessions as graphs, model calls and tool uses with the client's times,
 // a level per measured concurrency.
 //
-//   auto recording = load_recording({{1, "c1.json.gz"}, {2, "c2.json"}});
+//   RecordingBuilder builder;
+//   for (int concurrency : {1, 2, 4}) PLIMSOLL_TRY(builder.add({concurrency, name, sessions}));
+//   Result<Recording> recording = std::move(builder).finish();
 #pragma once
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -70,26 +71,34 @@ struct Recording {
     int max_concurrency() const { return levels.empty() ? 0 : levels.back().concurrency; }
 };
 
-struct TraceSource {
-    int concurrency = 0;
-    std::filesystem::path path;  // NAT's all_requests_profiler_traces.json, plain or gzip
-};
-
-inline constexpr std::size_t kMaxTraceBytes = std::size_t{2} << 30;  // of one file, unpacked
 // Percentile of (value, weight) pairs, p in 0…100; interpolated between the middles of the weights. Empty: 0.
 double weighted_percentile(std::vector<std::pair<double, double>> values, double p);
 
-// `without`: names of spans whose work is left out of every session (a what-if).
-// Errors: not_found, io, limit, parse, invalid_argument (a level twice, no model calls, no token counts, no finished session,
-// a name in `without` that never occurs).
-Result<Recording> load_recording(const std::vector<TraceSource>& sources, const std::vector<std::string>& without = {});
-
-// The same from traces in memory.
+// What was read of one level.
 struct LevelTraces {
     int concurrency = 0;
     std::string name;  // for messages
     std::vector<event::SessionTrace> sessions;
+    event::SkipReport skipped{};  // what could not be read
 };
+
+// Takes one level after the other, since parsed steps are many times larger than what is kept of them.
+class RecordingBuilder {
+  public:
+    // `without`: names of spans whose work is left out of every session (a what-if).
+    explicit RecordingBuilder(std::vector<std::string> without = {});
+
+    // Errors: invalid_argument (a level twice, no model calls, no token counts, no finished session).
+    Result<void> add(const LevelTraces& traces);
+    // Errors: invalid_argument (a name in `without` that never occurs).
+    Result<Recording> finish() &&;
+
+  private:
+    Recording recording_;
+    std::vector<std::string> without_;
+    std::vector<int> hits_;  // per name in without_
+};
+
 Result<Recording> make_recording(const std::vector<LevelTraces>& levels, const std::vector<std::string>& without = {});
 
 // The recording without its highest level, for the held-out check.

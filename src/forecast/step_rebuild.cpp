@@ -7,8 +7,10 @@
 namespace plimsoll::forecast {
 namespace {
 
-// Tokens closer than this share of the shortest usual gap belong to one step.
+// Tokens closer than this share of a short usual gap belong to one step. A busy client sees tokens of two steps at once now and then
+// (a few in a hundred), so that the shortest gaps are those of its delays and not of steps.
 constexpr double kBunchShare = 0.45;
+constexpr double kShortGapPercentile = 20;
 
 struct Token {
     double time = 0;
@@ -33,7 +35,7 @@ double bunch_gap(const Level& level, int endpoint) {
         if (call.endpoint != endpoint) continue;
         for (std::size_t k = 1; k < call.token_times.size(); ++k) gaps.push_back(call.token_times[k] - call.token_times[k - 1]);
     }
-    return kBunchShare * percentile(std::move(gaps), 1);
+    return kBunchShare * percentile(std::move(gaps), kShortGapPercentile);
 }
 
 double end_of_use(const Level& level) {
