@@ -63,6 +63,10 @@ ReplicaLimits pick_limits(const ResolvedLimits& limits, const Choice& choice) {
     ReplicaLimits out;
     out.max_num_seqs = between(limits.places_low, limits.places_high, choice.places_share);
     out.kv_tokens = between(limits.memory_low, limits.memory_high, choice.memory_share);
+    if (choice.only_reached) {
+        out.max_num_seqs = std::min<std::int64_t>(out.max_num_seqs, std::llround(limits.places_reached));
+        out.kv_tokens = std::min<std::int64_t>(out.kv_tokens, std::llround(limits.memory_reached));
+    }
     out.max_batched_tokens = static_cast<std::int64_t>(choice.batch_budget);
     out.chunked_prefill = limits.chunked_prefill;
     return out;
@@ -209,6 +213,11 @@ NetworkModel FittedModel::make_network(const Choice& choice) const {
         network.endpoints.push_back(std::move(endpoint));
     }
     network.tool_servers = choice.tool_servers;
+    if (!choice.only_reached) return network;
+    for (std::size_t t = 0; t < tools_.size(); ++t) {
+        const int reached = std::max(1, tools_[t].peak);
+        network.tool_servers[t] = network.tool_servers[t] > 0 ? std::min(network.tool_servers[t], reached) : reached;
+    }
     return network;
 }
 

@@ -39,6 +39,7 @@ struct Choice {  // what a single play assumes of unknowns
     double batch_budget = 0;
     double places_share = 1, memory_share = 1;  // 0: the lowest limit that is possible, 1: the highest
     std::size_t routing = 0;
+    bool only_reached = false;  // stated and assumed limits count for nothing: all are just where the measurement has been
 };
 
 class FittedModel {

@@ -5,17 +5,15 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/stats.h"
+#include "forecast/capacity.h"
 #include "forecast/linear_fit.h"
 #include "forecast/player.h"
+#include "forecast/reliance.h"
+#include "forecast/replica_search.h"
 
 namespace plimsoll::forecast {
 namespace {
 
-// A model of a server is never better than this (spread of repeated real measurements), as a standard deviation of log p95.
-constexpr double kLeastDiscrepancy = 0.05;
-// What each doubling beyond the highest measured concurrency adds.
-constexpr double kDiscrepancyPerDoubling = 0.012;
 // Unknown limits that move p95 by more than this leave no answer worth giving.
 constexpr double kMaxUnknownSpread = 1.25;
 // A played measurement this far from the real one means that the model misses something.
@@ -23,26 +21,8 @@ constexpr double kPoorMatch = 0.06, kNoMatch = 0.15;
 // Sessions of the held-out level played so much too fast: something slows them down that neither the lower levels nor the
 // stated limits show, and it will slow them down more.
 constexpr double kHiddenLimit = 0.10;
-constexpr double kLow = 5, kHigh = 95;  // percentiles of the 90 % interval
-
-double standard_normal(Random& random) {
-    return std::sqrt(-2 * std::log(1 - random.uniform())) * std::cos(6.283185307179586 * random.uniform());
-}
-
-// Draws of p95 with the model's own discrepancy on top.
-ForecastInterval make_interval(double value, std::vector<double> draws, double discrepancy, std::uint64_t seed,
-                               std::vector<double>* widened = nullptr) {
-    // Each draw stands for several, so that the discrepancy's tails are even.
-    constexpr int kCopies = 16;
-    Random random(seed);
-    std::vector<double> all;
-    for (const double draw : draws)
-        for (int i = 0; i < kCopies; ++i) all.push_back(draw * std::exp(discrepancy * standard_normal(random)));
-    std::ranges::sort(all);
-    const ForecastInterval interval{value, std::min(value, sorted_percentile(all, kLow)), std::max(value, sorted_percentile(all, kHigh))};
-    if (widened) *widened = std::move(all);
-    return interval;
-}
+// Half of the error that must not pass in silence: a limit that moves p95 by more is worth a word.
+constexpr double kMaterialLimit = 1.1;
 
 class Forecaster {
   public:
@@ -55,7 +35,12 @@ class Forecaster {
         out_.warnings = model_.warnings();
         add_forms();
         judge_match();
-        PLIMSOLL_TRY(find_capacity());
+        auto capacity = find_capacity(model_, player_, LimitGuess::best, request_.seed);
+        if (!capacity) return fail(capacity.error());
+        capacity_ = std::move(*capacity);
+        out_.capacity = capacity_.sessions_per_second;
+        out_.knee_users = capacity_.knee_users;
+        out_.bottleneck = capacity_.bottleneck;
         if (request_.rate) {
             PLIMSOLL_TRY(add_target({0, request_.rate, 0}));
         } else {
@@ -63,7 +48,7 @@ class Forecaster {
         }
         add_nat_linear();
         choose_next();
-        warn_of_unreached_limits();
+        if (most_users() > max_measured()) std::ranges::move(warn_of_limits(model_), std::back_inserter(out_.warnings));
         return std::move(out_);
     }
 
@@ -109,68 +94,17 @@ class Forecaster {
                                                 100 * std::expm1(error)));
     }
 
-    // Sessions a second at ever more users until they no longer grow; the knee is where the two asymptotes of a closed
-    // network meet: N* = (R0 + Z) X_max.
-    Result<void> find_capacity() {
-        constexpr double kStillGrows = 1.03;
-        constexpr int kMostUsers = 1024;
-        const Choice choice = model_.best_choice(heaviest());
-        auto alone = player_.play_once(choice, {1, std::nullopt, 0}, 100, request_.seed, false);
-        if (!alone) return fail(alone.error());
-        int users = std::max(8, max_measured());
-        Played last;
-        for (double before = 0;; users *= 2) {
-            auto played = player_.play_once(choice, {users, std::nullopt, 0}, std::max<std::size_t>(300, static_cast<std::size_t>(users)),
-                                            request_.seed, false);
-            if (!played) return fail(played.error());
-            const bool grows = played->sessions_per_second > before * kStillGrows;
-            before = std::max(before, played->sessions_per_second);
-            last = std::move(*played);
-            out_.capacity = before;
-            if (!grows || users >= kMostUsers) {
-                saturated_ = !grows;
-                break;
-            }
-        }
-        out_.knee_users = static_cast<int>(std::lround((alone->mean + player_.think_time()) * out_.capacity));
-        out_.bottleneck = name_bottleneck(last.details, choice);
-        return {};
-    }
-
-    std::string name_bottleneck(const NetworkResult& result, const Choice& choice) const {
-        constexpr double kBusy = 0.9, kOften = 0.3;
-        for (std::size_t t = 0; t < choice.tool_servers.size(); ++t)
-            if (choice.tool_servers[t] > 0 && result.tool_busy[t] > kBusy * choice.tool_servers[t])
-                return fmt::format("tool {}: {} at once", recording_.names.tools[t], choice.tool_servers[t]);
-        std::size_t busiest = 0;
-        for (std::size_t e = 1; e < result.endpoints.size(); ++e)
-            if (result.endpoints[e].busy_share > result.endpoints[busiest].busy_share) busiest = e;
-        const auto& endpoint = result.endpoints[busiest];
-        const std::string& name = recording_.names.models[busiest];
-        if (endpoint.full_memory_share > kOften || endpoint.preemptions > 0) return fmt::format("model {}: KV memory", name);
-        if (endpoint.full_slots_share > kOften) return fmt::format("model {}: max_num_seqs", name);
-        if (saturated_ || endpoint.busy_share > kBusy) return fmt::format("model {}: batch steps", name);
-        return "none found up to 1,024 users";
-    }
-
-    // Distance is counted in users a replica: more replicas bring the load of each back towards what was measured.
-    double discrepancy(double users, int replicas = 0) const {
-        const int stated = request_.replicas.value_or(model_.limits().front().replicas);
-        const double each = users / (replicas > 0 ? replicas : stated);
+    // Users a replica, as a multiple of the highest measured.
+    double distance(int users) const {
         const double measured = static_cast<double>(max_measured()) / model_.limits().front().replicas;
-        const double doublings = std::max(0.0, std::log2(each / measured));
-        double held_out = 0, match = 0;
-        for (const FormFit& form : model_.forms()) {
-            held_out += form.weight * form.held_out_error;
-            match += form.weight * form.mismatch();
-        }
-        const double base = std::sqrt(kLeastDiscrepancy * kLeastDiscrepancy + held_out * held_out + match * match);
-        return std::min(0.5, base + kDiscrepancyPerDoubling * doublings);
+        return static_cast<double>(users) / replicas() / measured;
     }
+
+    int replicas() const { return request_.replicas.value_or(model_.limits().front().replicas); }
 
     Result<void> add_target(const Target& target) {
         const std::size_t sessions = sessions_for(std::min(std::max(target.users, 64), Player::kMaxPlayedUsers), true);
-        auto by_form = player_.play_forms(target, sessions, 1);
+        auto by_form = player_.play_forms(target, sessions, LimitGuess::best);
         if (!by_form) return fail(by_form.error());
         for (std::size_t i = 0; i < by_form->size(); ++i) out_.forms[i].p95.push_back((*by_form)[i].p95);
         const Played best = combine(*by_form, model_.forms());
@@ -185,132 +119,55 @@ class Forecaster {
         }
         UsersForecast forecast;
         forecast.users = target.rate ? static_cast<int>(std::lround(best.mean * *target.rate)) : target.users;
-        const double sd = discrepancy(std::max(1, forecast.users));
-        std::vector<double> workflow_draws, call_draws;
-        forecast.workflow_p95 = make_interval(best.p95, p95, sd, request_.seed, &workflow_draws);
-        forecast.llm_p95 = make_interval(best.call_p95, call_p95, sd, request_.seed + 1, &call_draws);
+        const double sd = discrepancy(model_, std::max(1, forecast.users), replicas());
+        const Spread workflow = spread_draws(best.p95, p95, sd, request_.seed);
+        const Spread calls = spread_draws(best.call_p95, call_p95, sd, request_.seed + 1);
+        forecast.workflow_p95 = workflow.interval;
+        forecast.llm_p95 = calls.interval;
         forecast.workflow_mean = best.mean;
         forecast.sessions_per_second = best.sessions_per_second;
-        overloaded = overloaded || (target.rate && saturated_ && *target.rate > out_.capacity);
+        overloaded = overloaded || (target.rate && capacity_.saturated && *target.rate > capacity_.sessions_per_second);
         if (overloaded)
             refuse(fmt::format("{:g} sessions a second are more than the network carries ({:.3g}); queues grow without end", *target.rate,
-                               out_.capacity));
-        PLIMSOLL_TRY(check_support(target, best, forecast));
+                               capacity_.sessions_per_second));
+        if (!overloaded && distance(forecast.users) > 1) {
+            PLIMSOLL_TRY(check_unknown_limits(target, best, forecast));
+            PLIMSOLL_TRY(check_untested_limits(target, best, forecast));
+        }
         if (request_.slo) {
-            const auto& of_metric = request_.slo->metric == Slo::Metric::llm ? call_draws : workflow_draws;
-            const auto below = std::ranges::upper_bound(of_metric, request_.slo->seconds) - of_metric.begin();
-            forecast.meets_slo = static_cast<double>(below) / static_cast<double>(of_metric.size());
-            PLIMSOLL_TRY(find_replicas(target, forecast));
+            forecast.meets_slo = (request_.slo->metric == Slo::Metric::llm ? calls : workflow).share_up_to(request_.slo->seconds);
+            auto needed = find_replicas(model_, player_, request_, target, forecast.users);
+            if (!needed) return fail(needed.error());
+            forecast.replicas_needed = needed->replicas;
+            forecast.replicas_reason = std::move(needed->reason);
         }
         out_.forecasts.push_back(std::move(forecast));
         return {};
     }
 
-    // Plays with unknown limits at the lowest that the recording allows.
-    Result<void> check_support(const Target& target, const Played& best, UsersForecast& forecast) {
-        std::vector<std::string> unknown;
-        for (std::size_t e = 0; e < model_.limits().size(); ++e) {
-            const ResolvedLimits& limits = model_.limits()[e];
-            if (!limits.places_known()) unknown.push_back(recording_.names.models[e] + ".max_num_seqs");
-            if (!limits.memory_known()) unknown.push_back(recording_.names.models[e] + ".kv_tokens");
-        }
-        if (unknown.empty() || target.users <= max_measured()) return {};
-        auto low = player_.play_forms(target, sessions_for(std::min(target.users, Player::kMaxPlayedUsers), false), 0);
-        if (!low) return fail(low.error());
-        const double worst = combine(*low, model_.forms()).p95;
-        forecast.workflow_p95.high = std::max(forecast.workflow_p95.high, worst);
-        if (worst <= kMaxUnknownSpread * best.p95) return {};
+    Result<void> check_unknown_limits(const Target& target, const Played& best, UsersForecast& forecast) {
+        const std::vector<std::string> unknown = unknown_limits(model_);
+        if (unknown.empty()) return {};
+        const auto worst = p95_under(model_, player_, target, LimitGuess::lowest_unknown, request_.seed);
+        if (!worst) return fail(worst.error());
+        if (std::isfinite(*worst)) forecast.workflow_p95.high = std::max(forecast.workflow_p95.high, *worst);
+        if (*worst <= kMaxUnknownSpread * best.p95) return {};
         forecast.supported = false;
         refuse(fmt::format(
             "{} unknown: with {} users p95 is {:.0f} s without such a limit and {:.0f} s at the lowest one that fits the measurements",
-            fmt::join(unknown, " and "), target.users, best.p95, worst));
+            fmt::join(unknown, " and "), forecast.users, best.p95, *worst));
         return {};
     }
 
-    double slo_value(const Played& played) const { return request_.slo->metric == Slo::Metric::llm ? played.call_p95 : played.p95; }
-
-    // The smallest number of replicas whose upper bound meets the target: bisection on the best guess times the interval's
-    // upper share, then a bootstrap of its own at the number found.
-    Result<void> find_replicas(const Target& target, UsersForecast& forecast) {
-        constexpr int kChecks = 6, kCheckDraws = 40;
-        // A bootstrap of everything else usually spreads by about as much as the least discrepancy.
-        constexpr double kNormal95 = 1.645;
-        const auto upper_at = [&](int replicas) -> Result<double> {
-            Target other = target;
-            other.replicas = replicas;
-            auto played = player_.play_best(other, sessions_for(std::min(target.users, Player::kMaxPlayedUsers), false));
-            if (!played) return fail(played.error());
-            return slo_value(*played) * std::exp(kNormal95 * std::hypot(discrepancy(forecast.users, replicas), kLeastDiscrepancy));
-        };
-        const auto checked_upper_at = [&](int replicas) -> Result<double> {
-            Target other = target;
-            other.replicas = replicas;
-            auto draws = player_.bootstrap(other, std::min(kCheckDraws, request_.draws));
-            if (!draws) return fail(draws.error());
-            std::vector<double> values;
-            for (const Played& draw : *draws) values.push_back(slo_value(draw));
-            return make_interval(0, std::move(values), discrepancy(forecast.users, replicas), request_.seed).high;
-        };
-        // A replica a user is as good as no queueing at the model at all.
-        const int most = std::max(1, forecast.users);
-        auto unqueued = upper_at(most);
-        if (!unqueued) return fail(unqueued.error());
-        if (*unqueued > request_.slo->seconds) {
-            forecast.replicas_reason =
-                fmt::format("no number of replicas brings the upper bound below {:g} s: with one a user it is {:.3g} s",
-                            request_.slo->seconds, *unqueued);
-            return {};
-        }
-        int low = 0, high = 1;
-        for (;; low = high, high = std::min(most, high * 2)) {
-            auto upper = upper_at(high);
-            if (!upper) return fail(upper.error());
-            if (*upper <= request_.slo->seconds || high == most) break;
-        }
-        while (high - low > 1) {
-            const int middle = low + (high - low) / 2;
-            auto upper = upper_at(middle);
-            if (!upper) return fail(upper.error());
-            (*upper <= request_.slo->seconds ? high : low) = middle;
-        }
-        const int stride = std::max(1, high / 20);
-        bool met = false;
-        for (int i = 0; i < kChecks; ++i) {
-            auto upper = checked_upper_at(high);
-            if (!upper) return fail(upper.error());
-            if (*upper <= request_.slo->seconds) {
-                met = true;
-                if (i == 0 && high > 1) {
-                    // The bisection may have been careful; one less is tried once.
-                    auto fewer = checked_upper_at(std::max(1, high - stride));
-                    if (!fewer) return fail(fewer.error());
-                    if (*fewer <= request_.slo->seconds) high = std::max(1, high - stride);
-                }
-                break;
-            }
-            high += stride;
-        }
-        if (met)
-            forecast.replicas_needed = high;
-        else
-            forecast.replicas_reason =
-                fmt::format("more than {} replicas: the upper bound stays above {:g} s", high, request_.slo->seconds);
+    Result<void> check_untested_limits(const Target& target, const Played& best, UsersForecast& forecast) {
+        std::vector<std::string> names = untested_limits(model_, best);
+        if (names.empty()) return {};
+        const auto worst = p95_under(model_, player_, target, LimitGuess::only_reached, request_.seed);
+        if (!worst) return fail(worst.error());
+        // What else is uncertain is so by the same share.
+        const double high = *worst * forecast.workflow_p95.high / best.p95;
+        if (*worst > kMaterialLimit * best.p95) forecast.if_limit_is_wrong = {std::move(names), high};
         return {};
-    }
-
-    std::string possible_tool_bounds() const {
-        std::string out;
-        for (std::size_t t = 0; t < model_.tools().size(); ++t) {
-            int least = 0, most = 0;
-            for (const PoolSize& size : model_.tools()[t].sizes) {
-                if (size.servers == 0) continue;
-                least = least == 0 ? size.servers : std::min(least, size.servers);
-                most = std::max(most, size.servers);
-            }
-            if (most > 0)
-                out += fmt::format("; tool {} may allow no more than {} to {} uses at once", recording_.names.tools[t], least, most);
-        }
-        return out;
     }
 
     void add_nat_linear() {
@@ -324,9 +181,14 @@ class Forecaster {
         for (const UsersForecast& forecast : out_.forecasts) out_.nat_linear[forecast.users] = line->at(forecast.users);
     }
 
-    void choose_next() {
+    int most_users() const {
         int most = 0;
         for (const UsersForecast& forecast : out_.forecasts) most = std::max(most, forecast.users);
+        return most;
+    }
+
+    void choose_next() {
+        const int most = most_users();
         const int measured = max_measured();
         if (most <= measured && !out_.refused) return;
         constexpr double kPastKnee = 1.1;
@@ -335,39 +197,12 @@ class Forecaster {
         out_.next_concurrency = std::max(measured + 1, std::min(next, std::max(most, measured + 1)));
     }
 
-    void warn_of_unreached_limits() {
-        int most = 0;
-        for (const UsersForecast& forecast : out_.forecasts) most = std::max(most, forecast.users);
-        if (most <= max_measured()) return;
-        for (std::size_t e = 0; e < model_.limits().size(); ++e) {
-            const ResolvedLimits& limits = model_.limits()[e];
-            const ServerEvidence& evidence = model_.evidence()[e];
-            const std::string& name = recording_.names.models[e];
-            if (!limits.unknown.empty()) out_.warnings.push_back(fmt::format("{}: unknown: {}", name, fmt::join(limits.unknown, ", ")));
-            const double places = std::ceil(evidence.peak_sequences / limits.replicas);
-            if (limits.places_known() && places < limits.places_low)
-                out_.warnings.push_back(fmt::format(
-                    "{}: max_num_seqs {:.0f} was never reached (at most {:.0f} calls a replica at once); the forecast relies on it", name,
-                    limits.places_low, places));
-            const double tokens = evidence.peak_tokens / limits.replicas;
-            if (limits.memory_known() && tokens < 0.9 * limits.memory_low)
-                out_.warnings.push_back(fmt::format("{}: kv_tokens {:.0f} was never reached (at most {:.0f}); the forecast relies on it",
-                                                    name, limits.memory_low, tokens));
-        }
-        for (std::size_t t = 0; t < model_.tools().size(); ++t) {
-            const ToolPoolFit& pool = model_.tools()[t];
-            if (pool.uses > 0 && pool.sizes.front().servers == 0)
-                out_.warnings.push_back(fmt::format("tool {}: no bound seen with up to {} uses at once; none is assumed beyond",
-                                                    recording_.names.tools[t], pool.peak));
-        }
-    }
-
     const Recording& recording_;
     const FittedModel& model_;
     const ForecastRequest& request_;
     Player player_;
     ForecastResult out_;
-    bool saturated_ = false;
+    Capacity capacity_;
 };
 
 Result<void> check_request(const Recording& recording, const ForecastRequest& request) {

@@ -16,6 +16,7 @@
 #include "forecast/fitted_model.h"
 #include "forecast/limits.h"
 #include "forecast/recording.h"
+#include "forecast/uncertainty.h"
 
 namespace plimsoll::forecast {
 
@@ -41,8 +42,11 @@ struct ForecastRequest {
     std::uint64_t seed = 1;
 };
 
-struct ForecastInterval {
-    double value = 0, low = 0, high = 0;  // 90 %
+// The value and its interval take stated limits as true. Where the load goes beyond what was measured of them, nothing measured
+// tells a true limit from a wrong one: this says how bad it gets when they are just where the measurement has been.
+struct UntestedLimits {
+    std::vector<std::string> names;
+    double high = 0;  // p95 of a session, seconds; infinity when open arrivals then exceed the capacity
 };
 
 struct UsersForecast {
@@ -50,10 +54,11 @@ struct UsersForecast {
     ForecastInterval workflow_p95, llm_p95;  // seconds
     double workflow_mean = 0;                // seconds
     double sessions_per_second = 0;
-    std::optional<double> meets_slo;     // probability
-    std::optional<int> replicas_needed;  // of each endpoint
-    std::string replicas_reason;         // why there is none
-    bool supported = true;               // false: the interval is open upwards, see ForecastResult::refused
+    std::optional<double> meets_slo;                  // probability
+    std::optional<int> replicas_needed;               // of each endpoint
+    std::string replicas_reason;                      // why there is none
+    std::optional<UntestedLimits> if_limit_is_wrong;  // only where it moves p95 by more than 10 %
+    bool supported = true;                            // false: the interval is open upwards, see ForecastResult::refused
 };
 
 struct HoldOut {

@@ -1,7 +1,9 @@
 #include "forecast/forecast_output.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace plimsoll::forecast {
@@ -28,12 +30,35 @@ json::object to_json(const UsersForecast& forecast) {
                      {"meets_slo", or_null(forecast.meets_slo)},
                      {"replicas_needed", or_null(forecast.replicas_needed)},
                      {"supported", forecast.supported}};
+    if (const auto& wrong = forecast.if_limit_is_wrong)
+        out["if_limit_is_wrong"] =
+            json::object{{"high", std::isfinite(wrong->high) ? json::value(rounded(wrong->high)) : json::value(nullptr)},
+                         {"limits", json::array(wrong->names.begin(), wrong->names.end())}};
     if (!forecast.replicas_reason.empty()) out["replicas_reason"] = forecast.replicas_reason;
     return out;
 }
 
 std::string format_interval(const ForecastInterval& interval) {
     return fmt::format("{:>9.4g} {:>9.4g} … {:<9.4g}", interval.value, interval.low, interval.high);
+}
+
+// Limits that only some of the targets go beyond are named with the others: the advice is the same.
+std::string reliance_text(const ForecastResult& result) {
+    std::vector<std::string> limits, highs;
+    for (const UsersForecast& forecast : result.forecasts) {
+        const auto& wrong = forecast.if_limit_is_wrong;
+        if (!wrong) continue;
+        for (const std::string& name : wrong->names)
+            if (std::ranges::find(limits, name) == limits.end()) limits.push_back(name);
+        highs.push_back(std::isfinite(wrong->high) ? fmt::format("{:.4g} s at {} users", wrong->high, forecast.users)
+                                                   : fmt::format("without bound at {} users", forecast.users));
+    }
+    if (limits.empty()) return "";
+    std::string out =
+        fmt::format("RELIES ON LIMITS THAT WERE NOT REACHED: {}. If they are no higher than what was measured, p95 is up to {}.",
+                    fmt::join(limits, ", "), fmt::join(highs, ", "));
+    if (result.next_concurrency) out += fmt::format(" Concurrency {} would tell.", *result.next_concurrency);
+    return out + "\n";
 }
 
 }  // namespace
@@ -91,6 +116,7 @@ std::string forecast_text(const ForecastResult& result) {
         }
         for (const UsersForecast& forecast : result.forecasts)
             if (!forecast.replicas_reason.empty()) out += fmt::format("{} users: {}.\n", forecast.users, forecast.replicas_reason);
+        out += reliance_text(result);
         out += fmt::format("\nBottleneck: {}. Knee at {} users ({:.3g} sessions a second at most).\n", result.bottleneck, result.knee_users,
                            result.capacity);
     }

@@ -16,22 +16,17 @@ enum class EventKind : std::uint8_t {
     call_sent,   // the call reaches the server
     task_done,
     server_steps,  // steps under way end
-    server_start,  // after everything else of the same instant
 };
+constexpr unsigned kKindBits = 3;
 
 struct Event {
     double time = 0;
-    EventKind kind = EventKind::begin_session;
-    std::uint32_t a = 0;  // live session, or server
-    std::uint32_t b = 0;  // task, or generation
-    std::uint64_t order = 0;
+    std::uint64_t order_and_kind = 0;  // events of one instant come in the order they were pushed
+    std::uint32_t a = 0;               // live session, or server
+    std::uint32_t b = 0;               // task, or generation
 
-    bool operator>(const Event& other) const {
-        if (time != other.time) return time > other.time;
-        const bool start = kind == EventKind::server_start, other_start = other.kind == EventKind::server_start;
-        if (start != other_start) return start;
-        return order > other.order;
-    }
+    EventKind kind() const { return static_cast<EventKind>(order_and_kind & ((1U << kKindBits) - 1)); }
+    bool operator>(const Event& other) const { return time != other.time ? time > other.time : order_and_kind > other.order_and_kind; }
 };
 
 struct Live {
@@ -69,11 +64,21 @@ class Network {
 
     Result<NetworkResult> run() {
         begin();
-        while (counted_done_ < load_.counted && !events_.empty()) {
-            const Event event = events_.top();
-            events_.pop();
-            now_ = event.time;
-            handle(event);
+        while (counted_done_ < load_.counted) {
+            if (!at_once_.empty()) {
+                const Event event = at_once_.front();
+                at_once_.pop_front();
+                handle(event);
+            } else if (!starting_.empty() && (events_.empty() || events_.top().time > now_)) {
+                start_servers();
+            } else if (!events_.empty()) {
+                const Event event = events_.top();
+                events_.pop();
+                now_ = event.time;
+                handle(event);
+            } else {
+                break;
+            }
             if (steps_ > kMaxSimulatedSteps) return fail(ErrorCode::limit, "the simulation is too long: too many batch steps");
             if (open_sessions_ > kMaxOpenSessions) {
                 overloaded_ = true;
@@ -84,7 +89,14 @@ class Network {
     }
 
   private:
-    void push(double time, EventKind kind, std::uint32_t a, std::uint32_t b) { events_.push({time, kind, a, b, order_++}); }
+    // What happens at once goes past the heap, which most of the time of a play would be spent in otherwise.
+    void push(double time, EventKind kind, std::uint32_t a, std::uint32_t b) {
+        const Event event{time, order_++ << kKindBits | static_cast<std::uint64_t>(kind), a, b};
+        if (time <= now_)
+            at_once_.push_back(event);
+        else
+            events_.push(event);
+    }
 
     void begin() {
         if (load_.rate) {
@@ -100,13 +112,12 @@ class Network {
     double next_gap() { return -std::log(1 - random_.uniform()) / *load_.rate; }
 
     void handle(const Event& event) {
-        switch (event.kind) {
+        switch (event.kind()) {
             case EventKind::begin_session: begin_session(); break;
             case EventKind::task_ready: run_task(event.a, event.b); break;
             case EventKind::call_sent: send_call(event.a, event.b); break;
             case EventKind::task_done: end_timed_task(event.a, event.b); break;
             case EventKind::server_steps: end_steps(event.a, event.b); break;
-            case EventKind::server_start: start_server(event.a); break;
         }
     }
 
@@ -202,17 +213,21 @@ class Network {
         if (one.wants_start()) {
             if (start_asked_[server]) return;
             start_asked_[server] = 1;
-            push(now_, EventKind::server_start, index, 0);
+            starting_.push_back(index);
         } else if (one.next_time() < std::numeric_limits<double>::infinity() && scheduled_[server] != one.generation()) {
             scheduled_[server] = one.generation();
             push(one.next_time(), EventKind::server_steps, index, one.generation());
         }
     }
 
-    void start_server(std::uint32_t server) {
-        start_asked_[server] = 0;
-        servers_[server].start_steps(now_);
-        if (!servers_[server].wants_start()) schedule(server);
+    // After everything else of the same instant, so that all that arrives together is in the same step.
+    void start_servers() {
+        for (const std::uint32_t server : starting_) {
+            start_asked_[server] = 0;
+            servers_[server].start_steps(now_);
+            if (!servers_[server].wants_start()) schedule(server);
+        }
+        starting_.clear();
     }
 
     void end_steps(std::uint32_t server, std::uint32_t generation) {
@@ -341,6 +356,8 @@ class Network {
     const Load& load_;
     Random random_;
     std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
+    std::deque<Event> at_once_;            // of this instant
+    std::vector<std::uint32_t> starting_;  // servers that begin steps when the instant is over
     std::uint64_t order_ = 0;
     double now_ = 0;
     std::vector<BatchServer> servers_;  // of all endpoints
@@ -362,33 +379,6 @@ class Network {
 };
 
 }  // namespace
-
-Script::Script(const SessionGraph& graph) {
-    steps_.resize(graph.tasks.size());
-    for (std::size_t i = 0; i < graph.tasks.size(); ++i) {
-        const Task& task = graph.tasks[i];
-        Step& step = steps_[i];
-        step.kind = task.kind;
-        step.resource = task.resource;
-        step.prompt = task.prompt;
-        step.cached = task.cached;
-        step.output = task.output;
-        step.seconds = static_cast<float>(task.seconds);
-        step.gap = static_cast<float>(task.gap);
-        step.waits_for = static_cast<std::uint32_t>(task.after.size());
-        for (const int before : task.after) ++steps_[static_cast<std::size_t>(before)].end_next;
-    }
-    std::uint32_t at = 0;
-    for (Step& step : steps_) {
-        step.first_next = at;
-        at += step.end_next;
-        step.end_next = step.first_next;
-    }
-    nexts_.resize(at);
-    for (std::size_t i = 0; i < graph.tasks.size(); ++i)
-        for (const int before : graph.tasks[i].after)
-            nexts_[steps_[static_cast<std::size_t>(before)].end_next++] = static_cast<std::uint32_t>(i);
-}
 
 double NetworkResult::p95() const { return percentile(session_seconds, 95); }
 double NetworkResult::mean() const { return plimsoll::mean(session_seconds); }

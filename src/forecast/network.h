@@ -3,37 +3,15 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <vector>
 
 #include "base/error.h"
 #include "forecast/batch_server.h"
 #include "forecast/limits.h"
-#include "forecast/session_graph.h"
+#include "forecast/script.h"
 
 namespace plimsoll::forecast {
-
-// A session graph with its edges turned round, ready to be played.
-class Script {
-  public:
-    explicit Script(const SessionGraph& graph);
-
-    struct Step {
-        TaskKind kind = TaskKind::pause;
-        int resource = -1;
-        int prompt = 0, cached = 0, output = 0;
-        float seconds = 0, gap = 0;
-        std::uint32_t first_next = 0, end_next = 0;  // range in nexts()
-        std::uint32_t waits_for = 0;                 // predecessors
-    };
-    const std::vector<Step>& steps() const { return steps_; }
-    const std::vector<std::uint32_t>& nexts() const { return nexts_; }
-
-  private:
-    std::vector<Step> steps_;
-    std::vector<std::uint32_t> nexts_;
-};
 
 struct EndpointModel {
     StepLaw law;

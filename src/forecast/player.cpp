@@ -78,14 +78,20 @@ Result<Played> Player::play_once(const Choice& choice, const Target& target, std
         played.call_p95 += more / std::max(1.0, calls);
     }
     played.details = std::move(*result);
+    played.tool_servers = std::move(network.tool_servers);
     return played;
 }
 
-Result<std::vector<Played>> Player::play_forms(const Target& target, std::size_t sessions, double places_share) const {
+Choice with_limits(Choice choice, LimitGuess guess) {
+    choice.places_share = choice.memory_share = guess == LimitGuess::lowest_unknown ? 0 : 1;
+    choice.only_reached = guess == LimitGuess::only_reached;
+    return choice;
+}
+
+Result<std::vector<Played>> Player::play_forms(const Target& target, std::size_t sessions, LimitGuess guess) const {
     std::vector<Played> played;
     for (const FormFit& form : model_.forms()) {
-        Choice choice = model_.best_choice(form);
-        choice.places_share = choice.memory_share = places_share;
+        const Choice choice = with_limits(model_.best_choice(form), guess);
         auto one = play_once(choice, target, sessions, request_.seed, false);
         if (!one) return fail(one.error());
         played.push_back(std::move(*one));
@@ -114,8 +120,8 @@ Played combine(const std::vector<Played>& played, const std::vector<FormFit>& fo
     return out;
 }
 
-Result<Played> Player::play_best(const Target& target, std::size_t sessions) const {
-    const auto played = play_forms(target, sessions, 1);
+Result<Played> Player::play_best(const Target& target, std::size_t sessions, LimitGuess guess) const {
+    const auto played = play_forms(target, sessions, guess);
     if (!played) return fail(played.error());
     return combine(*played, model_.forms());
 }

@@ -14,12 +14,22 @@ struct Target {
     int replicas = 0;  // of every endpoint; 0: as stated in the limits
 };
 
+// What a play takes the limits of servers and tools to be.
+enum class LimitGuess : std::uint8_t {
+    best,            // stated limits as stated, unknown ones as high as possible
+    lowest_unknown,  // unknown ones as low as the recording allows
+    only_reached,    // all of them, stated ones too
+};
+
 struct Played {
     double p95 = 0, call_p95 = 0, mean = 0;  // seconds
     double sessions_per_second = 0;
     bool overloaded = false;
-    NetworkResult details;  // of the cell that was played
+    NetworkResult details;          // of the cell that was played
+    std::vector<int> tool_servers;  // of that cell; 0: no bound
 };
+
+Choice with_limits(Choice choice, LimitGuess guess);
 
 class Player {
   public:
@@ -32,8 +42,8 @@ class Player {
     Result<Played> play_once(const Choice& choice, const Target& target, std::size_t sessions, std::uint64_t seed, bool resample) const;
 
     // Geometric mean over the forms by their weights, each played with its best choice.
-    Result<Played> play_best(const Target& target, std::size_t sessions) const;
-    Result<std::vector<Played>> play_forms(const Target& target, std::size_t sessions, double places_share) const;
+    Result<Played> play_best(const Target& target, std::size_t sessions, LimitGuess guess = LimitGuess::best) const;
+    Result<std::vector<Played>> play_forms(const Target& target, std::size_t sessions, LimitGuess guess) const;
     Result<std::vector<Played>> bootstrap(const Target& target, int draws) const;
 
     double think_time() const { return think_time_; }

@@ -120,7 +120,9 @@ ResolvedLimits resolve_limits(const std::string& endpoint, const EndpointLimits&
     const double places_seen = std::ceil(evidence.peak_sequences / out.replicas);
     const double memory_seen = evidence.peak_tokens / out.replicas;
     const auto no_limit = static_cast<double>(kUnlimited);
-    out.places_low = std::max(1.0, places_seen);
+    out.places_reached = std::max(1.0, places_seen);
+    out.memory_reached = std::max(1.0, memory_seen);
+    out.places_low = out.places_reached;
     out.places_high = evidence.places_seen ? out.places_low : no_limit;
     if (claimed.max_num_seqs) {
         const auto claim = static_cast<double>(*claimed.max_num_seqs);
@@ -140,7 +142,7 @@ ResolvedLimits resolve_limits(const std::string& endpoint, const EndpointLimits&
         }
     }
     if (!out.places_known()) out.unknown.push_back("max_num_seqs");
-    out.memory_low = std::max(1.0, memory_seen);
+    out.memory_low = out.memory_reached;
     out.memory_high = no_limit;
     if (claimed.kv_tokens) {
         const auto claim = static_cast<double>(*claimed.kv_tokens);

@@ -27,6 +27,7 @@ struct ResolvedLimits {
     std::vector<double> batch_budgets;
     double places_low = 0, places_high = 0;  // a replica; equal when known
     double memory_low = 0, memory_high = 0;
+    double places_reached = 0, memory_reached = 0;  // in the measurement, the mean over replicas: the limits are no lower
     bool chunked_prefill = true;
     std::vector<std::string> unknown;  // names of limits nobody stated
     std::vector<std::string> warnings;
