@@ -42,6 +42,7 @@ struct RecordedSession {
     double weight = 1;            // makes up for long sessions that were cut off by the end of the measurement
     std::uint64_t signature = 0;  // equal for sessions with equal calls: the same dataset item measured again
     SessionGraph graph;           // empty unless finished
+    std::vector<char> left_out;   // by task: not to be played in a forecast (a what-if); empty: none
 
     double length() const { return end - start; }
     bool usable() const { return finished && !failed; }
@@ -79,7 +80,7 @@ inline constexpr std::size_t kMaxTraceBytes = std::size_t{2} << 30;  // of one f
 // Percentile of (value, weight) pairs, p in 0…100; interpolated between the middles of the weights. Empty: 0.
 double weighted_percentile(std::vector<std::pair<double, double>> values, double p);
 
-// `without`: names of spans whose work is left out of every session (a what-if).
+// `without`: names of spans whose work a forecast leaves out of every session (a what-if); what was measured is fitted with it.
 // Errors: not_found, io, limit, parse, invalid_argument (a level twice, no model calls, no token counts, no finished session,
 // a name in `without` that never occurs).
 Result<Recording> load_recording(const std::vector<TraceSource>& sources, const std::vector<std::string>& without = {});
@@ -92,7 +93,7 @@ struct LevelTraces {
 };
 Result<Recording> make_recording(const std::vector<LevelTraces>& levels, const std::vector<std::string>& without = {});
 
-// The recording without its highest level, for the held-out check.
+// The recording without its highest level, and with all work, for the held-out check.
 Recording without_highest(const Recording& recording);
 
 }  // namespace plimsoll::forecast
