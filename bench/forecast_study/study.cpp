@@ -98,7 +98,8 @@ std::vector<Case> make_cases() {
 
 constexpr int kMeasured[] = {1, 2, 4, 8, 16, 32};
 constexpr int kTargets[] = {64, 100, 200};
-constexpr int kTruthRounds = 20;  // sessions a user
+constexpr int kTruthRounds = 8;  // sessions a user, and at least so many of all
+constexpr int kTruthSessions = 800;
 
 forecast::Limits true_limits(const ServerTruth& server) {
     forecast::EndpointLimits one;
@@ -158,7 +159,9 @@ struct Study {
         if (!recording) return fail(one, recording.error());
         std::map<int, double> truth;
         for (const int users : kTargets)
-            truth[users] = run_truth(one.server, one.shape, one.prompt_scale, seed + 1000, users, kTruthRounds * users, false).p95;
+            truth[users] = run_truth(one.server, one.shape, one.prompt_scale, seed + 1000, users,
+                                     std::max(kTruthSessions, kTruthRounds * users), false)
+                               .p95;
         std::printf("%s, seed %d\n", one.name.c_str(), static_cast<int>(seed));
         with_true_limits(one, *recording, truth);
         with_other_limits(one, "unknown", {}, *recording, truth, without_limits);

@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <numbers>
 #include <queue>
 #include <random>
 
@@ -23,14 +24,21 @@ using plimsoll::event::Step;
 constexpr int kBlock = 16;  // tokens of a KV block
 constexpr double kEpoch = 1.79e9;
 
+// The library's own distributions take long logarithms, most of the time of a run.
+double uniform(std::mt19937_64& engine) { return static_cast<double>(engine() >> 11) * 0x1p-53; }
+
 class Clock {
   public:
     double now = 0;
-    void at(double time, std::function<void()> what) { queue_.push({time, count_++, std::move(what)}); }
+    void at(double time, std::function<void()> what) {
+        queue_.push_back({time, count_++, std::move(what)});
+        std::push_heap(queue_.begin(), queue_.end());
+    }
     bool step() {
         if (queue_.empty()) return false;
-        Item item = queue_.top();
-        queue_.pop();
+        std::pop_heap(queue_.begin(), queue_.end());
+        Item item = std::move(queue_.back());
+        queue_.pop_back();
         now = item.time;
         item.what();
         return true;
@@ -43,7 +51,7 @@ class Clock {
         std::function<void()> what;
         bool operator<(const Item& other) const { return time != other.time ? time > other.time : order > other.order; }
     };
-    std::priority_queue<Item> queue_;
+    std::vector<Item> queue_;  // a heap
     std::uint64_t count_ = 0;
 };
 
@@ -133,8 +141,8 @@ class Replica {
             read += chunk;
             work.emplace_back(one, chunk);
         }
-        double seconds = law(n, context, read) * std::exp(truth_.noise * normal_(engine_) - truth_.noise * truth_.noise / 2);
-        if (uniform_(engine_) < truth_.hiccup_chance) seconds += 0.075 + 0.15 * uniform_(engine_);
+        double seconds = law(n, context, read) * std::exp(truth_.noise * normal() - truth_.noise * truth_.noise / 2);
+        if (uniform(engine_) < truth_.hiccup_chance) seconds += 0.075 + 0.15 * uniform(engine_);
         clock_.at(clock_.now + seconds, [this, work = std::move(work)] { end_step(work); });
     }
 
@@ -157,9 +165,9 @@ class Replica {
 
     Clock& clock_;
     const ServerTruth& truth_;
+    double normal() { return std::sqrt(-2 * std::log(1 - uniform(engine_))) * std::cos(2 * std::numbers::pi * uniform(engine_)); }
+
     std::mt19937_64 engine_;
-    std::normal_distribution<double> normal_;
-    std::uniform_real_distribution<double> uniform_;
     std::deque<SequencePtr> waiting_;
     std::vector<SequencePtr> active_;
     bool stepping_ = false;
@@ -206,7 +214,7 @@ class World {
     }
 
     Run run(int concurrency, int sessions) {
-        for (int i = 0; i < concurrency; ++i) clock_.at(0.2 * uniform_(engine_), [this] { begin_session(); });
+        for (int i = 0; i < concurrency; ++i) clock_.at(0.2 * uniform(engine_), [this] { begin_session(); });
         while (ended_ < sessions && clock_.step()) {
         }
         Run out;
@@ -313,7 +321,7 @@ class World {
         const std::size_t count = replicas_.size();
         if (server_.route == Route::round_robin) return *replicas_[next_++ % count];
         if (server_.route == Route::random)
-            return *replicas_[std::min(count - 1, static_cast<std::size_t>(uniform_(engine_) * static_cast<double>(count)))];
+            return *replicas_[std::min(count - 1, static_cast<std::size_t>(uniform(engine_) * static_cast<double>(count)))];
         return **std::ranges::min_element(replicas_, {}, [](const auto& one) { return one->load(); });
     }
 
@@ -325,7 +333,6 @@ class World {
     bool traces_;
     Search search_;
     std::mt19937_64 engine_;
-    std::uniform_real_distribution<double> uniform_;
     std::vector<std::unique_ptr<Replica>> replicas_;
     std::vector<std::unique_ptr<Session>> sessions_;
     std::size_t next_ = 0;

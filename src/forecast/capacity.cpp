@@ -33,7 +33,7 @@ std::string name_bottleneck(const FittedModel& model, const Played& played, bool
 }  // namespace
 
 Result<Capacity> find_capacity(const FittedModel& model, const Player& player, LimitGuess guess, std::uint64_t seed) {
-    const Choice choice = with_limits(model.best_choice(*std::ranges::max_element(model.forms(), {}, &FormFit::weight)), guess);
+    const Choice choice = with_limits(model.best_choice(model.heaviest_form()), guess);
     const auto alone = player.play_once(choice, {1, std::nullopt, 0}, kSessionsAlone, seed, false);
     if (!alone) return fail(alone.error());
     Capacity out;

@@ -95,6 +95,8 @@ Result<FittedModel> FittedModel::fit(const Recording& recording, const Limits& l
     return model;
 }
 
+const FormFit& FittedModel::heaviest_form() const { return *std::ranges::max_element(forms_, {}, &FormFit::weight); }
+
 void FittedModel::fit_tools(const Limits& limits) {
     for (std::size_t i = 0; i < recording_.names.tools.size(); ++i) {
         ToolPoolFit fit = fit_tool_pool(recording_, static_cast<int>(i));
@@ -115,7 +117,9 @@ void FittedModel::make_scripts() {
             const auto [place, added] = by_signature.emplace(session.signature, pool_.size());
             if (added) pool_.emplace_back();
             Item& item = pool_[place->second];
-            item.scripts.push_back(scripts.back().get());
+            if (!session.left_out.empty())
+                what_if_scripts_.push_back(std::make_unique<Script>(without_marked(session.graph, session.left_out)));
+            item.scripts.push_back((session.left_out.empty() ? scripts : what_if_scripts_).back().get());
             item.weight = item.weight == 0 ? session.weight : std::min(item.weight, session.weight);
         }
     }

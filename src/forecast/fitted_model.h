@@ -51,6 +51,7 @@ class FittedModel {
     Result<void> weigh_by_held_out(const FittedModel& lower, std::uint64_t seed);
 
     const std::vector<FormFit>& forms() const { return forms_; }
+    const FormFit& heaviest_form() const;
     const std::vector<ToolPoolFit>& tools() const { return tools_; }
     const std::vector<ResolvedLimits>& limits() const { return limits_; }
     const std::vector<ServerEvidence>& evidence() const { return evidence_; }
@@ -89,6 +90,7 @@ class FittedModel {
     std::vector<ServerEvidence> evidence_;
     std::vector<ResolvedLimits> limits_;
     std::vector<std::vector<std::unique_ptr<Script>>> scripts_;  // by level, of usable sessions in the order of their start
+    std::vector<std::unique_ptr<Script>> what_if_scripts_;       // of sessions with tasks left out
     std::vector<Item> pool_;
 };
 

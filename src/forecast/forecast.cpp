@@ -65,11 +65,9 @@ class Forecaster {
         if (!out_.refused) out_.refused = reason;
     }
 
-    const FormFit& heaviest() const { return *std::ranges::max_element(model_.forms(), {}, &FormFit::weight); }
-
     void add_forms() {
         for (const FormFit& form : model_.forms()) out_.forms.push_back({form.form, form.weight, form.mismatch(), {}});
-        out_.checks = heaviest().checks;
+        out_.checks = model_.heaviest_form().checks;
     }
 
     void judge_match() {

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <limits>
+
 #include "base/decompress.h"
 #include "base/files.h"
 #include "forecast/forecast_output.h"
@@ -211,6 +214,74 @@ TEST(Forecast, AFasterMachineIsFaster) {
     const double before = make_forecast(small_recording(), request).value().forecasts.at(0).workflow_p95.value;
     request.step_scale = 0.5;
     EXPECT_NEAR(make_forecast(small_recording(), request).value().forecasts.at(0).workflow_p95.value, before / 2, 0.15 * before);
+}
+
+TEST(Forecast, ReplicasShareTheUsers) {
+    ForecastRequest request;
+    request.users = {32};
+    request.limits = make_limits("m", 1, 4, 100'000, 4096);
+    request.draws = 1;
+    request.hold_out = false;
+    const double one = make_forecast(small_recording(), request).value().forecasts.at(0).workflow_p95.value;
+    request.replicas = 4;
+    EXPECT_LT(make_forecast(small_recording(), request).value().forecasts.at(0).workflow_p95.value, 0.4 * one);
+}
+
+TEST(Forecast, CachedPromptsAreNotRead) {
+    const auto recording = load_recording(sources("forecast", {1, 4})).value();
+    ForecastRequest request;
+    request.users = {32};
+    request.limits = make_limits("model-a", 2, 96, 900'000, 4096);
+    request.draws = 1;
+    request.hold_out = false;
+    const double before = make_forecast(recording, request).value().forecasts.at(0).workflow_p95.value;
+    request.cache_hit_rate = 0.9;
+    EXPECT_LT(make_forecast(recording, request).value().forecasts.at(0).workflow_p95.value, 0.95 * before);
+}
+
+TEST(Forecast, WithoutAStepIsFaster) {
+    ForecastRequest request;
+    request.users = {32};
+    request.limits = make_limits("model-a", 2, 96, 900'000, 4096);
+    request.draws = 1;
+    request.hold_out = false;
+    const auto p95 = [&](const std::vector<std::string>& without) {
+        const auto recording = load_recording(sources("forecast", {1, 4}), without).value();
+        return make_forecast(recording, request).value().forecasts.at(0).workflow_p95.value;
+    };
+    EXPECT_LT(p95({"write_sections"}), 0.9 * p95({}));
+}
+
+TEST(Forecast, ALimitThatWasNeverReachedIsSaidToCarryTheAnswer) {
+    ForecastRequest request;
+    request.users = {4, 40};
+    request.limits = make_limits("m", 1, 64, 100'000, 4096);
+    request.draws = 4;
+    const auto result = make_forecast(small_recording(), request).value();
+    EXPECT_FALSE(result.refused);
+    EXPECT_FALSE(result.forecasts.at(0).if_limit_is_wrong);
+    const auto& wrong = result.forecasts.at(1).if_limit_is_wrong;
+    ASSERT_TRUE(wrong);
+    EXPECT_THAT(wrong->names, testing::Contains("m.max_num_seqs"));
+    // With 4 places, as many as were seen, 40 users wait ten times as long.
+    EXPECT_GT(wrong->high, 4.5);
+    EXPECT_LT(result.forecasts.at(1).workflow_p95.high, 2);
+    const json::object out = to_json(result);
+    EXPECT_FALSE(out.at("forecasts").at(0).as_object().contains("if_limit_is_wrong"));
+    EXPECT_GT(out.at("forecasts").at(1).at("if_limit_is_wrong").at("high").as_double(), 4.5);
+    EXPECT_THAT(forecast_text(result), testing::HasSubstr("m.max_num_seqs"));
+}
+
+TEST(Forecast, OpenArrivalsThatOnlyAnUntestedLimitCarriesHaveNoBoundWithoutIt) {
+    ForecastRequest request;
+    request.rate = 40;
+    request.limits = make_limits("m", 1, 64, 100'000, 4096);
+    request.draws = 2;
+    const auto result = make_forecast(small_recording(), request).value();
+    EXPECT_FALSE(result.refused);
+    ASSERT_TRUE(result.forecasts.at(0).if_limit_is_wrong);
+    EXPECT_EQ(result.forecasts.at(0).if_limit_is_wrong->high, std::numeric_limits<double>::infinity());
+    EXPECT_TRUE(to_json(result).at("forecasts").at(0).at("if_limit_is_wrong").at("high").is_null());
 }
 
 TEST(Forecast, OpenArrivalsBeyondCapacityAreRefused) {

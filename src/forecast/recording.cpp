@@ -93,7 +93,7 @@ struct SessionReader {
         }
         for (std::size_t i = 0; i < spans.size(); ++i)
             if (spans[i].category == Category::tool && spans[i].finished) level.tools[use++].task = task_of[i];
-        for (std::size_t i = 0; i < without.size(); ++i) hits[i] += remove_named(session.graph, spans, without[i]);
+        for (std::size_t i = 0; i < without.size(); ++i) hits[i] += mark_named(session.graph, spans, without[i], session.left_out);
     }
 };
 
@@ -271,6 +271,8 @@ Result<Recording> make_recording(const std::vector<LevelTraces>& levels, const s
 Recording without_highest(const Recording& recording) {
     Recording lower = recording;
     lower.levels.pop_back();
+    for (Level& level : lower.levels)
+        for (RecordedSession& session : level.sessions) session.left_out.clear();
     return lower;
 }
 

@@ -43,6 +43,7 @@ struct RecordedSession {
     double weight = 1;            // makes up for long sessions that were cut off by the end of the measurement
     std::uint64_t signature = 0;  // equal for sessions with equal calls: the same dataset item measured again
     SessionGraph graph;           // empty unless finished
+    std::vector<char> left_out;   // by task: not to be played in a forecast (a what-if); empty: none
 
     double length() const { return end - start; }
     bool usable() const { return finished && !failed; }
@@ -85,7 +86,7 @@ struct LevelTraces {
 // Takes one level after the other, since parsed steps are many times larger than what is kept of them.
 class RecordingBuilder {
   public:
-    // `without`: names of spans whose work is left out of every session (a what-if).
+    // `without`: names of spans whose work a forecast leaves out of every session (a what-if); what was measured is fitted with it.
     explicit RecordingBuilder(std::vector<std::string> without = {});
 
     // Errors: invalid_argument (a level twice, no model calls, no token counts, no finished session).
@@ -101,7 +102,7 @@ class RecordingBuilder {
 
 Result<Recording> make_recording(const std::vector<LevelTraces>& levels, const std::vector<std::string>& without = {});
 
-// The recording without its highest level, for the held-out check.
+// The recording without its highest level, and with all work, for the held-out check.
 Recording without_highest(const Recording& recording);
 
 }  // namespace plimsoll::forecast

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
 #include "forecast/capacity.h"
@@ -14,6 +13,8 @@ namespace {
 // A play of the measured load itself peaks this much higher at times: what the traces show of the peak is a mean over replicas and
 // leaves calls out that read their prompt.
 constexpr double kBeyond = 1.25;
+// A server with less free memory than this share takes no call more.
+constexpr double kMemoryReached = 0.9;
 
 }  // namespace
 
@@ -56,18 +57,15 @@ std::vector<std::string> warn_of_limits(const FittedModel& model) {
     std::vector<std::string> out;
     for (std::size_t e = 0; e < model.limits().size(); ++e) {
         const ResolvedLimits& limits = model.limits()[e];
-        const ServerEvidence& evidence = model.evidence()[e];
         const std::string& name = model.recording().names.models[e];
         if (!limits.unknown.empty()) out.push_back(fmt::format("{}: unknown: {}", name, fmt::join(limits.unknown, ", ")));
-        const double places = std::ceil(evidence.peak_sequences / limits.replicas);
-        if (limits.places_known() && places < limits.places_low)
+        if (limits.places_known() && limits.places_reached < limits.places_low)
             out.push_back(
                 fmt::format("{}: max_num_seqs {:.0f} was never reached (at most {:.0f} calls a replica at once); the forecast relies on it",
-                            name, limits.places_low, places));
-        const double tokens = evidence.peak_tokens / limits.replicas;
-        if (limits.memory_known() && tokens < 0.9 * limits.memory_low)
+                            name, limits.places_low, limits.places_reached));
+        if (limits.memory_known() && limits.memory_reached < kMemoryReached * limits.memory_low)
             out.push_back(fmt::format("{}: kv_tokens {:.0f} was never reached (at most {:.0f}); the forecast relies on it", name,
-                                      limits.memory_low, tokens));
+                                      limits.memory_low, limits.memory_reached));
     }
     for (std::size_t t = 0; t < model.tools().size(); ++t) {
         const ToolPoolFit& pool = model.tools()[t];

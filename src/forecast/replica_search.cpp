@@ -10,8 +10,8 @@
 namespace plimsoll::forecast {
 namespace {
 
-// Numbers of replicas that get a bootstrap, and its draws.
-constexpr int kChecks = 3, kCheckDraws = 24;
+// Numbers of replicas above the first guess that get a bootstrap, and its draws.
+constexpr int kMoreChecks = 4, kCheckDraws = 24;
 // What everything but the discrepancy usually adds to it, in the bisection.
 constexpr double kUsualSpread = 0.05;
 constexpr double kNormal95 = 1.645;
@@ -19,7 +19,12 @@ constexpr double kNormal95 = 1.645;
 class ReplicaSearch {
   public:
     ReplicaSearch(const FittedModel& model, const Player& player, const ForecastRequest& request, const Target& target, int users)
-        : model_(model), player_(player), request_(request), target_(target), users_(std::max(1, users)) {}
+        : model_(model),
+          player_(player),
+          request_(request),
+          target_(target),
+          users_(std::max(1, users)),
+          choice_(model.best_choice(model.heaviest_form())) {}
 
     Result<ReplicaAnswer> run() {
         // A replica a user is as good as no queueing at the model at all.
@@ -28,18 +33,13 @@ class ReplicaSearch {
         if (*unqueued > request_.slo->seconds) return none(*unqueued);
         auto guess = bisect();
         if (!guess) return fail(guess.error());
-        const int stride = std::max(1, *guess / 8);
-        int replicas = *guess;
-        for (int i = 0; i < kChecks && replicas < users_; ++i, replicas += stride) {
-            const auto upper = checked_upper(replicas);
-            if (!upper) return fail(upper.error());
-            if (*upper <= request_.slo->seconds) return ReplicaAnswer{replicas, {}};
-        }
+        const auto at_guess = checked_upper(*guess);
+        if (!at_guess) return fail(at_guess.error());
+        if (*at_guess <= request_.slo->seconds) return ReplicaAnswer{*guess, {}};
         unqueued = checked_upper(users_);
         if (!unqueued) return fail(unqueued.error());
         if (*unqueued > request_.slo->seconds) return none(*unqueued);
-        return ReplicaAnswer{std::nullopt,
-                             fmt::format("more than {} replicas: the upper bound stays above {:g} s", replicas, request_.slo->seconds)};
+        return search_above(*guess);
     }
 
   private:
@@ -52,7 +52,8 @@ class ReplicaSearch {
     }
 
     Result<double> usual_upper(int replicas) const {
-        const auto played = player_.play_best(with_replicas(replicas), sessions_for(std::min(users_, Player::kMaxPlayedUsers), false));
+        const auto played = player_.play_once(choice_, with_replicas(replicas),
+                                              sessions_for(std::min(users_, Player::kMaxPlayedUsers), false), request_.seed, false);
         if (!played) return fail(played.error());
         return value_of(*played) * std::exp(kNormal95 * std::hypot(discrepancy(model_, users_, replicas), kUsualSpread));
     }
@@ -81,6 +82,18 @@ class ReplicaSearch {
         return high;
     }
 
+    Result<ReplicaAnswer> search_above(int replicas) const {
+        const int stride = std::max(1, replicas / 8);
+        for (int i = 0; i < kMoreChecks; ++i) {
+            replicas = std::min(users_, replicas + stride);
+            const auto upper = checked_upper(replicas);
+            if (!upper) return fail(upper.error());
+            if (*upper <= request_.slo->seconds) return ReplicaAnswer{replicas, {}};
+        }
+        return ReplicaAnswer{std::nullopt,
+                             fmt::format("between {} and {} replicas; the upper bound falls too slowly to say", replicas + 1, users_)};
+    }
+
     ReplicaAnswer none(double upper) const {
         return {std::nullopt, fmt::format("no number of replicas brings the upper bound below {:g} s: with one a user it is {:.3g} s{}",
                                           request_.slo->seconds, upper, possible_tool_bounds())};
@@ -107,6 +120,7 @@ class ReplicaSearch {
     const ForecastRequest& request_;
     Target target_;
     int users_;
+    Choice choice_;
 };
 
 }  // namespace

@@ -177,7 +177,7 @@ int ResourceNames::index_of(std::vector<std::string>& names, const std::string& 
 
 SessionGraph make_session_graph(std::span<const event::Span> spans, ResourceNames& names) { return GraphMaker(spans, names).make(); }
 
-int remove_named(SessionGraph& graph, std::span<const event::Span> spans, const std::string& name) {
+int mark_named(const SessionGraph& graph, std::span<const event::Span> spans, const std::string& name, std::vector<char>& marks) {
     std::unordered_map<std::string_view, std::size_t> by_id;
     for (std::size_t i = 0; i < spans.size(); ++i) by_id.emplace(spans[i].uuid, i);
     std::vector<char> inside(spans.size(), 0);
@@ -186,14 +186,25 @@ int remove_named(SessionGraph& graph, std::span<const event::Span> spans, const 
         const bool parent_inside = parent != by_id.end() && parent->second < i && inside[parent->second];
         inside[i] = parent_inside || spans[i].name == name || spans[i].function.function_name == name;
     }
+    marks.resize(graph.tasks.size(), 0);
     int hit = 0;
-    for (Task& task : graph.tasks) {
-        if (task.span == Task::kNoSpan || !inside[task.span]) continue;
-        task.kind = TaskKind::pause;
-        task.seconds = task.gap = 0;
+    for (std::size_t i = 0; i < graph.tasks.size(); ++i) {
+        const std::size_t span = graph.tasks[i].span;
+        if (span == Task::kNoSpan || !inside[span]) continue;
+        marks[i] = 1;
         ++hit;
     }
     return hit;
+}
+
+SessionGraph without_marked(SessionGraph graph, std::span<const char> marks) {
+    for (std::size_t i = 0; i < marks.size(); ++i) {
+        if (!marks[i]) continue;
+        Task& task = graph.tasks[i];
+        task.kind = TaskKind::pause;
+        task.seconds = task.gap = 0;
+    }
+    return graph;
 }
 
 double critical_path(const SessionGraph& graph, std::span<const double> model_seconds) {

@@ -52,8 +52,11 @@ struct ResourceNames {
 inline constexpr double kClockSlack = 0.02;  // seconds
 SessionGraph make_session_graph(std::span<const event::Span> spans, ResourceNames& names);
 
-// Sets the times and tokens of every task below a span named `name` (a function, tool or model) to nothing. Returns how many tasks it hit.
-int remove_named(SessionGraph& graph, std::span<const event::Span> spans, const std::string& name);
+// Marks every task below a span named `name` (a function, tool or model) in `marks`, one a task. Returns how many it found.
+int mark_named(const SessionGraph& graph, std::span<const event::Span> spans, const std::string& name, std::vector<char>& marks);
+
+// The graph with the work of marked tasks taken out; no marks take nothing out.
+SessionGraph without_marked(SessionGraph graph, std::span<const char> marks);
 
 // Seconds of the longest path when every model call takes `model_seconds(task)` and nothing queues.
 double critical_path(const SessionGraph& graph, std::span<const double> model_seconds);

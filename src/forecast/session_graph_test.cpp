@@ -119,8 +119,10 @@ TEST(SessionGraph, RemovedStepsTakeNoTimeButKeepTheOrder) {
     Graph graph({make_span("w", "root", Category::workflow, 0, 10), make_span("a", "w", Category::llm, 0, 3),
                  make_span("reflect", "w", Category::function, 3, 7), make_span("inner", "reflect", Category::llm, 3, 7),
                  make_span("c", "w", Category::llm, 7, 10)});
-    EXPECT_EQ(remove_named(graph.graph, graph.spans, "nothing of this name"), 0);
-    EXPECT_EQ(remove_named(graph.graph, graph.spans, "reflect"), 1);
+    std::vector<char> marks;
+    EXPECT_EQ(mark_named(graph.graph, graph.spans, "nothing of this name", marks), 0);
+    EXPECT_EQ(mark_named(graph.graph, graph.spans, "reflect", marks), 1);
+    graph.graph = without_marked(std::move(graph.graph), marks);
     EXPECT_EQ(std::ranges::count(graph.graph.tasks, TaskKind::model, &Task::kind), 2);
     EXPECT_THAT(graph.before("c"), ElementsAre("inner"));
 }
