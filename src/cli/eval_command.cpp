@@ -83,7 +83,7 @@ void add_eval_command(CLI::App& app, Run& run) {
     eval::EvalMetadata& metadata = flags->metadata;
     add_config_flags(*command, flags->config, true);
     command->add_option("--dataset", flags->dataset, "file instead of the config's dataset");
-    auto* reps = command->add_option("--reps", metadata.reps, "the whole dataset that often")->check(CLI::PositiveNumber);
+    auto* reps = command->add_option("--reps", metadata.reps, "the whole dataset that often")->check(above_zero());
     auto* endpoint = command->add_option("--endpoint", flags->endpoint, "base URL of a NAT or Plimsoll server that runs the workflow");
     command->add_option("--endpoint_timeout,--endpoint-timeout", metadata.endpoint_timeout, "seconds a request")->capture_default_str();
     auto* skip_workflow =

@@ -2,11 +2,35 @@
 // underscore and the usual one with a dash both work.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <string>
 
 #include "cli/catalogue.h"
 
 namespace plimsoll::cli {
+
+// CLI11's own checks of signs let NaN pass and answer with the largest double in full.
+inline double read_finite(const std::string& text) {
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool whole = error == std::errc() && end == text.data() + text.size() && std::isfinite(value);
+    return whole ? value : std::numeric_limits<double>::quiet_NaN();
+}
+
+inline CLI::Validator at_least_zero() {
+    return {[](const std::string& text) { return read_finite(text) >= 0 ? "" : fmt::format("\"{}\" is no number of at least 0", text); },
+            "AT LEAST 0"};
+}
+
+inline CLI::Validator above_zero() {
+    return {[](const std::string& text) { return read_finite(text) > 0 ? "" : fmt::format("\"{}\" is no number above 0", text); },
+            "ABOVE 0"};
+}
 
 inline void add_config_flags(CLI::App& command, ConfigFlags& flags, bool file_required) {
     auto* file = command.add_option("--config_file,--config-file", flags.file, "YAML or JSON file in NAT's format");

@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <limits>
 #include <memory>
 
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "cli/forecast_report.h"
 #include "cli/limits_file.h"
 #include "forecast/forecast_output.h"
@@ -45,7 +47,8 @@ Result<int> parse_count(std::string_view flag, std::string_view text) {
     int value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc() || end != text.data() + text.size() || value <= 0)
-        return fail(ErrorCode::invalid_argument, fmt::format("{}: \"{}\" is no whole number above 0", flag, text));
+        return fail(ErrorCode::invalid_argument,
+                    fmt::format("{}: \"{}\" is no whole number from 1 to {}", flag, text, std::numeric_limits<int>::max()));
     return value;
 }
 
@@ -183,18 +186,17 @@ void add_forecast_command(CLI::App& sizing, Run& run) {
     command->add_option("--runs", flags->runs, "folder that `sizing calc` measured into, instead of --traces");
     command->add_option("--limits", flags->limits, "YAML file of what is known of the servers; what is not in it is unknown");
     command->add_option("--users", flags->users, "comma-separated numbers of users");
-    command->add_option("--rate", flags->rate, "sessions a second that arrive by themselves, instead of --users")
-        ->check(CLI::PositiveNumber);
+    command->add_option("--rate", flags->rate, "sessions a second that arrive by themselves, instead of --users")->check(above_zero());
     command->add_option("--slo", flags->slo, "target, such as \"p95 workflow < 120s\" or \"p95 llm < 2s\"");
     command
         ->add_option("--think_time,--think-time", flags->think_time,
                      "seconds a user waits between two sessions; as measured when not given")
-        ->check(CLI::NonNegativeNumber);
-    command->add_option("--replicas", flags->replicas, "what if every model had this many replicas")->check(CLI::PositiveNumber);
+        ->check(at_least_zero());
+    command->add_option("--replicas", flags->replicas, "what if every model had this many replicas")->check(CLI::Range(1, 1'000'000));
     command
         ->add_option("--step_scale,--step-scale", flags->request.step_scale,
                      "what if a batch step took so many times as long (0.5: twice as fast)")
-        ->check(CLI::PositiveNumber);
+        ->check(above_zero());
     command
         ->add_option("--cache_hit_rate,--cache-hit-rate", flags->request.cache_hit_rate, "what if this share of every prompt were cached")
         ->check(CLI::Range(0.0, 0.999));

@@ -97,6 +97,9 @@ Result<LoadSetup> make_setup(const LoadFlags& flags) {
     const auto limits = make_limits(flags, setup.plan);
     if (!limits) return fail(limits.error());
     setup.limits = *limits;
+    for (const int pid : flags.pids)
+        if (!std::filesystem::exists(std::filesystem::path(flags.proc_root) / std::to_string(pid)))
+            return fail(ErrorCode::invalid_argument, fmt::format("--pid: there is no process {}", pid));
     auto book = make_book(flags);
     if (!book) return fail(book.error());
     setup.book = std::move(*book);

@@ -8,6 +8,7 @@
 
 #include "base/files.h"
 #include "base/log.h"
+#include "cli/flags.h"
 #include "event/trace.h"
 #include "load/replay.h"
 
@@ -99,7 +100,7 @@ void add_load_flags(CLI::App& command, LoadFlags& flags) {
         ->group(target);
     command.add_option("--model", flags.model, "model to ask for")->capture_default_str()->group(target);
     command.add_option("--max_tokens,--max-tokens", flags.max_tokens, "bound of an answer; 0: the server's")
-        ->check(CLI::NonNegativeNumber)
+        ->check(at_least_zero())
         ->group(target);
     command.add_flag("--no_stream,--no-stream", flags.no_stream, "ask for whole answers")->group(target);
     command.add_option("--header", flags.headers, "\"Name: value\", may be repeated")->group(target);
@@ -125,7 +126,7 @@ void add_load_flags(CLI::App& command, LoadFlags& flags) {
         .add_option("--replay", flags.replay, "recorded sessions (all_requests_profiler_traces.json): calls and tool waits in their shape")
         ->group(asked);
     command.add_option("--speed", flags.speed, "of --replay and --arrivals: 2 = twice as fast")
-        ->check(CLI::PositiveNumber)
+        ->check(above_zero())
         ->capture_default_str()
         ->group(asked);
 
@@ -136,7 +137,7 @@ void add_load_flags(CLI::App& command, LoadFlags& flags) {
     command.add_flag("--exponential_think,--exponential-think", flags.exponential_think, "draw it with that mean")->group(when);
     command.add_option("--ramp_up,--ramp-up", flags.ramp_up, "spread the users' first starts over it")->capture_default_str()->group(when);
     auto* rate =
-        command.add_option("--rate", flags.rate, "open loop: sessions a second")->check(CLI::PositiveNumber)->excludes(users)->group(when);
+        command.add_option("--rate", flags.rate, "open loop: sessions a second")->check(above_zero())->excludes(users)->group(when);
     command.add_option("--arrival", flags.arrival, "poisson, constant or gamma gaps")
         ->check(CLI::IsMember({"poisson", "constant", "gamma"}))
         ->capture_default_str()
@@ -160,7 +161,7 @@ void add_load_flags(CLI::App& command, LoadFlags& flags) {
         ->group(when);
     command.add_option("--timeout", flags.timeout, "of one call")->capture_default_str()->group(when);
     command.add_option("--max_in_flight,--max-in-flight", flags.max_in_flight, "open loop: sessions at once; starts beyond it are dropped")
-        ->check(CLI::PositiveNumber)
+        ->check(above_zero())
         ->capture_default_str()
         ->group(when);
     command.add_option("--threads", flags.threads, "io threads; 0: one, or two above 2,000 users or calls a second")

@@ -55,7 +55,7 @@ std::vector<report::Plot> make_plots(const load::LoadStats& stats, const load::S
     add_series(plots.back(), "ended", report::kBlue, over_time([](const Second& second) { return second.ended; }));
     add_series(plots.back(), "failed", report::kRed, over_time([](const Second& second) { return second.failed; }));
     add_series(plots.back(), "in flight", report::kMuted, over_time([](const Second& second) { return second.open; }));
-    plots.push_back(make_plot("Processor", "share of 1"));
+    plots.push_back(make_plot("Processor", "share of all cores"));
     add_series(plots.back(), "machine", report::kBlue, points_of(samples.samples, [](std::size_t, const load::Sample& sample) {
                    return sample.machine ? std::optional(report::Point{sample.at_s, sample.machine->busy}) : std::nullopt;
                }));
@@ -99,7 +99,7 @@ std::string load_report_html(const load::SummaryInput& summary, const load::Samp
     const load::LoadStats& stats = summary.stats;
     report::ReportView view;
     view.title = "Plimsoll load run";
-    view.headline = fmt::format("{}: {:.4g} calls a second, p95 {}", load::plan_text(summary.plan), stats.rate(),
+    view.headline = fmt::format("{}: {:.4g} calls a second, p95 latency {}", load::plan_text(summary.plan), stats.rate(),
                                 duration_text(stats.of(Metric::latency).percentile(95)));
     view.facts = {{fmt::format("{}", stats.calls()), "calls counted"},
                   {fmt::format("{:.3g} %", 100 * stats.error_rate()), "failed or unfinished"},

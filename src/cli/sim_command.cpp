@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "cli/serving.h"
 #include "llm/sim_profile.h"
 #include "llm/sim_server.h"
@@ -60,7 +61,7 @@ int serve(SimFlags flags, bool jitter_is_given) {
     llm::SimServer server(pool.at(0).get_executor(), flags.options);
     if (const auto port = server.listen(); !port) {
         log_error("{}", port.error().message);
-        return 1;
+        return port.error().code == ErrorCode::invalid_argument ? 2 : 1;
     }
     serve_until_signal(pool, server, fmt::format("http://{}:{}", flags.options.host, server.port()));
     return 0;
@@ -77,8 +78,8 @@ void add_sim_command(CLI::App& app, Run& run) {
     command->add_option("--host", options.host, "address to listen on")->capture_default_str();
     command->add_option("--port", options.port, "0 = any free one")->capture_default_str();
     command->add_option("--model", options.model, "name it lists")->capture_default_str();
-    command->add_option("--ttft", flags->ttft, "seconds to the first token")->capture_default_str()->check(CLI::NonNegativeNumber);
-    command->add_option("--itl", flags->itl, "seconds between tokens")->capture_default_str()->check(CLI::NonNegativeNumber);
+    command->add_option("--ttft", flags->ttft, "seconds to the first token")->capture_default_str()->check(at_least_zero());
+    command->add_option("--itl", flags->itl, "seconds between tokens")->capture_default_str()->check(at_least_zero());
     auto* jitter = command->add_option("--jitter", options.jitter, "both, or a profile's step times, vary by this share")
                        ->capture_default_str()
                        ->check(CLI::Range(0.0, 1.0));

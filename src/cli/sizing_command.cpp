@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <memory>
@@ -82,7 +83,7 @@ void print_answer(const forecast::SizingResult& result) {
 }
 
 // What was measured is saved after each run, so that a failing one loses nothing.
-Result<bool> measure(const SizingFlags& flags) {
+Result<int> measure(const SizingFlags& flags) {
     const fs::path job = flags.resume.empty() ? make_job(flags, "online") : fs::path(flags.resume);
     const auto measured = measure_legs(
         flags.measure, job, [&](const std::vector<forecast::LegResult>& legs) { return save_sizing(job, compute(flags.targets, legs)); });
@@ -91,16 +92,18 @@ Result<bool> measure(const SizingFlags& flags) {
     PLIMSOLL_TRY(save_sizing(job, result));
     print_answer(result);
     std::printf("\n%s\n", job.c_str());
-    return measured->all_ok;
+    constexpr int kInterrupted = 130;
+    if (std::ranges::any_of(measured->legs, &forecast::LegResult::interrupted)) return kInterrupted;
+    return measured->all_ok || flags.allow_failures ? 0 : 1;
 }
 
-Result<bool> recompute(const SizingFlags& flags) {
+Result<int> recompute(const SizingFlags& flags) {
     auto online = load_online_legs(flags.output_dir, flags.append);
     if (!online) return fail(online.error());
     const forecast::SizingResult result = compute(flags.targets, std::move(online->legs));
     PLIMSOLL_TRY(save_sizing(make_job(flags, "offline"), result));
     print_answer(result);
-    return true;
+    return 0;
 }
 
 // The flags that need reading, read. Errors: invalid_argument.
@@ -136,7 +139,7 @@ int run_command(SizingFlags flags) {
         log_error("{}", done.error().message);
         return 1;
     }
-    return *done || flags.allow_failures ? 0 : 1;
+    return *done;
 }
 
 }  // namespace
@@ -156,7 +159,7 @@ void add_sizing_command(CLI::App& app, Run& run) {
     command
         ->add_option("--num_passes,--num-passes", measure.num_passes,
                      "sessions at each concurrency as a multiple of it; 0 = what the dataset fills")
-        ->check(CLI::NonNegativeNumber);
+        ->check(at_least_zero());
     command->add_option("--reps", measure.reps, "runs at each concurrency, pooled for the answer")
         ->capture_default_str()
         ->check(CLI::Range(1, kMaxReps));
@@ -181,6 +184,8 @@ void add_sizing_command(CLI::App& app, Run& run) {
                         "URL of the model server's Prometheus page, looked at during each run");
     command->add_flag("--allow_failures,--allow-failures", flags->allow_failures, "exit with 0 when sessions failed");
     command->callback([&run, flags] { run = [flags] { return run_command(*flags); }; });
+    command->footer(
+        "Exit codes: 0 done, 1 failed or a session failed, 2 wrong usage, 130 interrupted (what was measured is kept, see --resume).");
     add_forecast_command(*sizing, run);
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/files.h"
 #include "base/log.h"
+#include "cli/flags.h"
 
 namespace plimsoll::cli {
 namespace {
@@ -26,12 +27,16 @@ void save_plot(const fs::path& file, const Result<std::string>& picture) {
 }  // namespace
 
 void add_target_flags(CLI::App& command, TargetFlags& flags) {
-    command.add_option("--target_llm_latency,--target-llm-latency", flags.targets.llm_latency,
-                       "wished p95 of a model call, seconds; 0 = none");
-    command.add_option("--target_workflow_runtime,--target-workflow-runtime", flags.targets.workflow_runtime,
-                       "wished p95 of a session, seconds; 0 = none");
-    command.add_option("--target_users,--target-users", flags.targets.users, "users at once to size for");
-    command.add_option("--test_gpu_count,--test-gpu-count", flags.gpus, "GPUs (model servers) that the measurement used");
+    command
+        .add_option("--target_llm_latency,--target-llm-latency", flags.targets.llm_latency, "wished p95 of a model call, seconds; 0 = none")
+        ->check(at_least_zero());
+    command
+        .add_option("--target_workflow_runtime,--target-workflow-runtime", flags.targets.workflow_runtime,
+                    "wished p95 of a session, seconds; 0 = none")
+        ->check(at_least_zero());
+    command.add_option("--target_users,--target-users", flags.targets.users, "users at once to size for")->check(at_least_zero());
+    command.add_option("--test_gpu_count,--test-gpu-count", flags.gpus, "GPUs (model servers) that the measurement used")
+        ->check(at_least_zero());
     const auto take_slo = [&flags](const std::vector<std::string>& texts) {
         for (const std::string& text : texts) {
             auto rule = forecast::parse_slo_rule(text);

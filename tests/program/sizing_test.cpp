@@ -2,6 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <csignal>
+#include <thread>
+
 #include "base/files.h"
 #include "base/json.h"
 #include "configs.h"
@@ -135,6 +139,26 @@ TEST_F(Sizing, ChoosesItsConcurrencies) {
     for (const char* needless : {"16", "32", "64"}) EXPECT_FALSE(legs.contains(needless)) << needless;
     EXPECT_EQ(sizing({"--config_file", "eval.yml", "--adaptive", "--order", "random"}).exit_code, 2);
     EXPECT_EQ(sizing({"--config_file", "eval.yml", "--slo", "p95 workflow > 1s"}).exit_code, 2);
+}
+
+TEST_F(Sizing, CtrlCKeepsWhatWasMeasured) {
+    Program program(
+        {"sizing", "calc", "--config_file", "eval.yml", "--calc_output_dir", "calc", "--concurrencies", "1,2", "--num_passes", "2000"},
+        folder());
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    const auto has_begun = [&] {
+        const auto runs = folder() / "calc" / "online";
+        return std::filesystem::exists(runs) && load_file(job("online") / "concurrency_1" / "events.jsonl").value_or("").size() > 500;
+    };
+    while (!has_begun() && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    program.send_signal(SIGINT);
+    EXPECT_EQ(program.finish().exit_code, 130);
+    EXPECT_TRUE(std::filesystem::exists(job("online") / "concurrency_1" / "measurement.json"));
+}
+
+TEST_F(Sizing, NumbersBelowZeroAreUsageErrors) {
+    EXPECT_EQ(sizing({"--config_file", "eval.yml", "--concurrencies", "1,2", "--target_users", "-3"}).exit_code, 2);
+    EXPECT_EQ(sizing({"--config_file", "eval.yml", "--concurrencies", "1,2", "--target_workflow_runtime", "nan"}).exit_code, 2);
 }
 
 TEST_F(Sizing, InfeasibleTargetIsAnAnswer) {
