@@ -35,7 +35,8 @@ tidy: build
 asan tsan: setup
 	@cmake --preset $@ >/dev/null
 	@cmake --build build-$@ -j $(JOBS)
-	@cd build-$@ && LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp ctest --output-on-failure --no-tests=error -j $(JOBS)
+	@cd build-$@ && LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp \
+	    ctest --output-on-failure --no-tests=error -j $(JOBS)
 
 FUZZ_SECONDS ?= 60
 fuzz: setup      ## every fuzz target for FUZZ_SECONDS

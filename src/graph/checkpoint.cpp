@@ -6,6 +6,7 @@
 #include <atomic>
 #include <charconv>
 #include <chrono>
+#include <iterator>
 
 #include "base/random.h"
 
@@ -24,7 +25,7 @@ std::string_view to_string(CheckpointSource source) {
 std::string make_checkpoint_id(std::string_view after) {
     // 16 digits of nanoseconds since 1970, moved on where the clock stands still; 16 random ones tell processes apart.
     constexpr std::size_t kTickDigits = 16;
-    constexpr int kRandomDigits = 16;
+    constexpr std::size_t kRandomDigits = 16;
     static std::atomic<std::uint64_t> latest = 0;
     thread_local Random random = Random::from_entropy();
 
@@ -37,7 +38,10 @@ std::string make_checkpoint_id(std::string_view after) {
     do {
         tick = std::max({now, seen + 1, floor + 1});
     } while (!latest.compare_exchange_weak(seen, tick, std::memory_order_relaxed));
-    return fmt::format("{:016x}", tick) + random.hex(kRandomDigits);
+    std::string id;
+    id.reserve(kTickDigits + kRandomDigits);
+    fmt::format_to(std::back_inserter(id), "{:016x}{:016x}", tick, random());
+    return id;
 }
 
 }  // namespace plimsoll::graph

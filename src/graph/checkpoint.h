@@ -14,6 +14,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/container/flat_map.hpp>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -32,6 +33,10 @@ namespace asio = boost::asio;
 // A value as JSON text. Immutable and shared: a channel that did not change keeps its text from checkpoint to checkpoint.
 using Blob = std::shared_ptr<const std::string>;
 
+// A map in one piece of memory, in the order of the names: a checkpoint is copied at every step.
+template <class Value>
+using ByName = boost::container::flat_map<std::string, Value, std::less<>>;
+
 // Grows with every change of any channel of the thread; 0 = never written.
 using Version = std::uint64_t;
 
@@ -45,12 +50,12 @@ struct CheckpointKey {
 };
 
 struct Checkpoint {
-    std::string id;                                   // 32 hex digits, later ones sort higher within the process and across restarts
-    std::string created_at;                           // ISO 8601, UTC
-    std::map<std::string, Blob, std::less<>> values;  // by channel; channels without a value are absent
-    std::map<std::string, Version, std::less<>> versions;
-    std::map<std::string, std::map<std::string, Version, std::less<>>, std::less<>> seen;  // node -> trigger -> version it ran on
-    std::vector<std::string> updated;                                                      // channels that this step changed
+    std::string id;          // 32 hex digits, later ones sort higher within the process and across restarts
+    std::string created_at;  // ISO 8601, UTC
+    ByName<Blob> values;     // by channel; channels without a value are absent
+    ByName<Version> versions;
+    ByName<ByName<Version>> seen;      // node -> trigger -> version it ran on
+    std::vector<std::string> updated;  // channels that this step changed
 };
 
 enum class CheckpointSource : std::uint8_t { input, loop, update, fork };

@@ -32,7 +32,7 @@ class ByteWriter {
         number(value.size());
         bytes_ += value;
     }
-    void versions(const std::map<std::string, Version, std::less<>>& versions) {
+    void versions(const ByName<Version>& versions) {
         number(versions.size());
         for (const auto& [name, version] : versions) {
             text(name);
@@ -77,8 +77,8 @@ class ByteReader {
         bytes_.remove_prefix(size);
         return value;
     }
-    std::map<std::string, Version, std::less<>> versions() {
-        std::map<std::string, Version, std::less<>> result;
+    ByName<Version> versions() {
+        ByName<Version> result;
         for (std::uint64_t left = count(); left > 0; --left) {
             std::string name = text();
             result.insert_or_assign(result.end(), std::move(name), number());

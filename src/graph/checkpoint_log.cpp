@@ -45,51 +45,72 @@ void CheckpointLog::continue_from(const StoredCheckpoint& stored) {
     metadata_.step = stored.metadata.step;
 }
 
-asio::awaitable<Result<void>> CheckpointLog::add(const Progress& progress, std::span<const Task> planned, CheckpointSource source,
-                                                 std::int64_t step, const json::value* input) {
-    // What is stored so far must not change while a put may still share it; the values are blobs, the rest is copied by put().
-    std::vector<std::string> changed = source == CheckpointSource::fork ? std::vector<std::string>{} : progress.save(latest_, planned);
-    if (source != CheckpointSource::fork && latest_.values.erase(std::string(kStart)) > 0) changed.emplace_back(kStart);
+void CheckpointLog::add(const Progress& progress, std::span<const Task> planned, CheckpointSource source, std::int64_t step,
+                        const json::value* input) {
+    const auto note_changed = [this](std::string_view name) {
+        if (std::ranges::find(changed_, name) == changed_.end()) changed_.emplace_back(name);
+    };
+    if (source != CheckpointSource::fork) {
+        progress.save(latest_, planned);
+        for (const std::string& name : latest_.updated) note_changed(name);
+        if (const auto old = latest_.values.find(kStart); old != latest_.values.end()) {
+            latest_.values.erase(old);
+            note_changed(kStart);
+        }
+    }
     if (input) {
         latest_.values.insert_or_assign(std::string(kStart), make_blob(*input));
-        changed.emplace_back(kStart);
+        note_changed(kStart);
     }
-    for (std::string& name : changed)
-        if (std::ranges::find(changed_, name) == changed_.end()) changed_.push_back(std::move(name));
-    parent_ = key_;
-    latest_.id = make_checkpoint_id(key_.id);
+    parent_.id = std::move(key_.id);
+    latest_.id = make_checkpoint_id(parent_.id);
     latest_.created_at = to_iso8601(now_s());
     key_.id = latest_.id;
     metadata_.source = source;
     metadata_.step = step;
     is_unsaved_ = true;
     unsaved_writes_.clear();
-    if (durability_ == Durability::exit) co_return Result<void>{};
-    co_return co_await put();
 }
 
-asio::awaitable<Result<void>> CheckpointLog::put() {
-    auto joined = co_await join();
-    if (!joined) co_return joined;
-    is_unsaved_ = false;
-    std::vector<std::string> changed = std::exchange(changed_, {});
-    CheckpointKey key = std::exchange(stored_parent_, key_);
-    if (durability_ != Durability::async) {
-        try {
-            co_return co_await saver_->put(std::move(key), latest_, metadata_, std::move(changed));
-        } catch (const std::exception&) {
-            co_return fail(error_of(std::current_exception()));
-        }
+asio::awaitable<Result<void>> CheckpointLog::store() {
+    if (in_flight_) {
+        auto joined = co_await join();
+        if (!joined) co_return joined;
     }
+    auto put = begin_put();
+    if (!put) co_return fail(std::move(put).error());
+    if (durability_ == Durability::async) {
+        put_beside(std::move(*put));
+        co_return Result<void>{};
+    }
+    try {
+        co_return co_await std::move(*put);
+    } catch (const std::exception&) {
+        co_return fail(error_of(std::current_exception()));
+    }
+}
+
+// Apart from store(), whose frame need not hold the copies.
+Result<asio::awaitable<Result<void>>> CheckpointLog::begin_put() {
+    is_unsaved_ = false;
+    try {
+        CheckpointKey key = stored_parent_;
+        stored_parent_.id = key_.id;
+        return saver_->put(std::move(key), latest_, metadata_, std::exchange(changed_, {}));
+    } catch (const std::exception&) {
+        return fail(error_of(std::current_exception()));
+    }
+}
+
+void CheckpointLog::put_beside(asio::awaitable<Result<void>> put) {
     in_flight_ = std::make_shared<PutInFlight>(executor_);
-    asio::co_spawn(executor_, saver_->put(std::move(key), latest_, metadata_, std::move(changed)),
+    asio::co_spawn(executor_, std::move(put),
                    asio::bind_cancellation_slot(asio::cancellation_slot(),
                                                 [flight = in_flight_, saver = saver_](std::exception_ptr exception, Result<void> result) {
                                                     flight->result = exception ? fail(error_of(exception)) : std::move(result);
                                                     flight->is_done = true;
                                                     flight->wake.cancel();
                                                 }));
-    co_return Result<void>{};
 }
 
 asio::awaitable<Result<void>> CheckpointLog::join() {
@@ -127,7 +148,7 @@ asio::awaitable<Result<void>> CheckpointLog::add_writes(std::vector<PendingWrite
 
 asio::awaitable<Result<void>> CheckpointLog::finish() {
     if (is_unsaved_) {
-        auto stored = co_await put();
+        auto stored = co_await store();
         if (!stored) co_return stored;
     }
     auto joined = co_await join();

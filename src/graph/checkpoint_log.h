@@ -1,6 +1,7 @@
 // The checkpoints of one run, stored as its durability says.
 //
-//   co_await log.add(progress, planned, CheckpointSource::loop, step);  // makes the next checkpoint
+//   log.add(progress, planned, CheckpointSource::loop, step);          // makes the next checkpoint
+//   if (log.is_due()) co_await log.store();                            // not before finish() with Durability::exit
 //   co_await log.add_writes({…});                                      // against the latest checkpoint
 //   co_await log.finish();                                             // always, and last: stores what is not stored yet
 //
@@ -34,10 +35,13 @@ class CheckpointLog {
 
     // Goes on from a stored checkpoint, which becomes the parent of the next one.
     void continue_from(const StoredCheckpoint& stored);
-    // Every failure is the saver's; with Durability::async it may be that of an earlier call. `input`, of an input checkpoint:
-    // what the entry has still to apply. A fork is the same checkpoint again, without what was written after it.
-    asio::awaitable<Result<void>> add(const Progress& progress, std::span<const Task> planned, CheckpointSource source, std::int64_t step,
-                                      const json::value* input = nullptr);
+    // `input`, of an input checkpoint: what the entry has still to apply. A fork is the same checkpoint again, without what was
+    // written after it. May throw what a conversion to JSON throws.
+    void add(const Progress& progress, std::span<const Task> planned, CheckpointSource source, std::int64_t step,
+             const json::value* input = nullptr);
+    bool is_due() const { return is_unsaved_ && durability_ != Durability::exit; }
+    // Every failure here and below is the saver's; with Durability::async it may be that of an earlier call.
+    asio::awaitable<Result<void>> store();
     asio::awaitable<Result<void>> add_writes(std::vector<PendingWrite> writes);
     asio::awaitable<Result<void>> finish();
 
@@ -47,7 +51,8 @@ class CheckpointLog {
     const CheckpointMetadata& metadata() const { return metadata_; }
 
   private:
-    asio::awaitable<Result<void>> put();
+    Result<asio::awaitable<Result<void>>> begin_put();
+    void put_beside(asio::awaitable<Result<void>> put);
     asio::awaitable<Result<void>> join();
 
     std::shared_ptr<CheckpointSaver> saver_;

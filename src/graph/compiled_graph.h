@@ -74,22 +74,38 @@ inline RunScope make_scope(const Program& program, RunOptions options, std::shar
     return scope;
 }
 
+// Null for a state, which needs none of it while the session waits.
+inline std::unique_ptr<RunInput> take_how(RunInput how) {
+    return how.kind == RunInput::Kind::state ? nullptr : std::make_unique<RunInput>(std::move(how));
+}
+
+// Not inlined: the coroutines below, in which waiting sessions sit, have a slot for every temporary of what is.
 template <class S>
-asio::awaitable<Result<RunResult<S>>> run_whole(std::shared_ptr<const Program> program, event::Context context, Input<S> input,
-                                                RunScope scope) {
-    auto outcome = co_await run_program(*program, context, &input.state, input.how, scope);
-    if (!outcome) co_return fail(std::move(outcome).error());
-    if (outcome->for_parent) co_return fail(ErrorCode::invalid_argument, "go_to_parent: this graph is not a node of another one");
-    co_return RunResult<S>{std::move(input.state), outcome->ending, std::move(outcome->interrupts), std::move(outcome->checkpoint)};
+[[gnu::noinline]] Result<RunResult<S>> make_result(Result<Outcome>& outcome, S& state) {
+    if (!outcome) return fail(std::move(outcome).error());
+    if (outcome->for_parent) return fail(ErrorCode::invalid_argument, "go_to_parent: this graph is not a node of another one");
+    return RunResult<S>{std::move(state), outcome->ending, std::move(outcome->interrupts), std::move(outcome->checkpoint)};
 }
 
 template <class S>
-asio::awaitable<Result<S>> run_to_end(std::shared_ptr<const Program> program, event::Context context, Input<S> input, RunScope scope) {
-    auto outcome = co_await run_program(*program, context, &input.state, input.how, scope);
-    if (!outcome) co_return fail(std::move(outcome).error());
-    if (outcome->for_parent) co_return fail(ErrorCode::invalid_argument, "go_to_parent: this graph is not a node of another one");
-    if (outcome->ending != Ending::finished) co_return fail(ErrorCode::unsupported, "invoke: the run stopped before its end; use run()");
-    co_return std::move(input.state);
+[[gnu::noinline]] Result<S> make_final_state(Result<Outcome>& outcome, S& state) {
+    auto result = make_result(outcome, state);
+    if (!result) return fail(std::move(result).error());
+    if (result->ending != Ending::finished) return fail(ErrorCode::unsupported, "invoke: the run stopped before its end; use run()");
+    return std::move(result->state);
+}
+
+template <class S>
+asio::awaitable<Result<RunResult<S>>> run_whole(std::shared_ptr<const Program> program, event::Context context, S state,
+                                                std::unique_ptr<RunInput> how, RunScope scope) {
+    auto outcome = co_await run_program(*program, context, &state, std::move(how), scope);
+    co_return make_result(outcome, state);
+}
+
+template <class S>
+asio::awaitable<Result<S>> run_to_end(std::shared_ptr<const Program> program, event::Context context, S state, RunScope scope) {
+    auto outcome = co_await run_program(*program, context, &state, nullptr, scope);
+    co_return make_final_state(outcome, state);
 }
 
 template <class S>
@@ -156,7 +172,7 @@ class CompiledGraph {
     // the saver's. Cancelling the awaiting coroutine cancels the running tasks, waits for them and returns `cancelled`. With a
     // saver a thread can be resumed after each of these.
     asio::awaitable<Result<RunResult<S>>> run(event::Context context, Input<S> input, RunOptions options = {}) const {
-        return detail::run_whole<S>(program_, std::move(context), std::move(input),
+        return detail::run_whole<S>(program_, std::move(context), std::move(input.state), detail::take_how(std::move(input.how)),
                                     detail::make_scope(*program_, std::move(options), nullptr));
     }
 
@@ -165,7 +181,8 @@ class CompiledGraph {
                                 std::size_t capacity = kStreamCapacity) const {
         return {[program = program_, context = std::move(context), input = std::move(input),
                  options = std::move(options)](std::shared_ptr<StreamBuffer> buffer) {
-                    return detail::run_whole<S>(program, context, input, detail::make_scope(*program, options, std::move(buffer)));
+                    return detail::run_whole<S>(program, context, input.state, detail::take_how(input.how),
+                                                detail::make_scope(*program, options, std::move(buffer)));
                 },
                 capacity};
     }

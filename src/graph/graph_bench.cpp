@@ -182,7 +182,12 @@ void waiting_session(benchmark::State& state, bool asks) {
     for (auto _ : state) {
         const auto before = mallinfo2().uordblks;
         asio::io_context loop;
-        for (int i = 0; i < kSessions; ++i) asio::co_spawn(loop, graph->run({}, State{}, {.thread = std::to_string(i)}), asio::detached);
+        for (int i = 0; i < kSessions; ++i) {
+            if (asks)
+                asio::co_spawn(loop, graph->run({}, State{}, {.thread = std::to_string(i)}), asio::detached);
+            else
+                asio::co_spawn(loop, graph->invoke({}, State{}), asio::detached);
+        }
         loop.poll();
         state.counters["bytes_per_session"] = static_cast<double>(mallinfo2().uordblks - before) / kSessions;
     }

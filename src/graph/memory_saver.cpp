@@ -30,6 +30,8 @@ bool shares_already(const Checkpoint& checkpoint, const std::vector<Blob>& paren
     });
 }
 
+asio::awaitable<Result<void>> answer(Result<void> result) { co_return result; }
+
 }  // namespace
 
 MemorySaver::Space* MemorySaver::find_space(const CheckpointKey& key) {
@@ -56,8 +58,14 @@ Result<StoredCheckpoint> MemorySaver::load(const std::string& thread, const std:
     return stored;
 }
 
+// Not a coroutine itself: its parameters need not be moved into a frame.
 asio::awaitable<Result<void>> MemorySaver::put(CheckpointKey key, Checkpoint checkpoint, CheckpointMetadata metadata,
                                                std::vector<std::string> changed) {
+    return answer(store(key, checkpoint, metadata, changed));
+}
+
+Result<void> MemorySaver::store(CheckpointKey& key, Checkpoint& checkpoint, const CheckpointMetadata& metadata,
+                                const std::vector<std::string>& changed) {
     std::string packed = pack_checkpoint(key.id, checkpoint, metadata);
     packed.shrink_to_fit();
     const std::lock_guard lock(mutex_);
@@ -65,7 +73,7 @@ asio::awaitable<Result<void>> MemorySaver::put(CheckpointKey key, Checkpoint che
     if (const Entry* entry = key.id.empty() ? nullptr : find_entry(key);
         entry != nullptr && !shares_already(checkpoint, entry->values, changed)) {
         auto loaded = load(key.thread, key.space, *entry);
-        if (!loaded) co_return fail(std::move(loaded).error());
+        if (!loaded) return fail(std::move(loaded).error());
         parent = std::move(*loaded);
     }
     std::vector<Blob> values = take_values(checkpoint, parent ? &*parent : nullptr, changed);
@@ -77,7 +85,7 @@ asio::awaitable<Result<void>> MemorySaver::put(CheckpointKey key, Checkpoint che
     place->values = std::move(values);
     if (keep_latest_ != 0 && space.size() > keep_latest_)
         space.erase(space.begin(), space.end() - static_cast<std::ptrdiff_t>(keep_latest_));
-    co_return Result<void>{};
+    return {};
 }
 
 asio::awaitable<Result<void>> MemorySaver::put_writes(CheckpointKey key, std::string task, std::vector<PendingWrite> writes) {

@@ -41,9 +41,11 @@ class MemorySaver final : public CheckpointSaver {
     using Space = std::vector<Entry>;  // by id, the latest last; never empty
     using Thread = std::map<std::string, Space, std::less<>>;
 
-    // All with the mutex held.
+    // All but store() with the mutex held.
     Space* find_space(const CheckpointKey& key);
     Entry* find_entry(const CheckpointKey& key);  // id empty: the latest
+    Result<void> store(CheckpointKey& key, Checkpoint& checkpoint, const CheckpointMetadata& metadata,
+                       const std::vector<std::string>& changed);
     static Result<StoredCheckpoint> load(const std::string& thread, const std::string& space, const Entry& entry);
 
     const std::size_t keep_latest_;

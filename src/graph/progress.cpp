@@ -138,35 +138,37 @@ std::optional<std::size_t> Progress::last_node() const {
     return last;
 }
 
-std::vector<std::string> Progress::save(Checkpoint& checkpoint, std::span<const Task> planned) const {
-    std::vector<std::string> changed;
-    const auto note = [&](const std::string& name, Version version, bool present, auto make_value) {
-        const auto known = checkpoint.versions.find(name);
-        if (version == 0 || (known != checkpoint.versions.end() && known->second == version)) return;
+void Progress::save(Checkpoint& checkpoint, std::span<const Task> planned) const {
+    // Versions only grow, so what is newer than everything in the checkpoint is what changed since.
+    Version newest = 0;
+    for (const auto& [name, version] : checkpoint.versions) newest = std::max(newest, version);
+    checkpoint.updated.clear();
+    const auto note = [&](const std::string& name, Version version, Blob value) {
         checkpoint.versions.insert_or_assign(name, version);
-        if (present)
-            checkpoint.values.insert_or_assign(name, make_blob(make_value()));
+        if (value)
+            checkpoint.values.insert_or_assign(name, std::move(value));
         else
             checkpoint.values.erase(name);
-        changed.push_back(name);
+        checkpoint.updated.push_back(name);
     };
     for (std::size_t i = 0; i < versions_.size(); ++i) {
         const Channel& channel = *program_.channels[i];
-        if (!channel.is_untracked()) note(channel.name(), versions_[i], is_present(i), [&] { return channel.to_json(state_); });
+        if (versions_[i] > newest && !channel.is_untracked())
+            note(channel.name(), versions_[i], is_present(i) ? make_blob(channel.to_json(state_)) : nullptr);
     }
     for (std::size_t i = 0; i < triggers_.size(); ++i) {
         const TriggerState& state = triggers_[i];
         const Trigger& trigger = program_.triggers[i];
-        note(trigger.name, state.version(), !state.is_empty(), [&] { return state.to_json(); });
-        if (state.seen() > 0) checkpoint.seen[program_.nodes[trigger.node].name][trigger.name] = state.seen();
+        if (state.version() > newest)
+            note(trigger.name, state.version(), state.is_empty() ? nullptr : std::make_shared<const std::string>(state.to_text()));
+        if (state.consumed() > newest && state.seen() > 0)
+            checkpoint.seen[program_.nodes[trigger.node].name].insert_or_assign(trigger.name, state.seen());
     }
     json::array sends;
     for (const Task& task : planned)
         if (task.is_send()) sends.push_back({{"node", task.node->name}, {"argument", task.node->argument_to_json(task.argument)}});
-    if (!sends.empty() || checkpoint.values.contains(kSendChannel))
-        note(std::string(kSendChannel), version_, !sends.empty(), [&] { return std::move(sends); });
-    checkpoint.updated = changed;
-    return changed;
+    if (version_ > newest && (!sends.empty() || checkpoint.values.contains(kSendChannel)))
+        note(std::string(kSendChannel), version_, sends.empty() ? nullptr : make_blob(std::move(sends)));
 }
 
 Result<void> Progress::load(const Checkpoint& checkpoint) {

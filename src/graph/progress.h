@@ -42,9 +42,9 @@ class Progress {
     // Between two steps: what the tasks wrote and where they go, nothing else. Returns whether any channel was written.
     Result<bool> apply_writes(std::vector<Task>& tasks);
 
-    // Brings `checkpoint`, which is empty or was filled by the last call, up to date: values and versions of what changed.
-    // Returns the names of the changed channels; `checkpoint.updated` has them, too. Call when a step was applied and planned.
-    std::vector<std::string> save(Checkpoint& checkpoint, std::span<const Task> planned) const;
+    // Brings `checkpoint`, which is empty, was loaded or was filled by the last call, up to date: values and versions of what
+    // changed, whose names `checkpoint.updated` then has. Call when a step was applied and planned.
+    void save(Checkpoint& checkpoint, std::span<const Task> planned) const;
     // Errors: parse. Channels and triggers that the program does not have are ignored.
     Result<void> load(const Checkpoint& checkpoint);
 

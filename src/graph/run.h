@@ -17,7 +17,7 @@ namespace plimsoll::graph {
 
 struct RunInput {
     enum class Kind : std::uint8_t {
-        state,   // the state that run_program() is given
+        state,   // the state that run_program() is given, which is then not given a RunInput
         update,  // what `update` writes, on a new or known thread
         resume,  // goes on where the thread stopped; `update` is written first
     };
@@ -34,16 +34,16 @@ enum class Ending : std::uint8_t {
 
 struct Outcome {
     Ending ending = Ending::finished;
-    std::vector<Interrupt> interrupts;     // questions that wait; none when the options stopped the run
-    std::string checkpoint;                // the latest one's id; empty without a saver
-    std::optional<UpdateData> for_parent;  // a task called go_to_parent: the run ended there, the state is not final
+    std::vector<Interrupt> interrupts;       // questions that wait; none when the options stopped the run
+    std::string checkpoint;                  // the latest one's id; empty without a saver
+    std::unique_ptr<UpdateData> for_parent;  // a task called go_to_parent: the run ended there, the state is not final
 };
 
 // `state` is the program's state type, is changed step by step and must outlive the run. At the end it holds the result; of an
 // interrupted run it shows what the step's finished tasks wrote, too. After an error it holds the state before the failing
 // step or something between. Errors: as CompiledGraph::run.
-// All arguments must outlive the run; `input` is used up.
-asio::awaitable<Result<Outcome>> run_program(const Program& program, const event::Context& context, void* state, RunInput& input,
-                                             const RunScope& scope);
+// `input` null: the state itself is the input. All other arguments must outlive the run.
+asio::awaitable<Result<Outcome>> run_program(const Program& program, const event::Context& context, void* state,
+                                             std::unique_ptr<RunInput> input, const RunScope& scope);
 
 }  // namespace plimsoll::graph

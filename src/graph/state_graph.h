@@ -59,8 +59,9 @@ struct IsAwaitable : std::false_type {};
 template <class T>
 struct IsAwaitable<asio::awaitable<T>> : std::true_type {};
 
+// Not inlined: the coroutine that waits for a node has a slot for every temporary of what is.
 template <class S>
-Result<UpdateData> untyped(Result<Update<S>> update) {
+[[gnu::noinline]] Result<UpdateData> untyped(Result<Update<S>> update) {
     if (!update) return fail(std::move(update).error());
     return std::move(*update).take();
 }
@@ -87,8 +88,7 @@ asio::awaitable<Result<UpdateData>> untyped_later(asio::awaitable<R> returned) {
 template <class S, class T, class Fn>
 asio::awaitable<Result<UpdateData>> run_inner(const Program& program, const NodeCall& call, T state, Fn finish) {
     const RunScope scope = make_inner_scope(call, program);
-    RunInput input;
-    auto outcome = co_await run_program(program, call.context, &state, input, scope);
+    auto outcome = co_await run_program(program, call.context, &state, nullptr, scope);
     if (!outcome) co_return fail(std::move(outcome).error());
     if (outcome->ending != Ending::finished) throw NodeInterrupted{std::move(outcome->interrupts), outcome->ending == Ending::drained};
     if (!outcome->for_parent) co_return finish(state);

@@ -47,14 +47,8 @@ class StepTasks::NodeSpan {
 };
 
 StepTasks::StepTasks(const Program& program, const event::Context& context, const RunScope& scope, const Progress& progress,
-                     const RunEvents& events, asio::any_io_executor executor)
-    : program_(program),
-      context_(context),
-      scope_(scope),
-      progress_(progress),
-      events_(events),
-      executor_(executor),
-      wake_(executor, asio::steady_timer::time_point::max()) {}
+                     const RunEvents& events, const asio::any_io_executor& executor)
+    : program_(program), context_(context), scope_(scope), progress_(progress), events_(events), executor_(executor) {}
 
 void StepTasks::begin_step(std::vector<Task>& tasks) {
     first_send_ = 0;
@@ -68,29 +62,20 @@ const std::string& StepTasks::key_of(Task& task) {
 
 asio::awaitable<void> StepTasks::run(std::vector<Task>& tasks) {
     tasks_ = &tasks;
-    if (tasks.size() == 1 && !tasks.front().done && !tasks.front().node->is_plain()) {
-        // Nothing runs beside it, and a cancellation reaches it by itself.
-        co_await asio::this_coro::throw_if_cancelled(true);
-        co_await run_coroutine(tasks.front());
-        co_await asio::this_coro::throw_if_cancelled(false);
-    } else {
-        co_await run_many();
-    }
-    const auto cancellation = co_await asio::this_coro::cancellation_state;
-    if (cancellation.cancelled() != asio::cancellation_type::none) cancelled_ = true;
+    if (is_alone(tasks)) return run_coroutine(tasks.front());
+    return run_many();
 }
 
 asio::awaitable<void> StepTasks::run_many() {
-    next_ = 0;
+    beside_ = std::make_unique<SideBySide>(executor_, tasks_->size());
     has_unstored_ = false;
-    stop_signals_ = std::vector<asio::cancellation_signal>(tasks_->size());
     start_more();
-    while (running_ > 0 || has_more()) {
+    while (beside_->running > 0 || has_more()) {
         const auto cancellation = co_await asio::this_coro::cancellation_state;
         if (cancellation.cancelled() != asio::cancellation_type::none) cancelled_ = true;
         if (stopped()) {
             cancel_all();
-        } else if (running_ == 0) {
+        } else if (beside_->running == 0) {
             co_await scope_.stream->wait_room();  // only the reader's pace holds the next task back
             start_more();
             continue;
@@ -99,8 +84,9 @@ asio::awaitable<void> StepTasks::run_many() {
             continue;
         }
         boost::system::error_code woken;  // by on_end() or by a cancellation; the loop looks which
-        if (running_ > 0) co_await wake_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+        if (beside_->running > 0) co_await beside_->wake.async_wait(asio::redirect_error(asio::use_awaitable, woken));
     }
+    beside_ = nullptr;
 }
 
 // What has ended survives the process while its siblings still run; what all have written is in the checkpoint that follows.
@@ -118,42 +104,44 @@ asio::awaitable<void> StepTasks::store_finished() {
         return {};
     });
     if (stored) stored = co_await log_->add_writes(std::move(writes));
-    if (!stored && !stopped()) error_ = stored.error();
+    if (!stored && !stopped()) fail_step(stored.error());
 }
 
 void StepTasks::start_more() {
     const std::size_t most = scope_.options.max_concurrency;
-    while (has_more() && (most == 0 || running_ < most) && !must_wait_for_reader()) {
-        const std::size_t index = next_++;
+    while (has_more() && (most == 0 || beside_->running < most) && !must_wait_for_reader()) {
+        const std::size_t index = beside_->next++;
         Task& task = (*tasks_)[index];
         if (task.done) continue;
         if (task.node->is_plain()) {
             run_plain(task);
             continue;
         }
-        ++running_;
+        ++beside_->running;
         asio::co_spawn(
             executor_, run_coroutine(task),
-            asio::bind_cancellation_slot(stop_signals_[index].slot(), [this](std::exception_ptr exception) { on_end(exception); }));
+            asio::bind_cancellation_slot(beside_->stop_signals[index].slot(), [this](std::exception_ptr exception) { on_end(exception); }));
     }
 }
 
 void StepTasks::on_end(std::exception_ptr exception) {
-    --running_;
-    if (exception && !stopped()) error_ = error_of(exception);
+    --beside_->running;
+    if (exception && !stopped()) fail_step(error_of(exception));
     start_more();
-    if (running_ == 0 || stopped() || (log_ && has_unstored_)) wake_.cancel();
+    if (beside_->running == 0 || stopped() || (log_ && has_unstored_)) beside_->wake.cancel();
 }
 
 void StepTasks::cancel_all() {
-    for (std::size_t i = 0; i < next_; ++i) stop_signals_[i].emit(asio::cancellation_type::terminal);
+    for (std::size_t i = 0; i < beside_->next; ++i) beside_->stop_signals[i].emit(asio::cancellation_type::terminal);
 }
 
 void StepTasks::run_plain(Task& task) {
     NodeSpan span(context_, *task.node);
-    settle(task, span, caught([&] { return task.node->call(make_call(task, span.context())); }));
+    auto result = caught([&] { return task.node->call(make_call(task, span.context())); });
+    settle(task, span, result);
 }
 
+// Waiting sessions sit in this frame, which has a slot for whatever is inlined into it; so what it calls is not.
 asio::awaitable<void> StepTasks::run_coroutine(Task& task) {
     NodeSpan span(context_, *task.node);
     const NodeCall call = make_call(task, span.context());
@@ -163,24 +151,27 @@ asio::awaitable<void> StepTasks::run_coroutine(Task& task) {
         co_return;
     }
     Result<UpdateData> result;
-    std::optional<NodeInterrupted> interrupted;
     try {
-        if (task.node->has_policy())
-            result = co_await run_with_policy(call, task, executor_);
-        else
-            result = co_await task.node->start(call);
+        result = co_await start(call, task);
     } catch (NodeInterrupted& asked) {
-        interrupted = std::move(asked);
-    } catch (...) {
-        result = fail(error_of(std::current_exception()));
-    }
-    task.step = nullptr;
-    if (interrupted) {
-        settle_interrupted(task, span, std::move(*interrupted));
+        settle_interrupted(task, span, asked);
         co_return;
+    } catch (...) {
+        note_exception(result);
     }
-    settle(task, span, std::move(result));
-    if (task.done && !cache_key.empty()) program_.cache->put(cache_key, to_pending_writes(program_, task), task.node->cache->ttl);
+    settle(task, span, result);
+    if (task.node->cache) store_cached(task, cache_key);
+}
+
+asio::awaitable<Result<UpdateData>> StepTasks::start(const NodeCall& call, Task& task) {
+    if (task.node->has_policy()) return run_with_policy(call, task, executor_);
+    return task.node->start(call);
+}
+
+void StepTasks::note_exception(Result<UpdateData>& result) { result = fail(error_of(std::current_exception())); }
+
+void StepTasks::store_cached(const Task& task, const std::string& key) {
+    if (task.done && !key.empty()) program_.cache->put(key, to_pending_writes(program_, task), task.node->cache->ttl);
 }
 
 // Fills in `key`; true when the task's result was found under it.
@@ -203,7 +194,7 @@ bool StepTasks::find_cached(Task& task, const NodeCall& call, std::string& key) 
         events_.task_result(task);
         return true;
     });
-    if (!found && !stopped()) error_ = found.error().with_context("node " + task.node->name);
+    if (!found && !stopped()) fail_step(found.error().with_context("node " + task.node->name));
     return !found || *found;
 }
 
@@ -215,10 +206,11 @@ NodeCall StepTasks::make_call(Task& task, const event::Context& context) {
     return {context, input, info, &scope_, resuming_};
 }
 
-void StepTasks::settle(Task& task, NodeSpan& span, Result<UpdateData> result) {
+void StepTasks::settle(Task& task, NodeSpan& span, Result<UpdateData>& result) {
+    task.step = nullptr;
     if (result && result->to_parent) {
         span.end(program_, {});
-        if (!stopped()) for_parent_ = std::move(*result);
+        if (!stopped()) for_parent_ = std::make_unique<UpdateData>(std::move(*result));
         return;
     }
     const auto settled = caught([&]() -> Result<void> {
@@ -233,8 +225,8 @@ void StepTasks::settle(Task& task, NodeSpan& span, Result<UpdateData> result) {
     } else {
         span.fail(settled.error());
         if (!stopped()) {
-            task.error = settled.error();
-            error_ = settled.error().with_context("node " + task.node->name);
+            task.error = std::make_unique<Error>(settled.error());
+            fail_step(settled.error().with_context("node " + task.node->name));
         }
     }
     if (!task.done && !task.error) return;
@@ -242,10 +234,11 @@ void StepTasks::settle(Task& task, NodeSpan& span, Result<UpdateData> result) {
         events_.task_result(task);
         return {};
     });
-    if (!told && !stopped()) error_ = told.error();
+    if (!told && !stopped()) fail_step(told.error());
 }
 
-void StepTasks::settle_interrupted(Task& task, NodeSpan& span, NodeInterrupted interrupted) {
+void StepTasks::settle_interrupted(Task& task, NodeSpan& span, NodeInterrupted& interrupted) {
+    task.step = nullptr;
     task.interrupts = std::move(interrupted.interrupts);
     (interrupted.drained ? drained_ : interrupted_) = true;
     span.end_unfinished(task);
@@ -255,7 +248,7 @@ void StepTasks::settle_interrupted(Task& task, NodeSpan& span, NodeInterrupted i
         events_.task_result(task);
         return {};
     });
-    if (!told) error_ = told.error();
+    if (!told) fail_step(told.error());
 }
 
 asio::awaitable<void> StepTasks::write(Task& task, StreamEvent::Kind kind, json::value data) {

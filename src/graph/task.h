@@ -3,7 +3,7 @@
 
 #include <any>
 #include <chrono>
-#include <optional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -34,7 +34,7 @@ struct Task {
     bool cached = false;  // its writes were found, not made
     bool stored = false;  // its writes are among the checkpoint's pending ones
 
-    std::optional<Error> error;
+    std::unique_ptr<Error> error;       // null: none
     std::vector<Interrupt> interrupts;  // asked, not answered
     std::vector<json::value> answers;   // to its interrupts, in the order in which it asks
     std::size_t asked = 0;

@@ -104,10 +104,11 @@ class ThreadUpdate {
   public:
     ThreadUpdate(const Program& program, void* state, CheckpointKey key, asio::any_io_executor executor)
         : program_(program),
+          executor_(std::move(executor)),
           progress_(program, state),
           events_(program, scope_.options, scope_.space),
-          step_tasks_(program, context_, scope_, progress_, events_, executor),
-          log_(program.saver, std::move(key), {}, Durability::sync, executor) {}
+          step_tasks_(program, context_, scope_, progress_, events_, executor_),
+          log_(program.saver, std::move(key), {}, Durability::sync, executor_) {}
 
     Result<void> load(const StoredCheckpoint& stored);
     asio::awaitable<Result<void>> add_step(std::vector<NodeUpdate> updates);
@@ -118,6 +119,7 @@ class ThreadUpdate {
     Result<const Node*> choose_node(const std::string& name) const;
 
     const Program& program_;
+    const asio::any_io_executor executor_;
     const event::Context context_;
     const RunScope scope_;
     Progress progress_;
@@ -183,7 +185,8 @@ asio::awaitable<Result<void>> ThreadUpdate::add_step(std::vector<NodeUpdate> upd
     const auto applied = caught([&] { return apply(std::move(updates)); });
     if (!applied) co_return applied;
     try {
-        co_return co_await log_.add(progress_, planned_, CheckpointSource::update, progress_.step);
+        log_.add(progress_, planned_, CheckpointSource::update, progress_.step);
+        co_return co_await log_.store();
     } catch (const std::exception&) {
         co_return fail(error_of(std::current_exception()));
     }

@@ -364,7 +364,7 @@ TEST(Thread, RejectsWhatIsNotItsOwn) {
     add_chain(graph, {"a"});
     const auto saver = std::make_shared<MemorySaver>();
     Thread<Trail> thread(compiled(graph, {.saver = saver}));
-    const auto put = [&](std::map<std::string, Blob, std::less<>> values) {
+    const auto put = [&](ByName<Blob> values) {
         Checkpoint checkpoint;
         checkpoint.id = make_checkpoint_id();
         checkpoint.values = std::move(values);

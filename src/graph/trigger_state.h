@@ -5,8 +5,9 @@
 #pragma once
 
 #include <algorithm>
+#include <boost/container/small_vector.hpp>
 #include <cstdint>
-#include <vector>
+#include <string>
 
 #include "base/json.h"
 #include "graph/program.h"
@@ -15,7 +16,7 @@ namespace plimsoll::graph {
 
 class TriggerState {
   public:
-    explicit TriggerState(const Trigger& trigger) : deferred_(trigger.deferred), heard_(std::max<std::size_t>(trigger.writers, 1)) {}
+    explicit TriggerState(const Trigger& trigger) : deferred_(trigger.deferred), heard_(std::max<std::size_t>(trigger.writers, 1), false) {}
 
     // True when its node has to run.
     bool fires() const { return is_complete() && (!deferred_ || finished_) && version_ > seen_; }
@@ -30,6 +31,7 @@ class TriggerState {
     // Its node ran in the step that becomes `version`.
     void consume(std::uint64_t version) {
         seen_ = version_;
+        consumed_ = version;
         discard(version);
     }
 
@@ -52,13 +54,19 @@ class TriggerState {
     bool is_empty() const { return count_ == 0; }
     std::uint64_t version() const { return version_; }
     std::uint64_t seen() const { return seen_; }
+    // When seen() changed last in this run.
+    std::uint64_t consumed() const { return consumed_; }
 
-    // {"heard": [indices of writers], "finished": bool}
-    json::value to_json() const {
-        json::array heard;
-        for (std::size_t i = 0; i < heard_.size(); ++i)
-            if (heard_[i]) heard.push_back(i);
-        return {{"heard", std::move(heard)}, {"finished", finished_}};
+    // JSON: {"heard": [indices of writers], "finished": bool}. Written by hand, for it is part of every checkpoint.
+    std::string to_text() const {
+        std::string text = R"({"heard":[)";
+        for (std::size_t i = 0; i < heard_.size(); ++i) {
+            if (!heard_[i]) continue;
+            if (text.back() != '[') text += ',';
+            text += std::to_string(i);
+        }
+        text += finished_ ? R"(],"finished":true})" : R"(],"finished":false})";
+        return text;
     }
     // `saved` null: it was empty. Writers that are no more are ignored.
     void load(const json::value* saved, std::uint64_t version, std::uint64_t seen) {
@@ -81,10 +89,11 @@ class TriggerState {
 
     bool deferred_;
     bool finished_ = false;
-    std::vector<bool> heard_;
+    boost::container::small_vector<bool, 8> heard_;  // most triggers have one writer
     std::size_t count_ = 0;
     std::uint64_t version_ = 0;
     std::uint64_t seen_ = 0;
+    std::uint64_t consumed_ = 0;
 };
 
 }  // namespace plimsoll::graph

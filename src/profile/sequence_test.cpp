@@ -131,7 +131,8 @@ TEST(CommonPrefixesTest, CountsAgreeWithBruteForce) {
     }
     const std::vector<event::SessionTrace> sessions = {ask(prompts)};
     std::map<std::string, std::size_t> actual;
-    for (const auto& prefix : find_common_prefixes(make_trace_view(sessions), 0).at("m").prefixes) actual[prefix.text] = prefix.calls;
+    const auto models = find_common_prefixes(make_trace_view(sessions), 0);
+    for (const auto& prefix : models.at("m").prefixes) actual[prefix.text] = prefix.calls;
     EXPECT_EQ(actual, expected);
 }
 
