@@ -12,8 +12,10 @@
 #include <string>
 
 #include "base/files.h"
+#include "base/memory.h"
 #include "profile/profiler.h"
 #include "profile/research_trace.h"
+#include "record/trace_file.h"
 
 namespace {
 
@@ -34,15 +36,11 @@ Result<void> run(const std::string& traces_file, const std::string& settings_fil
     if (!config) return fail(config.error());
     config->nat_compat = true;
 
+    return_large_blocks();
     const double start = cpu_seconds();
-    profile::ProfileInput input;
-    {
-        const auto text = load_file(traces_file);
-        if (!text) return fail(text.error());
-        auto traces = event::parse_traces(*text);
-        if (!traces) return fail(traces.error());
-        input.sessions = std::move(traces->sessions);
-    }
+    auto traces = record::read_trace_file(traces_file);
+    if (!traces) return fail(traces.error());
+    const profile::ProfileInput input{std::move(traces->sessions), std::move(traces->skipped), {}, {}};
     const double load = cpu_seconds() - start;
     const double profile_start = cpu_seconds();
     Result<void> saved;

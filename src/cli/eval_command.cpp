@@ -22,11 +22,13 @@ struct EvalFlags {
     std::string resume;  // folder
     eval::EvalMetadata metadata;
     bool allow_failures = false;
+    bool nat_compat = false;
 };
 
 EvalRequest make_request(const EvalFlags& flags) {
     EvalRequest request;
     request.dataset_file = flags.dataset;
+    request.nat_compat = flags.nat_compat;
     request.metadata = flags.metadata;
     request.metadata.config_file = flags.config.file;
     for (std::size_t i = 0; i + 1 < flags.config.overrides.size(); i += 2)
@@ -93,6 +95,7 @@ void add_eval_command(CLI::App& app, Run& run) {
     command->add_option("--user_id,--user-id", metadata.user_id, "recorded with the run");
     auto* resume = command->add_option("--resume", flags->resume, "folder of a run that was cut off: runs only what is missing");
     command->add_flag("--allow_failures,--allow-failures", flags->allow_failures, "exit with 0 when sessions failed");
+    command->add_flag("--nat_compat,--nat-compat", flags->nat_compat, "the profiler gives NAT's numbers, its quirks included");
     skip_workflow->excludes(endpoint)->excludes(reps)->excludes(resume);
     skip_completed->excludes(reps);
     command->callback([&run, flags] { run = [flags] { return run_command(*flags); }; });

@@ -139,6 +139,7 @@ Result<EvalSetup> prepare_eval(const config::Config& config, EvalRequest request
         auto settings = profile::parse_profiler_config(*profiler);
         if (!settings) return fail(settings.error().with_context("eval.general.profiler"));
         setup.profiler = std::move(*settings);
+        setup.profiler->nat_compat = request.nat_compat;
     }
     auto filter = output_filter(config);
     if (!filter) return fail(filter.error());

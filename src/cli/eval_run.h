@@ -35,6 +35,7 @@ struct EvalRequest {
     std::optional<std::filesystem::path> folder;  // replaces the config's output_dir
     eval::EvalMetadata metadata;
     bool resume = false;
+    bool nat_compat = false;  // the profiler gives NAT's numbers
 };
 // Errors: config, not_found.
 Result<EvalSetup> prepare_eval(const config::Config& config, EvalRequest request);

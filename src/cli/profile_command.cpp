@@ -8,6 +8,7 @@
 
 #include "base/files.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/stats.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
@@ -21,6 +22,8 @@ namespace {
 namespace fs = std::filesystem;
 using report::format_duration;
 
+// Of the calls, with --all: NAT's default of half of them shows no agent with more than two kinds of prompts.
+constexpr double kLeastPrefixShare = 0.1;
 constexpr std::size_t kSlowestSteps = 10;  // rows of the table that is printed; report.html has all
 
 struct ProfileFlags {
@@ -47,7 +50,7 @@ profile::ProfilerConfig default_analyses() {
 profile::ProfilerConfig all_analyses() {
     profile::ProfilerConfig config = default_analyses();
     config.token_usage_forecast = true;
-    config.prompt_caching_prefixes.enable = true;
+    config.prompt_caching_prefixes = {.enable = true, .min_frequency = kLeastPrefixShare};
     config.bottleneck_analysis.enable_simple_stack = true;
     config.prefix_span_analysis.enable = true;
     config.prediction_trie.enable = true;
@@ -75,16 +78,24 @@ Result<profile::ProfilerConfig> choose_analyses(const ProfileFlags& flags) {
     return config;
 }
 
+fs::path traces_path(const fs::path& folder) { return folder / "all_requests_profiler_traces.json"; }
+
+// What was read of a damaged file must not take its place, nor the few steps of a run's answers that of all its steps.
+bool would_lose_steps(const fs::path& input, const fs::path& folder) {
+    std::error_code absent;
+    if (fs::equivalent(input, traces_path(folder), absent)) return true;
+    return input.filename().string().starts_with("workflow_output.json") && fs::exists(traces_path(folder)) &&
+           fs::equivalent(input.parent_path().empty() ? fs::path(".") : input.parent_path(), folder, absent);
+}
+
 Result<std::vector<record::ReadTraces>> read_inputs(const ProfileFlags& flags) {
     std::vector<record::ReadTraces> files;
     for (const std::string& input : flags.inputs) {
         auto traces = record::read_trace_file(input);
         if (!traces) return fail(traces.error());
-        // What was read of a damaged file must not take its place.
-        std::error_code absent;
-        if (fs::equivalent(traces->file, fs::path(flags.output_dir) / "all_requests_profiler_traces.json", absent))
+        if (would_lose_steps(traces->file, flags.output_dir))
             return fail(ErrorCode::invalid_argument,
-                        fmt::format("{} would be overwritten: choose another --output_dir", traces->file.string()));
+                        fmt::format("{} would be overwritten: choose another --output_dir", traces_path(flags.output_dir).string()));
         files.push_back(std::move(*traces));
     }
     return files;
@@ -146,9 +157,9 @@ Result<void> profile_inputs(const ProfileFlags& flags) {
     auto files = read_inputs(flags);
     if (!files) return fail(files.error());
     const std::string inputs = render_inputs(*files);
-    PLIMSOLL_TRY(make_folder(flags.output_dir));
-
     record::JoinedTraces joined = record::join(std::move(*files));
+    PLIMSOLL_TRY(check_session(flags.session, joined.sessions.size()));
+    PLIMSOLL_TRY(make_folder(flags.output_dir));
     const profile::ProfileInput input{std::move(joined.sessions), std::move(joined.skipped), std::move(*prices), flags.session};
     SavedProfile profile = save_profile(input, *config, flags.output_dir);
     PLIMSOLL_TRY(profile.saved);
@@ -162,6 +173,7 @@ Result<void> profile_inputs(const ProfileFlags& flags) {
 }
 
 int run_command(const ProfileFlags& flags) {
+    return_large_blocks();
     const auto done = profile_inputs(flags);
     if (done) return 0;
     log_error("{}", done.error().message);
@@ -178,7 +190,8 @@ void add_profile_command(CLI::App& app, Run& run) {
     add_config_flags(*command, flags->config, false);
     command->add_option("--output_dir,--output-dir", flags->output_dir, "folder to write")->required();
     command->add_option("--prices", flags->prices, "YAML or JSON: for each model the price of a million tokens, input, output, cached");
-    command->add_option("--session", flags->session, "a session to show beside the median, p95 and slowest one, from 0");
+    command->add_option("--session", flags->session, "a session to show beside the median, p95 and slowest one, from 0")
+        ->check(CLI::NonNegativeNumber);
     auto* all = command->add_flag("--all", flags->all, "every analysis");
     command->add_flag("--nat_compat,--nat-compat", flags->nat_compat, "NAT's numbers, its quirks included");
     all->excludes(command->get_option("--config_file"));

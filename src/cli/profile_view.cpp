@@ -36,6 +36,11 @@ Result<profile::PriceTable> load_prices(const std::string& file) {
     return prices;
 }
 
+Result<void> check_session(std::optional<std::size_t> session, std::size_t sessions) {
+    if (!session || *session < sessions) return {};
+    return fail(ErrorCode::invalid_argument, fmt::format("--session {}: there are {} sessions, counted from 0", *session, sessions));
+}
+
 std::string format_percent(double share) { return fmt::format("{:.0f} %", 100 * share); }
 
 Result<void> save_report(report::ReportView view, const std::filesystem::path& file) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,9 @@ void add_profiled_run(const std::string& source, const std::vector<event::Sessio
 
 // The price table in a YAML or JSON file; an empty one for an empty name. Errors: config, naming the place; not_found.
 Result<profile::PriceTable> load_prices(const std::string& file);
+
+// Errors: invalid_argument when --session names one that is not there.
+Result<void> check_session(std::optional<std::size_t> session, std::size_t sessions);
 
 std::string format_percent(double share);
 

@@ -38,6 +38,7 @@ Result<void> add_eval(const ReportFlags& flags, report::ReportView& view) {
     if (!traces) return fail(traces.error());
     auto prices = load_prices(flags.prices);
     if (!prices) return fail(prices.error());
+    PLIMSOLL_TRY(check_session(flags.session, traces->sessions.size()));
     const auto rows_text = load_file(fs::path(flags.eval_dir) / "workflow_output.json");
     const auto rows = rows_text ? parse_json(*rows_text) : fail(rows_text.error());
     profile::ProfilerConfig config;
@@ -170,7 +171,8 @@ void add_report_command(CLI::App& app, Run& run) {
     const auto flags = std::make_shared<ReportFlags>();
     command->add_option("--eval_dir,--eval-dir", flags->eval_dir, "run folder of an eval");
     command->add_option("--sizing_dir,--sizing-dir", flags->sizing_dir, "--calc_output_dir of a sizing calc");
-    command->add_option("--session", flags->session, "a session to show beside the median, p95 and slowest one, from 0");
+    command->add_option("--session", flags->session, "a session to show beside the median, p95 and slowest one, from 0")
+        ->check(CLI::NonNegativeNumber);
     command->add_option("--gantt", flags->gantt, "also write a Gantt chart as PNG: of all sessions, or of --session");
     command->add_option("--prices", flags->prices,
                         "YAML or JSON file with the price of a million tokens a model: prices: {m: {input, output, cached}}");

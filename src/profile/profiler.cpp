@@ -76,15 +76,22 @@ class WorkflowReport {
     std::string take_text() { return std::move(text_); }
 
   private:
-    // As text at once, so that no two of these trees are in memory together. The short text goes in front of the long one, which is
-    // that of the spikes, and no second copy of it is made.
+    // As text at once, so that no two of these trees are in memory together. The shorter text moves to the longer one: that of the spikes
+    // is as long as all else of a run, and no second copy of it is made.
     void add_metrics(std::string_view name, json::object metrics) {
         std::string member = to_pretty_json(json::object{{name, std::move(metrics)}});
-        if (!metrics_.empty()) {
-            metrics_.resize(metrics_.size() - 2);  // without "\n}"
-            member.replace(0, 1, metrics_ + ',');
+        if (metrics_.empty()) {
+            metrics_ = std::move(member);
+            return;
         }
-        metrics_ = std::move(member);
+        metrics_.resize(metrics_.size() - 2);  // without "\n}"
+        metrics_ += ',';
+        if (metrics_.size() < member.size()) {
+            member.replace(0, 1, metrics_);
+            metrics_ = std::move(member);
+        } else {
+            metrics_.append(member, 1);
+        }
     }
 
     AnalysisRunner& runner_;

@@ -131,6 +131,12 @@ TEST(FlameChartTest, DrawsTheWidestBoxesAndCountsTheRest) {
     EXPECT_EQ(draw_flame_svg({}), "");
 }
 
+TEST(TableTest, LeavesOutColumnsWithoutAnEntry) {
+    EXPECT_EQ(table_html({.head = {"Step", "First token", "Calls"}, .rows = {{"a", "", "1"}, {"b", "", ""}}}),
+              "<div class=\"scroll\"><table><thead><tr><th class=\"t\">Step</th><th>Calls</th></tr></thead><tbody>\n"
+              "<tr><td class=\"t\">a</td><td>1</td></tr>\n<tr><td class=\"t\">b</td><td></td></tr>\n</tbody></table></div>\n");
+}
+
 TEST(PrefixesTest, WidthIsTheShareOfPrompts) {
     const std::string html = prefixes_section({"You are", 4, {{"a planner", 3, {}}, {"a writer", 1, {}}}});
     EXPECT_THAT(html, HasSubstr("3 prompts: a planner"));

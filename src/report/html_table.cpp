@@ -10,18 +10,29 @@
 
 namespace plimsoll::report {
 
+namespace {
+
+bool is_filled(const TableView& table, std::size_t column) {
+    return std::ranges::any_of(table.rows, [&](const auto& row) { return column < row.size() && !row[column].empty(); });
+}
+
+}  // namespace
+
 std::string table_html(const TableView& table) {
     if (table.rows.empty()) return "";
+    std::vector<std::size_t> columns;
+    for (std::size_t i = 0; i < table.head.size(); ++i)
+        if (is_filled(table, i)) columns.push_back(i);
     const auto cell = [&](std::string_view element, std::size_t column, const std::string& text) {
         return fmt::format("<{0}{1}>{2}</{0}>", element, column < table.text_columns ? " class=\"t\"" : "", escape_html(text));
     };
     std::string out = "<div class=\"scroll\"><table><thead><tr>";
-    for (std::size_t i = 0; i < table.head.size(); ++i) out += cell("th", i, table.head[i]);
+    for (const std::size_t i : columns) out += cell("th", i, table.head[i]);
     out += "</tr></thead><tbody>\n";
     const std::size_t shown = std::min(table.rows.size(), kMaxTableRows);
     for (const auto& row : std::span(table.rows).first(shown)) {
         out += "<tr>";
-        for (std::size_t i = 0; i < row.size(); ++i) out += cell("td", i, row[i]);
+        for (const std::size_t i : columns) out += cell("td", i, i < row.size() ? row[i] : "");
         out += "</tr>\n";
     }
     out += "</tbody></table></div>\n";

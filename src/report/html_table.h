@@ -15,7 +15,7 @@ struct TableView {
 // Beyond so many rows the table says how many it leaves out; they are in the run's files.
 inline constexpr std::size_t kMaxTableRows = 30;
 
-// Cells are escaped. No rows: nothing.
+// Cells are escaped. A column without an entry is left out. No rows: nothing.
 std::string table_html(const TableView& table);
 
 std::string paragraph_html(const std::string& text);  // escaped

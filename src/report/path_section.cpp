@@ -24,8 +24,8 @@ std::string path_section(const profile::CriticalPaths& paths) {
         "faster; work beside the path does not.");
     body += table_html(table);
     if (small > 0)
-        body += fmt::format("<p class=\"note\">{} more steps have less than {} of both and are not shown.</p>\n", small,
-                            format_percent(kWorthShowing));
+        body += fmt::format("<p class=\"note\">Not shown, with less than {} of both: {} step{}.</p>\n", format_percent(kWorthShowing),
+                            small, small == 1 ? "" : "s");
     if (paths.outside_share >= kWorthShowing)
         body += paragraph_html(fmt::format("{} of the runtime is outside any call.", format_percent(paths.outside_share)));
     return section_html("path", "Critical path", body);

@@ -54,9 +54,12 @@ std::string draw_latencies_svg(std::span<const profile::StepLatency> steps) {
 std::string steps_section(const std::vector<profile::StepLatency>& steps) {
     if (steps.empty()) return "";
     TableView table{.head = {"Step", "Calls", "Failed", "Median", "p95", "p99", "First token, median", "Tokens/s", "Share of time"}};
+    // Latencies are of the calls that succeeded.
+    const auto duration = [](const profile::StepLatency& step, double seconds) { return step.n > 0 ? format_duration(seconds) : ""; };
     for (const profile::StepLatency& step : steps)
-        table.rows.push_back({name_of(step), fmt::format("{}", step.n), fmt::format("{}", step.errors), format_duration(step.p50),
-                              format_duration(step.p95), format_duration(step.p99), step.ttft_p50 ? format_duration(*step.ttft_p50) : "",
+        table.rows.push_back({name_of(step), fmt::format("{}", step.n + step.errors + step.unfinished), fmt::format("{}", step.errors),
+                              duration(step, step.p50), duration(step, step.p95), duration(step, step.p99),
+                              step.ttft_p50 ? format_duration(*step.ttft_p50) : "",
                               step.tokens_per_s ? format_short(*step.tokens_per_s) : "", format_percent(step.self_time_share)});
     std::string body = "<p class=\"legend\">Dark: median. Pale: 95th percentile. Line: 99th percentile.</p>\n";
     body += draw_latencies_svg(std::span(steps).first(std::min(steps.size(), kMaxTableRows)));

@@ -27,10 +27,11 @@ std::string what_if_section(const profile::WhatIf& what_if) {
         format_duration(what_if.p50), format_duration(what_if.p95), what_if.sessions));
     body += table_html(table);
     if (idle > 0)
-        body += fmt::format("<p class=\"note\">{} more combinations save less than {} and are not shown.</p>\n", idle,
-                            format_percent(kWorthShowing));
+        body += fmt::format("<p class=\"note\">Not shown, with less than {} saved: {} combination{}.</p>\n", format_percent(kWorthShowing),
+                            idle, idle == 1 ? "" : "s");
     if (what_if.steps_left_out > 0)
-        body += fmt::format("<p class=\"note\">{} steps with the least own time were not tried.</p>\n", what_if.steps_left_out);
+        body += fmt::format("<p class=\"note\">Not tried, with the least own time: {} step{}.</p>\n", what_if.steps_left_out,
+                            what_if.steps_left_out == 1 ? "" : "s");
     return section_html("what-if", "What if a step were faster?", body);
 }
 

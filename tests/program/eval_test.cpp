@@ -54,6 +54,23 @@ TEST_F(Eval, WritesEveryArtefact) {
     EXPECT_EQ(read_json("out/latency_output.json").at("eval_output_items").as_array().size(), 8u);
 }
 
+TEST_F(Eval, GivesNatsNumbersWhereAsked) {
+    const SimulatedModel model(folder());
+    write("eval.yml", chat_config(model.url()));
+    write("dataset.json", many_questions(4));
+    ASSERT_EQ(run_program({"eval", "--config_file", "eval.yml", "--nat_compat"}, folder()).exit_code, 0);
+    const auto profile_again = [&](std::vector<std::string> flags) {
+        flags.insert(flags.begin(), {"profile", "out", "--config_file", "eval.yml", "--output_dir", "again"});
+        EXPECT_EQ(run_program(flags, folder()).exit_code, 0);
+    };
+    const auto text = [&](const char* dir, const char* file) { return load_file(folder() / dir / file).value(); };
+    profile_again({"--nat_compat"});
+    for (const char* file : {"standardized_data_all.csv", "inference_optimization.json", "workflow_profiling_metrics.json"})
+        EXPECT_EQ(text("out", file), text("again", file)) << file;
+    profile_again({});
+    EXPECT_NE(text("out", "standardized_data_all.csv"), text("again", "standardized_data_all.csv"));
+}
+
 TEST_F(Eval, TheArticlesConfigRunsAsItStands) {
     // Dataset and profiler directly under eval, a collector that is not there. Only the model is the simulated one.
     const SimulatedModel model(folder());

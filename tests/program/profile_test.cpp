@@ -127,6 +127,21 @@ TEST_F(Profile, ItsOwnInputIsNotOverwritten) {
     EXPECT_EQ(result.exit_code, 1);
     EXPECT_THAT(result.err, HasSubstr("--output_dir"));
     EXPECT_EQ(output_names().size(), 1u);
+    // The answers of a run hold fewer steps than its traces.
+    fs::copy(kNatRun / "all_requests_profiler_traces.json", folder() / "out/workflow_output.json");
+    EXPECT_EQ(profile({"out/workflow_output.json"}).exit_code, 1);
+    EXPECT_EQ(output_names().size(), 2u);
+    fs::remove(folder() / "out/all_requests_profiler_traces.json");
+    EXPECT_EQ(profile({"out/workflow_output.json"}).exit_code, 0);
+}
+
+TEST_F(Profile, SessionThatIsNotThereIsSaid) {
+    EXPECT_EQ(profile({kNatRun, "--session", "7"}).exit_code, 0);
+    const auto result = profile({kNatRun, "--session", "8"});
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_THAT(result.err, HasSubstr("--session 8"));
+    EXPECT_EQ(profile({kNatRun, "--session", "-1"}).exit_code, 2);
+    EXPECT_EQ(run_program({"report", "--eval_dir", kNatRun, "--session", "8"}, folder()).exit_code, 1);
 }
 
 }  // namespace
