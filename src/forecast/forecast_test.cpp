@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <limits>
 
 #include "base/decompress.h"
@@ -18,8 +17,8 @@ using event::Phase;
 
 const std::filesystem::path kData = std::filesystem::path(PLIMSOLL_SOURCE_DIR) / "tests" / "data";
 
-Recording load_recording(const std::string& folder, const std::vector<int>& concurrencies) {
-    RecordingBuilder builder;
+Recording load_recording(const std::string& folder, const std::vector<int>& concurrencies, const std::vector<std::string>& without = {}) {
+    RecordingBuilder builder(without);
     for (const int c : concurrencies) {
         const auto bytes = load_file(kData / folder / ("c" + std::to_string(c) + ".json.gz")).value();
         auto file = event::parse_traces(decompress(bytes, Compression::gzip, std::size_t{1} << 30)->text).value();
@@ -228,7 +227,7 @@ TEST(Forecast, ReplicasShareTheUsers) {
 }
 
 TEST(Forecast, CachedPromptsAreNotRead) {
-    const auto recording = load_recording(sources("forecast", {1, 4})).value();
+    const auto recording = load_recording("forecast", {1, 4});
     ForecastRequest request;
     request.users = {32};
     request.limits = make_limits("model-a", 2, 96, 900'000, 4096);
@@ -246,7 +245,7 @@ TEST(Forecast, WithoutAStepIsFaster) {
     request.draws = 1;
     request.hold_out = false;
     const auto p95 = [&](const std::vector<std::string>& without) {
-        const auto recording = load_recording(sources("forecast", {1, 4}), without).value();
+        const auto recording = load_recording("forecast", {1, 4}, without);
         return make_forecast(recording, request).value().forecasts.at(0).workflow_p95.value;
     };
     EXPECT_LT(p95({"write_sections"}), 0.9 * p95({}));
