@@ -25,6 +25,7 @@ struct LoadPlan {
     int threads = 1;
     bool keep_tokens = true;  // the time of every token
     std::uint64_t seed = 1;
+    Nanoseconds tick{200'000'000};  // how often an observer hears of the run
 };
 
 inline constexpr int kMaxUsers = 100'000;

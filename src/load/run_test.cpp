@@ -111,6 +111,14 @@ TEST_F(LoadRun, ClosedLoopEndsAfterItsSessions) {
     }
 }
 
+// A tick that is due when the last worker ends must not wait for another one.
+TEST_F(LoadRun, EndsWhileATickIsDue) {
+    LoadPlan plan;
+    plan.max_sessions = 1;
+    plan.tick = Nanoseconds(0);
+    for (int i = 0; i < 20; ++i) EXPECT_EQ(run(plan, questions({"a"})).sessions.size(), 1u);
+}
+
 TEST_F(LoadRun, OpenLoopKeepsItsSchedule) {
     LoadPlan plan;
     plan.open = true;

@@ -67,23 +67,27 @@ class Run {
             failure_ = error;
             abort();
         }
-        if (++ended_ < workers_.size()) return;
+        ++ended_;
+        if (!is_over()) return;
         signals_.cancel();
         tick_.cancel();
     }
 
+    // Asked by the handlers too: cancel() does not reach one that was due already, and it must not wait anew.
+    bool is_over() const { return ended_ == workers_.size(); }
+
     void wait_for_signal() {
         signals_.async_wait([this](const boost::system::error_code& error, int) {
-            if (error) return;
+            if (error || is_over()) return;
             interrupt();
             wait_for_signal();
         });
     }
 
     void wait_for_tick() {
-        tick_.expires_after(kTick);
+        tick_.expires_after(plan_.tick);
         tick_.async_wait([this](const boost::system::error_code& error) {
-            if (error) return;
+            if (error || is_over()) return;
             tick();
             wait_for_tick();
         });

@@ -17,10 +17,9 @@
 namespace plimsoll::load {
 
 struct LoadObserver {
-    std::function<void(const LoadProgress&)> on_progress;        // every kTick, and at the end before the last records
+    std::function<void(const LoadProgress&)> on_progress;        // every LoadPlan::tick, and at the end before the last records
     std::function<void(std::vector<SessionRecord>)> on_records;  // what ended since the last time
 };
-inline constexpr std::chrono::milliseconds kTick{200};
 
 // SIGINT or SIGTERM, or a stop asked for through `stop`: nothing starts any more and what runs may drain; a second signal cancels it.
 // After the plan's end and its drain what still runs is cancelled and counts as unfinished.
