@@ -51,7 +51,7 @@ Result<EvalOutcome> evaluate(const EvalFlags& flags, const config::Config& confi
     if (dataset->items.empty()) return fail(ErrorCode::invalid_argument, setup->dataset_file.string() + " leaves no row to run");
 
     if (flags.metadata.skip_workflow) {
-        PLIMSOLL_TRY(make_folder(setup->folder));
+        PLIMSOLL_TRY(prepare_folder(*setup));
         return score_dataset(*setup, std::move(dataset->items));
     }
     // What is wrong with the workflow shows before anything of an earlier run is removed.

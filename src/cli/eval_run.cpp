@@ -9,7 +9,7 @@
 #include "base/random.h"
 #include "cli/catalogue.h"
 #include "cli/profile_files.h"
-#include "eval/folder_lock.h"
+#include "cli/run_folder.h"
 
 namespace plimsoll::cli {
 namespace {
@@ -17,12 +17,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kDefaultOutput = "./.tmp/nat/examples/default/";
-// A folder with one of these holds a run of ours or NAT's, so cleaning it is what the user expects.
-constexpr std::string_view kRunMarkers[] = {"events.jsonl", "config_metadata.json", "workflow_output.json",
-                                            "all_requests_profiler_traces.json"};
-
-constexpr std::string_view kLogFolder = "logs";
-
 std::atomic<eval::Stop> stop_requested = eval::Stop::no;
 
 extern "C" void note_interrupt(int) {
@@ -61,6 +55,19 @@ fs::path output_folder(const config::Config& config) {
     return dir;
 }
 
+bool wants_cleanup(const config::Config& config) {
+    const json::value* output = find_general(config, "output");
+    const json::value* cleanup = output ? find(*output, "cleanup") : nullptr;
+    return !cleanup || !cleanup->is_bool() || cleanup->get_bool();
+}
+
+// What the config gives the name of.
+std::vector<std::string> named_files(const EvalSetup& setup, std::vector<std::string> more) {
+    for (const auto& [name, component] : setup.config->evaluators) more.push_back(eval::evaluator_file(name));
+    if (setup.profiler && setup.profiler->prediction_trie.enable) more.push_back(setup.profiler->prediction_trie.output_filename);
+    return more;
+}
+
 Result<eval::StepFilter> output_filter(const config::Config& config) {
     const json::value* output = find_general(config, "output");
     const json::value* names = output ? find(*output, "workflow_output_step_filter") : nullptr;
@@ -89,7 +96,7 @@ void save_evaluations(const EvalSetup& setup, EvalOutcome& outcome) {
         }
         const eval::EvaluatorOutput output = eval::evaluate(*evaluator, outcome.run.items);
         warn(eval::save_evaluator_output(setup.folder, name, output));
-        outcome.summary.evaluators.push_back({name, output.average, name + "_output.json"});
+        outcome.summary.evaluators.push_back({name, output.average, eval::evaluator_file(name)});
     }
 }
 
@@ -146,24 +153,20 @@ Result<EvalSetup> prepare_eval(const config::Config& config, EvalRequest request
     setup.step_filter = std::move(*filter);
     setup.metadata = std::move(request.metadata);
     setup.metadata.timestamp = system_clock()();
+    setup.metadata.named_files = named_files(setup, std::move(request.more_files));
+    setup.cleanup = wants_cleanup(config);
     setup.resume = request.resume;
     return setup;
 }
 
 Result<void> prepare_folder(const EvalSetup& setup) {
-    PLIMSOLL_TRY(make_folder(setup.folder));
-    const bool holds_a_run = std::ranges::any_of(kRunMarkers, [&](std::string_view name) { return fs::exists(setup.folder / name); });
-    if (!holds_a_run || setup.resume) return {};
-    // The lock that a run in progress holds; its files are not ours to remove.
-    const auto lock = eval::FolderLock::take(setup.folder);
-    if (!lock) return fail(lock.error());
-    std::error_code error;
-    for (const auto& entry : fs::directory_iterator(setup.folder, error)) {
-        // Our own model server already logs there.
-        if (entry.path().filename() != kLogFolder) fs::remove_all(entry.path(), error);
-        if (error) return fail(errno_error("cleaning " + setup.folder.string(), error.value()));
-    }
-    return {};
+    if (setup.resume) return make_folder(setup.folder);
+    const RunFolder folder{.path = setup.folder,
+                           .named_files = setup.metadata.named_files,
+                           .inputs = {setup.config->file, setup.dataset_file},
+                           .makes_raw_data = !setup.metadata.skip_workflow};
+    PLIMSOLL_TRY(setup.cleanup ? clear_earlier_run(folder) : make_folder(setup.folder));
+    return folder.makes_raw_data ? Result<void>() : set_aside_raw_data(folder);
 }
 
 Result<EvalOutcome> run_eval(const EvalSetup& setup, std::vector<eval::DatasetItem> items, const eval::SessionRunner& runner,

@@ -27,6 +27,7 @@ struct EvalSetup {
     std::optional<profile::ProfilerConfig> profiler;  // nothing: profiling is off
     eval::StepFilter step_filter;
     eval::EvalMetadata metadata;
+    bool cleanup = true;  // the files of an earlier run go
     bool resume = false;
 };
 
@@ -34,14 +35,15 @@ struct EvalRequest {
     std::string dataset_file;                     // replaces the config's
     std::optional<std::filesystem::path> folder;  // replaces the config's output_dir
     eval::EvalMetadata metadata;
+    std::vector<std::string> more_files;  // what else the caller writes into the folder
     bool resume = false;
     bool nat_compat = false;  // the profiler gives NAT's numbers
 };
 // Errors: config, not_found.
 Result<EvalSetup> prepare_eval(const config::Config& config, EvalRequest request);
 
-// Makes the run's folder: of an earlier run in it nothing stays, unless it is to be resumed. Folders that hold anything but a run are not
-// cleaned. Errors: io, no_space.
+// Makes the run's folder and, unless it is to be resumed, removes the files of an earlier run (see run_folder.h), which
+// `eval.general.output.cleanup: false` keeps. Errors: io, no_space; in_use while another run writes there.
 Result<void> prepare_folder(const EvalSetup& setup);
 
 struct EvalOutcome {

@@ -22,6 +22,7 @@ using forecast::RunKey;
 using forecast::RunMeasurement;
 
 constexpr const char* kMeasurementName = "measurement.json";
+constexpr const char* kSamplesName = "samples.csv";
 
 // With one repetition as NAT's alias for a leg would have it.
 fs::path run_folder(const fs::path& job, const RunKey& run) {
@@ -61,6 +62,7 @@ Result<EvalOutcome> run_leg(const MeasureFlags& flags, const config::Config& con
                             int concurrency) {
     EvalRequest request;
     request.folder = folder;
+    request.more_files = {kMeasurementName, kSamplesName};
     request.metadata.config_file = flags.config.file;
     request.metadata.adjust_dataset_size = true;
     request.metadata.num_passes = flags.num_passes;
@@ -95,7 +97,7 @@ Result<void> save_samples(load::Sampler& sampler, const EvalOutcome& outcome, co
     for (load::Finding& finding : load::diagnose({.samples = log.samples, .threads = default_io_threads()}))
         measurement.findings.push_back(std::move(finding.text));
     if (log.samples.empty()) return {};
-    return save_file(folder / "samples.csv", load::samples_csv(log));
+    return save_file(folder / kSamplesName, load::samples_csv(log));
 }
 
 // The complete runs in a job's folder, in a stable order.

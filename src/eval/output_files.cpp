@@ -9,6 +9,7 @@
 namespace plimsoll::eval {
 namespace {
 
+constexpr const char* kMetadataName = "config_metadata.json";
 constexpr double kNatExportTimeoutSeconds = 60;  // a constant of NAT's own metadata
 
 bool keeps(const StepFilter& filter, const event::Step& step) {
@@ -83,7 +84,23 @@ json::value to_json(const EvalMetadata& metadata) {
             {"num_passes", metadata.num_passes},
             {"export_timeout", kNatExportTimeoutSeconds},
             {"user_id", metadata.user_id},
-            {"timestamp", to_iso8601(metadata.timestamp)}};
+            {"timestamp", to_iso8601(metadata.timestamp)},
+            {"plimsoll", {{"named_files", json::value_from(metadata.named_files)}}}};
+}
+
+std::vector<std::string> load_named_files(const std::filesystem::path& folder) {
+    std::vector<std::string> names;
+    const auto text = load_file(folder / kMetadataName);
+    const auto metadata = text ? parse_json(*text) : fail(text.error());
+    const auto* own = metadata ? find(*metadata, "plimsoll") : nullptr;
+    const auto* list = own ? find(*own, "named_files") : nullptr;
+    if (!list || !list->is_array()) return names;
+    for (const auto& name : list->get_array()) names.push_back(to_text(name));
+    return names;
+}
+
+bool stays_inside(const std::filesystem::path& name) {
+    return !name.empty() && name.is_relative() && std::ranges::find(name, "..") == name.end();
 }
 
 Result<void> save_workflow_output(const std::filesystem::path& folder, std::span<const ItemResult> items, const DatasetConfig& dataset,
@@ -95,14 +112,16 @@ Result<void> save_config_files(const std::filesystem::path& folder, std::string_
                                const EvalMetadata& metadata) {
     PLIMSOLL_TRY(save_file(folder / "config_original.yml", original));
     PLIMSOLL_TRY(save_file(folder / "config_effective.yml", effective));
-    return save_file(folder / "config_metadata.json", to_pretty_json(to_json(metadata)));
+    return save_file(folder / kMetadataName, to_pretty_json(to_json(metadata)));
 }
 
+std::string evaluator_file(const std::string& name) { return name + "_output.json"; }
+
 Result<void> save_evaluator_output(const std::filesystem::path& folder, const std::string& name, const EvaluatorOutput& output) {
-    const std::filesystem::path relative(name + "_output.json");
-    if (relative.is_absolute() || std::ranges::find(relative, "..") != relative.end())
+    const std::string file = evaluator_file(name);
+    if (!stays_inside(file))
         return fail(ErrorCode::invalid_argument, fmt::format("the evaluator's name leaves the output folder: {}", name));
-    return save_file(folder / relative, to_pretty_json(to_json(output)));
+    return save_file(folder / file, to_pretty_json(to_json(output)));
 }
 
 }  // namespace plimsoll::eval

@@ -41,8 +41,16 @@ struct EvalMetadata {
     int num_passes = 0;
     std::string user_id = "nat_eval_user_id";
     double timestamp = 0;  // seconds since the epoch
+    // NAT has no place for these; they stand under "plimsoll".
+    std::vector<std::string> named_files;  // what the run writes under names that its config gives, relative to the folder
 };
 json::value to_json(const EvalMetadata& metadata);
+
+// EvalMetadata::named_files of the run in a folder; none when it says nothing.
+std::vector<std::string> load_named_files(const std::filesystem::path& folder);
+
+// A name of a file that joined to a folder is in it.
+bool stays_inside(const std::filesystem::path& name);
 
 // Errors of all: io, no_space.
 Result<void> save_workflow_output(const std::filesystem::path& folder, std::span<const ItemResult> items, const DatasetConfig& dataset,
@@ -50,7 +58,9 @@ Result<void> save_workflow_output(const std::filesystem::path& folder, std::span
 // config_original.yml, config_effective.yml and config_metadata.json.
 Result<void> save_config_files(const std::filesystem::path& folder, std::string_view original, std::string_view effective,
                                const EvalMetadata& metadata);
-// "<name>_output.json"; a slash in the name makes a subfolder. Errors also: invalid_argument for a name that leaves the folder.
+// "<name>_output.json"; a slash in the name makes a subfolder.
+std::string evaluator_file(const std::string& name);
+// Errors also: invalid_argument for a name that leaves the folder.
 Result<void> save_evaluator_output(const std::filesystem::path& folder, const std::string& name, const EvaluatorOutput& output);
 
 }  // namespace plimsoll::eval

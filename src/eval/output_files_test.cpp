@@ -176,10 +176,13 @@ TEST(OutputFiles, AreSavedWhole) {
     metadata.overrides = {{"a.b", "1"}};
     metadata.endpoint = "http://x";
     metadata.timestamp = 1795388131.377247;
+    metadata.named_files = {"latency_output.json"};
     ASSERT_TRUE(save_config_files(folder.path() / "out", "a: 1 # mine\n", "a: 1\n", metadata));
     EXPECT_EQ(*load_file(folder.path() / "out/config_original.yml"), "a: 1 # mine\n");
     const json::value saved = *parse_json(*load_file(folder.path() / "out/config_metadata.json"));
-    EXPECT_EQ(saved.as_object().size(), 15u);
+    EXPECT_EQ(saved.as_object().size(), 16u) << "NAT's 15, and ours";
+    EXPECT_THAT(load_named_files(folder.path() / "out"), testing::ElementsAre("latency_output.json"));
+    EXPECT_TRUE(load_named_files(folder.path()).empty());
     EXPECT_EQ(saved.at("endpoint"), json::value("http://x"));
     EXPECT_THAT(std::string(saved.at("timestamp").as_string()), HasSubstr("2026-11-22T22:55:31.377"));
     ASSERT_TRUE(save_evaluator_output(folder.path(), "group/latency", {}));

@@ -1,6 +1,5 @@
 // What a stranger does wrong, and servers that misbehave: one clear error with its place, the right exit code, and nothing lost.
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -8,10 +7,8 @@
 
 #include <chrono>
 
-#include "base/files.h"
-#include "base/json.h"
 #include "configs.h"
-#include "program.h"
+#include "fixture.h"
 
 namespace plimsoll::test {
 namespace {
@@ -20,19 +17,9 @@ using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
 
-class BadInput : public testing::Test {
+class BadInput : public FolderTest {
   protected:
-    std::filesystem::path folder() const { return folder_.path(); }
-    void write(const std::string& name, const std::string& text) { ASSERT_TRUE(save_file(folder() / name, text)); }
-    Finished eval(std::vector<std::string> more = {}) {
-        std::vector<std::string> arguments = {"eval", "--config_file", "eval.yml"};
-        arguments.insert(arguments.end(), more.begin(), more.end());
-        return run_program(arguments, folder());
-    }
-    json::value output(const std::string& name) { return parse_json(load_file(folder() / "out" / name).value()).value(); }
-
-  private:
-    TemporaryFolder folder_;
+    json::value output(const std::string& name) { return read_json(std::filesystem::path("out") / name); }
 };
 
 TEST_F(BadInput, MissingConfigFile) {

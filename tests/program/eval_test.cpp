@@ -1,12 +1,9 @@
 // `plimsoll eval` and `plimsoll run` as a user meets them, on the simulated model over real sockets.
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
 #include <signal.h>
 
-#include "base/files.h"
-#include "base/json.h"
 #include "configs.h"
-#include "program.h"
+#include "fixture.h"
 
 namespace plimsoll::test {
 namespace {
@@ -15,15 +12,7 @@ using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
 
-class Eval : public testing::Test {
-  protected:
-    std::filesystem::path folder() const { return folder_.path(); }
-    void write(const std::string& name, const std::string& text) { ASSERT_TRUE(save_file(folder() / name, text)); }
-    json::value read_json(const std::filesystem::path& file) { return parse_json(load_file(folder() / file).value()).value(); }
-
-  private:
-    TemporaryFolder folder_;
-};
+class Eval : public FolderTest {};
 
 // Some sessions have ended.
 void wait_for_progress(Program& program) {
