@@ -86,6 +86,13 @@ TEST(Log, KnowsSecretNames) {
     for (const char* name : {"max_tokens", "model", "completion_tokens"}) EXPECT_FALSE(is_secret_name(name)) << name;
 }
 
+TEST(Log, MasksWhatAUrlSaysBeforeItsHost) {
+    EXPECT_EQ(mask_url_password("http://user:p@ss@host:8000/v1?a=b@c"), "http://***@host:8000/v1?a=b@c");
+    EXPECT_EQ(mask_url_password("https://token@host"), "https://***@host");
+    for (const char* text : {"http://host/a@b", "http://host?x=a@b", "a@b", "user:p@host", "", "://", "no url"})
+        EXPECT_EQ(mask_url_password(text), text);
+}
+
 TEST(Clock, FormatsIso8601) { EXPECT_EQ(to_iso8601(1795388151.25), "2026-11-22T22:55:51.250000+00:00"); }
 
 }  // namespace

@@ -61,4 +61,15 @@ bool is_secret_name(std::string_view name) {
     return std::ranges::any_of(kParts, [&](std::string_view part) { return lower.contains(part); });
 }
 
+std::string mask_url_password(std::string_view text) {
+    constexpr std::string_view kAuthority = "://";
+    const std::size_t scheme = text.find(kAuthority);
+    if (scheme == std::string_view::npos) return std::string(text);
+    const std::size_t begin = scheme + kAuthority.size();
+    const std::size_t end = std::min(text.find_first_of("/?#", begin), text.size());
+    const std::size_t at = text.substr(0, end).rfind('@');
+    if (at == std::string_view::npos || at < begin) return std::string(text);
+    return fmt::format("{}{}{}", text.substr(0, begin), kRedacted, text.substr(at));
+}
+
 }  // namespace plimsoll

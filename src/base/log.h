@@ -38,4 +38,7 @@ void log_error(fmt::format_string<Args...> format, Args&&... args) {
 bool is_secret_name(std::string_view name);
 inline constexpr std::string_view kRedacted = "***";
 
+// "http://user:password@host/x" -> "http://***@host/x"; any other text as it is.
+std::string mask_url_password(std::string_view text);
+
 }  // namespace plimsoll

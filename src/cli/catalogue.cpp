@@ -27,10 +27,15 @@ Catalogue full_catalogue() {
     return all;
 }
 
+std::vector<config::Override> ConfigFlags::override_list() const {
+    std::vector<config::Override> out;
+    for (std::size_t i = 0; i + 1 < overrides.size(); i += 2) out.push_back({overrides[i], overrides[i + 1]});
+    return out;
+}
+
 Result<config::Config> load_config(const ConfigFlags& flags, config::LoadOptions options) {
     options.strict = flags.strict;
-    for (std::size_t i = 0; i + 1 < flags.overrides.size(); i += 2)
-        options.overrides.push_back({flags.overrides[i], flags.overrides[i + 1]});
+    options.overrides = flags.override_list();
     config::Loaded loaded = config::load(flags.file, full_catalogue(), options);
     for (const config::Problem& problem : loaded.problems) {
         const bool is_error = problem.severity == config::Problem::Severity::error;

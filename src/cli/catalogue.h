@@ -17,6 +17,8 @@ struct ConfigFlags {
     std::string file;
     std::vector<std::string> overrides;  // PATH VALUE PATH VALUE …
     bool strict = false;
+
+    std::vector<config::Override> override_list() const;
 };
 
 // Loads and checks; prints every problem on standard error. Errors: config when one of them is an error.

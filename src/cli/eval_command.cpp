@@ -31,8 +31,7 @@ EvalRequest make_request(const EvalFlags& flags) {
     request.nat_compat = flags.nat_compat;
     request.metadata = flags.metadata;
     request.metadata.config_file = flags.config.file;
-    for (std::size_t i = 0; i + 1 < flags.config.overrides.size(); i += 2)
-        request.metadata.overrides.push_back({flags.config.overrides[i], flags.config.overrides[i + 1]});
+    request.metadata.overrides = flags.config.override_list();
     if (!flags.dataset.empty()) request.metadata.dataset = flags.dataset;
     if (!flags.endpoint.empty()) request.metadata.endpoint = flags.endpoint;
     if (!flags.resume.empty()) {

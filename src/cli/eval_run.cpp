@@ -152,6 +152,8 @@ Result<EvalSetup> prepare_eval(const config::Config& config, EvalRequest request
     if (!filter) return fail(filter.error());
     setup.step_filter = std::move(*filter);
     setup.metadata = std::move(request.metadata);
+    setup.metadata.overrides = config::masked_overrides(std::move(setup.metadata.overrides), config, full_catalogue());
+    if (auto& endpoint = setup.metadata.endpoint) endpoint = mask_url_password(*endpoint);
     setup.metadata.timestamp = system_clock()();
     setup.metadata.named_files = named_files(setup, std::move(request.more_files));
     setup.cleanup = wants_cleanup(config);

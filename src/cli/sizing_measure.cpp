@@ -32,7 +32,8 @@ fs::path run_folder(const fs::path& job, const RunKey& run) {
 
 // Two runs with equal ones measured the same thing.
 std::string conditions_of(const MeasureFlags& flags, const config::Config& config) {
-    return fmt::format("{} passes={} endpoint={}", eval::text_hash(to_compact_json(config.root)), flags.num_passes, flags.endpoint);
+    return fmt::format("{} passes={} endpoint={}", eval::text_hash(to_compact_json(config.root)), flags.num_passes,
+                       mask_url_password(flags.endpoint));
 }
 
 RunMeasurement make_measurement(const RunKey& run, const EvalOutcome& outcome) {
@@ -64,6 +65,7 @@ Result<EvalOutcome> run_leg(const MeasureFlags& flags, const config::Config& con
     request.folder = folder;
     request.more_files = {kMeasurementName, kSamplesName};
     request.metadata.config_file = flags.config.file;
+    request.metadata.overrides = flags.config.override_list();
     request.metadata.adjust_dataset_size = true;
     request.metadata.num_passes = flags.num_passes;
     if (!flags.endpoint.empty()) request.metadata.endpoint = flags.endpoint;

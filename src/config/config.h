@@ -66,7 +66,13 @@ struct Loaded {
 
 Loaded load(const std::filesystem::path& file, const Catalogue& catalogue, const LoadOptions& options = {});
 
-// The effective tree as block YAML that loads again, secrets masked.
+// The effective tree with its secrets masked: the settings that are, texts under names of credentials, and what a URL says before its @.
+json::object masked_root(const Config& config, const Catalogue& catalogue);
+
+// The overrides that led to `config`, their secrets masked likewise.
+std::vector<Override> masked_overrides(std::vector<Override> overrides, const Config& config, const Catalogue& catalogue);
+
+// masked_root() as block YAML that loads again.
 std::string to_effective_yaml(const Config& config, const Catalogue& catalogue);
 
 // Closest of `candidates` by edit distance when near enough to be a typo; empty otherwise.

@@ -4,10 +4,8 @@
 #include <array>
 #include <cctype>
 
-#include "base/log.h"
-#include "config/component.h"
+#include "config/config.h"
 #include "config/expand.h"
-#include "config/sections.h"
 
 namespace plimsoll::config {
 namespace {
@@ -123,54 +121,11 @@ class Writer {
     }
 };
 
-// Fields of the type that a mapping picks, wherever in the file it stands; null when it picks none we know.
-const ComponentInfo* find_info(const json::object& object, const Catalogue& catalogue, const std::vector<std::string>& sections) {
-    const auto* type = object.if_contains("_type");
-    if (!type) type = object.if_contains("type");
-    return type && type->is_string() ? find_type(catalogue, sections, std::string(type->get_string())) : nullptr;
-}
-
-const FieldInfo* find_field(const ComponentInfo* info, std::string_view key) {
-    if (!info) return nullptr;
-    for (const auto& field : info->fields)
-        if (field.name == key || std::ranges::find(field.aliases, key) != field.aliases.end()) return &field;
-    return nullptr;
-}
-
-// Booleans and null hold no secret, and of the numbers under such a name those of token_increment and its like count tokens.
-bool is_masked(const json::value& value, std::string_view key) {
-    return value.is_string() || (value.is_number() && !key.starts_with("token"));
-}
-
-void mask(json::value& value, std::string_view key, bool secret, const Catalogue& catalogue, const std::vector<std::string>& sections) {
-    if (auto* array = value.if_array()) {
-        for (auto& item : *array) mask(item, key, secret, catalogue, sections);
-    } else if (auto* object = value.if_object()) {
-        const auto* info = find_info(*object, catalogue, sections);
-        for (auto& member : *object) {
-            const auto* field = find_field(info, member.key());
-            const bool is_number = field && (field->type == FieldType::integer || field->type == FieldType::number);
-            const bool by_name = is_secret_name(member.key()) && !is_number;
-            mask(member.value(), member.key(), secret || by_name || (field && field->secret), catalogue, sections);
-        }
-    } else if (secret && is_masked(value, key)) {
-        value = kRedacted;
-    }
-}
-
 }  // namespace
 
 std::string to_effective_yaml(const Config& config, const Catalogue& catalogue) {
-    json::object root = config.root;
-    for (auto& member : root) {
-        std::vector<std::string> sections = {std::string(member.key())};
-        if (member.key() == "workflow") sections.push_back("functions");
-        if (member.key() == "general") sections = {"telemetry.tracing", "telemetry.logging", "front_end"};
-        if (member.key() == "eval") sections = {"evaluators", "dataset"};
-        mask(member.value(), member.key(), false, catalogue, sections);
-    }
     Writer writer;
-    writer.write_map(root, 0);
+    writer.write_map(masked_root(config, catalogue), 0);
     return writer.out.empty() ? "{}\n" : std::move(writer.out);
 }
 

@@ -141,6 +141,28 @@ TEST(EffectiveYaml, MasksSecretsAndNothingElse) {
     EXPECT_EQ(config.root.at("llms").at("a").at("p"), json::value("hidden1"));
 }
 
+TEST(EffectiveYaml, MasksPasswordsInUrls) {
+    Config config;
+    config.root = {{"llms", {{"a", {{"base_url", "http://user:hidden@host/v1"}}}}}, {"eval", {{"urls", {"https://hidden@x", "http://y"}}}}};
+    const std::string yaml = to_effective_yaml(config, {});
+    EXPECT_THAT(yaml, AllOf(Not(HasSubstr("hidden")), HasSubstr("http://***@host/v1"), HasSubstr("http://y")));
+}
+
+TEST(EffectiveYaml, OverridesAreShownAsTheTreeIs) {
+    Config config;
+    config.root = {
+        {"llms",
+         {{"a", {{"_type", "nim"}, {"api_key", "hidden"}, {"keys", {"x"}}, {"secrets", {"hidden", "hidden"}}, {"base_url", "http://h"}}}}}};
+    const std::vector<Override> given = {{"llms.a.api_key", "hidden"},
+                                         {"llms.a.base_url", "http://u:hidden@h"},
+                                         {"llms.a.secrets", "hidden,hidden"},
+                                         {"llms.a.keys", "x"},
+                                         {"gone.b", "y"}};
+    std::vector<std::string> shown;
+    for (const Override& override : masked_overrides(given, config, test_catalogue())) shown.push_back(override.value);
+    EXPECT_THAT(shown, testing::ElementsAre("***", "http://***@h", "***", "x", "y"));
+}
+
 TEST(EffectiveYaml, OfARealConfigLoadsWithoutProblems) {
     for (const char* name : {"article_eval.yml", "cases/nat_full.yml"}) {
         const auto loaded = load(std::filesystem::path(PLIMSOLL_SOURCE_DIR) / "tests/data/config" / name, test_catalogue());

@@ -118,6 +118,15 @@ TEST_F(BadInput, UnreachableEndpointIsAConnectError) {
     EXPECT_EQ(get_string(*find(output("workflow_output.json").as_array()[0], "session_error"), "code"), "connect");
 }
 
+// Of all that a run leaves behind and prints, but for the copy of the user's own file.
+void expect_nowhere(const std::string& secret, const std::filesystem::path& folder, const Finished& result) {
+    for (const auto& file : std::filesystem::recursive_directory_iterator(folder)) {
+        if (!file.is_regular_file() || file.path().filename() == "config_original.yml") continue;
+        EXPECT_THAT(load_file(file.path()).value(), Not(HasSubstr(secret))) << file.path();
+    }
+    EXPECT_THAT(result.out + result.err, Not(HasSubstr(secret)));
+}
+
 TEST_F(BadInput, WrongKeyIsSaidAndNeverShown) {
     const SimulatedModel model(folder(), {"--api_key", "right"});
     write("eval.yml", chat_config(model.url(), "    api_key: very-secret-wrong-key\n"));
@@ -125,11 +134,32 @@ TEST_F(BadInput, WrongKeyIsSaidAndNeverShown) {
     const auto result = eval();
     EXPECT_EQ(result.exit_code, 1);
     EXPECT_THAT(output("workflow_output.json").as_array()[0].at("session_error").at("message").as_string().c_str(), HasSubstr("401"));
-    for (const auto& file : std::filesystem::recursive_directory_iterator(folder() / "out")) {
-        if (!file.is_regular_file() || file.path().filename() == "config_original.yml") continue;
-        EXPECT_THAT(load_file(file.path()).value(), Not(HasSubstr("very-secret-wrong-key"))) << file.path();
-    }
-    EXPECT_THAT(result.out + result.err, Not(HasSubstr("very-secret-wrong-key")));
+    expect_nowhere("very-secret-wrong-key", folder() / "out", result);
+}
+
+TEST_F(BadInput, SecretsOfTheCommandLineAreWrittenNowhere) {
+    const SimulatedModel model(folder(), {"--api_key", "very-secret"});
+    write("eval.yml", chat_config(model.url()));
+    write("dataset.json", many_questions(2));
+    const auto local = eval({"--override", "llms.model.api_key", "very-secret"});
+    EXPECT_EQ(local.exit_code, 0) << local.err;
+    expect_nowhere("very-secret", folder() / "out", local);
+    EXPECT_EQ(output("config_metadata.json").at("overrides").at(0).at("path"), "llms.model.api_key");
+
+    Program server({"serve", "--config_file", "eval.yml", "--override", "llms.model.api_key", "very-secret", "--port", "0"}, folder());
+    std::string url = server.wait_for_line("listening on ");
+    url.replace(0, url.find("http://") + 7, "http://user:very-secret@");
+    const auto remote = eval({"--endpoint", url});
+    EXPECT_EQ(remote.exit_code, 0) << remote.err;
+    expect_nowhere("very-secret", folder() / "out", remote);
+
+    const auto sizing = run_program({"sizing", "calc", "--config_file", "eval.yml", "--calc_output_dir", "calc", "--concurrencies", "1,2",
+                                     "--num_passes", "1", "--override", "llms.model.max_tokens", "7", "--endpoint", url},
+                                    folder());
+    EXPECT_EQ(sizing.exit_code, 0) << sizing.err;
+    expect_nowhere("very-secret", folder() / "calc", sizing);
+    for (const auto& job : std::filesystem::directory_iterator(folder() / "calc" / "online"))
+        EXPECT_EQ(read_json(job.path() / "concurrency_1" / "config_metadata.json").at("overrides").as_array().size(), 1u);
 }
 
 TEST_F(BadInput, FullDiskIsSaidOnceAndEndsTheRun) {
