@@ -56,6 +56,7 @@ Result<EvalOutcome> evaluate(const EvalFlags& flags, const config::Config& confi
     // What is wrong with the workflow shows before anything of an earlier run is removed.
     auto host = WorkflowHost::make(config, default_io_threads(), setup->folder / "logs", flags.endpoint.empty());
     if (!host) return fail(host.error());
+    if (!flags.endpoint.empty()) PLIMSOLL_TRY(eval::find_endpoint((*host)->pool(), flags.endpoint));
     PLIMSOLL_TRY(prepare_folder(*setup));
     const auto runner =
         flags.endpoint.empty()
@@ -85,8 +86,7 @@ void add_eval_command(CLI::App& app, Run& run) {
     add_config_flags(*command, flags->config, true);
     command->add_option("--dataset", flags->dataset, "file instead of the config's dataset");
     auto* reps = command->add_option("--reps", metadata.reps, "the whole dataset that often")->check(above_zero());
-    auto* endpoint = command->add_option("--endpoint", flags->endpoint, "base URL of a NAT or Plimsoll server that runs the workflow");
-    command->add_option("--endpoint_timeout,--endpoint-timeout", metadata.endpoint_timeout, "seconds a request")->capture_default_str();
+    auto* endpoint = add_endpoint_flags(*command, flags->endpoint, metadata.endpoint_timeout);
     auto* skip_workflow =
         command->add_flag("--skip_workflow,--skip-workflow", metadata.skip_workflow, "score the answers that the dataset has");
     auto* skip_completed = command->add_flag("--skip_completed_entries,--skip-completed-entries", metadata.skip_completed_entries,

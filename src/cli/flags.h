@@ -10,6 +10,7 @@
 #include <limits>
 #include <string>
 
+#include "base/log.h"
 #include "cli/catalogue.h"
 
 namespace plimsoll::cli {
@@ -30,6 +31,25 @@ inline CLI::Validator at_least_zero() {
 inline CLI::Validator above_zero() {
     return {[](const std::string& text) { return read_finite(text) > 0 ? "" : fmt::format("\"{}\" is no number above 0", text); },
             "ABOVE 0"};
+}
+
+inline CLI::Validator http_url() {
+    return {[](const std::string& text) {
+                for (const std::string_view scheme : {"http://", "https://"})
+                    if (text.starts_with(scheme) && text.size() > scheme.size() && !std::string_view("/?#:").contains(text[scheme.size()]))
+                        return std::string();
+                return fmt::format("\"{}\" is no URL that begins with http:// or https:// and a host", mask_url_password(text));
+            },
+            "URL"};
+}
+
+// A server that runs the workflow, in NAT's words.
+inline CLI::Option* add_endpoint_flags(CLI::App& command, std::string& endpoint, int& timeout) {
+    constexpr int kMaxTimeout = 86'400;
+    command.add_option("--endpoint_timeout,--endpoint-timeout", timeout, "seconds a request")
+        ->capture_default_str()
+        ->check(CLI::Range(1, kMaxTimeout));
+    return command.add_option("--endpoint", endpoint, "base URL of a NAT or Plimsoll server that runs the workflow")->check(http_url());
 }
 
 inline void add_config_flags(CLI::App& command, ConfigFlags& flags, bool file_required) {

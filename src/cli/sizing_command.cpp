@@ -175,8 +175,7 @@ void add_sizing_command(CLI::App& app, Run& run) {
     command->add_option("--resume", flags->resume, "go on in this job folder: its complete runs are kept")->excludes(offline);
     command->add_flag("--append_calc_outputs,--append-calc-outputs", flags->append,
                       "offline: join all earlier measurements, not only the newest run's");
-    command->add_option("--endpoint", measure.endpoint, "base URL of a NAT or Plimsoll server that runs the workflow")->excludes(offline);
-    command->add_option("--endpoint_timeout,--endpoint-timeout", measure.endpoint_timeout, "seconds a request")->capture_default_str();
+    add_endpoint_flags(*command, measure.endpoint, measure.endpoint_timeout)->excludes(offline);
     command->add_option("--sample_every,--sample-every", measure.sample_every, "seconds between two looks at the machine; 0 = none")
         ->capture_default_str()
         ->check(CLI::Range(0.0, 3600.0));

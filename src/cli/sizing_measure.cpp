@@ -195,6 +195,7 @@ Result<Measured> measure_legs(const MeasureFlags& flags, const fs::path& job,
 
     auto host = WorkflowHost::make(*config, default_io_threads(), job / "logs", flags.endpoint.empty());
     if (!host) return fail(host.error());
+    if (!flags.endpoint.empty()) PLIMSOLL_TRY(eval::find_endpoint((*host)->pool(), flags.endpoint));
     Schedule schedule(flags);
     while (const auto run = schedule.next(runs, tried)) {
         tried.insert(*run);

@@ -35,8 +35,8 @@ struct Measured {
 };
 
 // `on_leg` gets everything measured so far after each run; its error ends the measuring. A run that cannot be made is logged and passed
-// over. Errors: config, not_found and those of the workflow's making; config when `resume` finds runs of another config; internal when
-// nothing could be measured.
+// over. Errors: config, not_found and those of the workflow's making; connect when nobody answers at the endpoint; config when `resume`
+// finds runs of another config; internal when nothing could be measured.
 Result<Measured> measure_legs(const MeasureFlags& flags, const std::filesystem::path& job,
                               const std::function<Result<void>(const std::vector<forecast::LegResult>&)>& on_leg);
 

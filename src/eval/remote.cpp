@@ -62,7 +62,22 @@ asio::awaitable<SessionOutcome> ask(std::shared_ptr<const RemoteOptions> options
     }
 }
 
+asio::awaitable<void> ask_health(std::string endpoint, Result<net::HttpResponse>& answer) {
+    constexpr std::chrono::seconds kPatience{5};
+    net::HttpRequest request;
+    request.url = net::join_url(endpoint, "health");
+    request.deadline = Deadline::after(kPatience);
+    answer = co_await net::HttpClient::of(co_await asio::this_coro::executor).send(std::move(request));
+}
+
 }  // namespace
+
+Result<void> find_endpoint(net::IoPool& pool, const std::string& endpoint) {
+    Result<net::HttpResponse> answer = fail(ErrorCode::internal, "not asked");
+    pool.run([&] { return ask_health(endpoint, answer); });
+    if (answer || (answer.error().code != ErrorCode::connect && answer.error().code != ErrorCode::invalid_argument)) return {};
+    return fail(answer.error().with_context("--endpoint"));
+}
 
 SessionRunner make_remote_runner(RemoteOptions options) {
     return [shared = std::make_shared<const RemoteOptions>(std::move(options))](std::shared_ptr<event::Session> session, DatasetItem item) {

@@ -21,4 +21,8 @@ struct RemoteOptions {
 // server's words, connect, timeout, bad_response, internal (the server said that the workflow failed).
 SessionRunner make_remote_runner(RemoteOptions options);
 
+// Asks for GET /health, to see that somebody is there before a run is begun; any answer will do, and none within some seconds too, for
+// a server may be busy. Blocks, so call it off the io threads. Errors: connect, invalid_argument.
+Result<void> find_endpoint(net::IoPool& pool, const std::string& endpoint);
+
 }  // namespace plimsoll::eval

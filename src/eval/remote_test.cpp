@@ -123,6 +123,16 @@ class RemoteTest : public testing::Test {
     TemporaryFolder folder_;
 };
 
+TEST(FindEndpoint, TakesAnyAnswer) {
+    net::IoPool pool(1);
+    for (const char* answer : {"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "what?\r\n\r\n"}) {
+        RawServer server([&](const std::string&) { return answer; }, true);
+        EXPECT_TRUE(find_endpoint(pool, server.url() + "/base")) << answer;
+    }
+    EXPECT_EQ(find_endpoint(pool, "http://127.0.0.1:1").error().code, ErrorCode::connect);
+    EXPECT_EQ(find_endpoint(pool, "http://h:port").error().code, ErrorCode::invalid_argument);
+}
+
 // The recorded exchanges of one case: request body -> raw response.
 std::map<std::string, std::string> load_exchanges(const std::string& name) {
     const auto split = [](const std::string& text, const std::string& start) {

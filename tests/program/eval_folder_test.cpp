@@ -78,6 +78,24 @@ TEST_F(EvalFolder, AnInputIsNotRemovedWhateverItsName) {
     EXPECT_EQ(read_json("out/workflow_output.json").as_array().size(), 2u);
 }
 
+TEST_F(EvalFolder, ARunThatCannotStartCostsNothing) {
+    ASSERT_EQ(eval().exit_code, 0);
+    const std::string log = read("out/events.jsonl");
+    struct Case {
+        std::vector<std::string> flags;
+        int exit_code;
+    };
+    for (const auto& [flags, exit_code] : {Case{{"--endpoint", "127.0.0.1:1"}, 2}, Case{{"--endpoint", "http://"}, 2},
+                                           Case{{"--endpoint", "http://127.0.0.1:1", "--endpoint_timeout", "-5"}, 2},
+                                           Case{{"--endpoint", "http://127.0.0.1:1", "--endpoint_timeout", "0"}, 2},
+                                           Case{{"--endpoint", "http://127.0.0.1:1"}, 1}, Case{{"--dataset", "none.json"}, 1}}) {
+        const auto result = eval(flags);
+        EXPECT_EQ(result.exit_code, exit_code) << testing::PrintToString(flags);
+        EXPECT_FALSE(result.err.empty());
+        EXPECT_EQ(read("out/events.jsonl"), log);
+    }
+}
+
 TEST_F(EvalFolder, ScoringAgainTellsTheEarlierRawDataApart) {
     ASSERT_EQ(eval().exit_code, 0);
     const std::string log = read("out/events.jsonl");
