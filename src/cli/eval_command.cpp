@@ -74,7 +74,7 @@ int run_command(const EvalFlags& flags) {
     }
     std::fputs(eval::render_summary(outcome->summary).c_str(), stdout);
     if (outcome->run.interrupted || outcome->run.log_error) return 1;
-    return outcome->run.failed() == 0 || flags.allow_failures ? 0 : 1;
+    return outcome->ok() || flags.allow_failures ? 0 : 1;
 }
 
 }  // namespace
@@ -93,7 +93,8 @@ void add_eval_command(CLI::App& app, Run& run) {
                                              "run only rows without an answer");
     command->add_option("--user_id,--user-id", metadata.user_id, "recorded with the run");
     auto* resume = command->add_option("--resume", flags->resume, "folder of a run that was cut off: runs only what is missing");
-    command->add_flag("--allow_failures,--allow-failures", flags->allow_failures, "exit with 0 when sessions failed");
+    command->add_flag("--allow_failures,--allow-failures", flags->allow_failures,
+                      "exit with 0 when sessions failed, or no model call worked");
     command->add_flag("--nat_compat,--nat-compat", flags->nat_compat, "the profiler gives NAT's numbers, its quirks included");
     skip_workflow->excludes(endpoint)->excludes(reps)->excludes(resume);
     skip_completed->excludes(reps);

@@ -105,6 +105,10 @@ void summarise(EvalOutcome& outcome) {
     for (const eval::ItemResult& item : outcome.run.items) {
         usage.push_back(item.usage);
         if (item.error) outcome.summary.failures.push_back(*item.error);
+        const std::vector<Error>& failed = item.usage.failed_calls;
+        if (!item.error && !failed.empty()) ++outcome.summary.degraded;
+        outcome.summary.answered_calls += item.usage.answered_calls;
+        outcome.summary.failed_calls.insert(outcome.summary.failed_calls.end(), failed.begin(), failed.end());
     }
     outcome.summary.interrupted = outcome.run.interrupted;
     outcome.summary.items = outcome.run.items.size();
@@ -123,6 +127,10 @@ Result<EvalOutcome> save_outcome(const EvalSetup& setup, eval::RunResult run) {
     if (setup.profiler) profile_run(setup, outcome);
     save_evaluations(setup, outcome);
     summarise(outcome);
+    if (outcome.no_call_worked() && outcome.summary.degraded > 0)
+        log_error("no model call worked, so the answers hold nothing of a model: {}", outcome.summary.failed_calls.front().message);
+    else if (outcome.summary.degraded > 0)
+        log_warning("{} of {} sessions are degraded: model calls of theirs failed", outcome.summary.degraded, outcome.summary.items);
     return outcome;
 }
 

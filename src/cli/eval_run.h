@@ -50,7 +50,9 @@ struct EvalOutcome {
     eval::RunResult run;
     profile::ProfileResult profile;  // empty when profiling is off
     eval::Summary summary;
-    bool ok() const { return run.failed() == 0 && !run.interrupted && !run.log_error; }
+    bool ok() const { return run.failed() == 0 && !run.interrupted && !run.log_error && !no_call_worked(); }
+    // Every model call of the run failed, whatever the sessions made of that.
+    bool no_call_worked() const { return summary.answered_calls == 0 && !summary.failed_calls.empty(); }
 };
 
 // Runs the items and writes every file of the run folder, raw ones first. An analysis, picture or evaluator that fails is a warning.

@@ -181,7 +181,8 @@ void add_sizing_command(CLI::App& app, Run& run) {
         ->check(CLI::Range(0.0, 3600.0));
     command->add_option("--server_metrics,--server-metrics", measure.server_metrics,
                         "URL of the model server's Prometheus page, looked at during each run");
-    command->add_flag("--allow_failures,--allow-failures", flags->allow_failures, "exit with 0 when sessions failed");
+    command->add_flag("--allow_failures,--allow-failures", flags->allow_failures,
+                      "exit with 0 when sessions failed, or no model call worked");
     command->callback([&run, flags] { run = [flags] { return run_command(*flags); }; });
     command->footer(
         "Exit codes: 0 done, 1 failed or a session failed, 2 wrong usage, 130 interrupted (what was measured is kept, see --resume).");

@@ -44,7 +44,7 @@ RunMeasurement make_measurement(const RunKey& run, const EvalOutcome& outcome) {
     measurement.interrupted = outcome.run.interrupted;
     for (const eval::ItemResult& item : outcome.run.items) {
         auto& session = measurement.sessions.emplace_back(forecast::SessionSample{.id = to_text(item.item.id)});
-        session.failed = item.error.has_value();
+        session.failed = item.error.has_value() || item.usage.no_call_worked();
         for (const auto& [llm, usage] : item.usage.per_llm) {
             measurement.prompt_tokens += usage.prompt_tokens;
             measurement.completion_tokens += usage.completion_tokens;
@@ -54,6 +54,10 @@ RunMeasurement make_measurement(const RunKey& run, const EvalOutcome& outcome) {
         session.llm_latency = item.usage.llm_latency;
         session.call_latencies = eval::llm_latencies(item.steps);
     }
+    if (outcome.summary.degraded > 0)
+        measurement.findings.push_back(fmt::format(
+            "{} of {} model calls failed and {} of {} sessions went on without them.", outcome.summary.failed_calls.size(),
+            outcome.summary.failed_calls.size() + outcome.summary.answered_calls, outcome.summary.degraded, outcome.summary.items));
     for (const auto& evaluator : outcome.summary.evaluators)
         if (evaluator.average) measurement.scores[evaluator.name] = *evaluator.average;
     return measurement;

@@ -31,7 +31,7 @@ struct MeasureFlags {
 
 struct Measured {
     std::vector<forecast::LegResult> legs;  // by concurrency
-    bool all_ok = true;                     // no session failed, no run was lost or interrupted
+    bool all_ok = true;                     // no session failed, no run was lost, interrupted or without a model
 };
 
 // `on_leg` gets everything measured so far after each run; its error ends the measuring. A run that cannot be made is logged and passed

@@ -258,6 +258,17 @@ Per evaluator results:
 )");
 }
 
+TEST(SummaryText, SaysWhatWentOnWithoutItsModel) {
+    Summary summary;
+    summary.items = 4;
+    summary.answered_calls = 7;
+    summary.failed_calls = {{ErrorCode::timeout, "slow"}, {ErrorCode::connect, "nobody"}, {ErrorCode::timeout, "slow"}};
+    EXPECT_EQ(render_degraded(summary), "") << "the sessions of these calls failed too";
+    summary.degraded = 2;
+    EXPECT_THAT(render_summary(summary), HasSubstr("Failed Model Calls: 3 of 10 (1 connect, 2 timeout); first: slow\n"
+                                                   "Degraded Items: 2 of 4,"));
+}
+
 TEST(SummaryText, CountsFailuresByKind) {
     Summary summary;
     summary.interrupted = true;

@@ -54,13 +54,13 @@ std::string render_table(const std::vector<Summary::EvaluatorLine>& lines) {
     return out;
 }
 
-std::string render_failures(const Summary& summary) {
+// "3 of 8 (2 timeout, 1 connect); first: …"
+std::string render_errors(const std::vector<Error>& errors, std::size_t of) {
     std::map<std::string_view, int> by_code;
-    for (const Error& error : summary.failures) ++by_code[to_string(error.code)];
+    for (const Error& error : errors) ++by_code[to_string(error.code)];
     std::string kinds;
     for (const auto& [code, count] : by_code) kinds += fmt::format("{}{} {}", kinds.empty() ? "" : ", ", count, code);
-    return fmt::format("Failed Items: {} of {} ({}); first: {}\n", summary.failures.size(), summary.items, kinds,
-                       summary.failures.front().message);
+    return fmt::format("{} of {} ({}); first: {}", errors.size(), of, kinds, errors.front().message);
 }
 
 }  // namespace
@@ -102,10 +102,18 @@ void ProgressPrinter::update(const Progress& progress) {
     shown_at_s_ = progress.elapsed_s;
 }
 
+std::string render_degraded(const Summary& summary) {
+    if (summary.degraded == 0) return "";
+    const std::size_t calls = summary.answered_calls + summary.failed_calls.size();
+    return fmt::format("Failed Model Calls: {}\nDegraded Items: {} of {}, which ended without what those calls were for\n",
+                       render_errors(summary.failed_calls, calls), summary.degraded, summary.items);
+}
+
 std::string render_summary(const Summary& summary) {
     std::string out = "\n=== EVALUATION SUMMARY ===\n";
     out += fmt::format("Workflow Status: {} ({})\n", summary.interrupted ? "INTERRUPTED" : "COMPLETED", summary.output_files);
-    if (!summary.failures.empty()) out += render_failures(summary);
+    if (!summary.failures.empty()) out += fmt::format("Failed Items: {}\n", render_errors(summary.failures, summary.items));
+    out += render_degraded(summary);
     out += fmt::format("Total Runtime: {:.2f}s\n", summary.total_runtime_s);
     if (summary.workflow_runtime_p95_s) out += fmt::format("Workflow Runtime (p95): {:.2f}s\n", *summary.workflow_runtime_p95_s);
     if (summary.llm_latency_p95_s) out += fmt::format("LLM Latency (p95): {:.2f}s\n", *summary.llm_latency_p95_s);

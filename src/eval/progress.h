@@ -46,6 +46,9 @@ struct Summary {
     std::optional<double> llm_latency_p95_s;
     std::size_t items = 0;
     std::vector<Error> failures;  // one a failed item
+    std::size_t degraded = 0;     // items that ended without an error although model calls of theirs failed
+    std::size_t answered_calls = 0;
+    std::vector<Error> failed_calls;
     struct EvaluatorLine {
         std::string name;
         std::optional<double> average;
@@ -54,7 +57,11 @@ struct Summary {
     std::vector<EvaluatorLine> evaluators;
 };
 
-// NAT's console summary, and below the status how many items failed and of what when any did. Ends with a newline.
+// How many model calls failed and what that cost the items that ended all the same; empty when none of these is degraded.
+std::string render_degraded(const Summary& summary);
+
+// NAT's console summary, and below the status how many items failed and of what, when any did, and how many are degraded. Ends with a
+// newline.
 std::string render_summary(const Summary& summary);
 
 }  // namespace plimsoll::eval

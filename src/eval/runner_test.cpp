@@ -408,6 +408,23 @@ TEST(Usage, PairsParallelCallsById) {
     EXPECT_NEAR(usage.llm_latency, 2.9, 1e-9);
 }
 
+TEST(Usage, TellsFailedCallsFromAnsweredOnes) {
+    const auto end = [](std::optional<Error> error) {
+        event::Step step;
+        step.payload.event_type = {event::Category::llm, event::Phase::end};
+        if (error) step.payload.metadata = {{"error", {{"code", to_string(error->code)}, {"message", error->message}}}};
+        return step;
+    };
+    const Error timeout{ErrorCode::timeout, "slow"};
+    EXPECT_FALSE(compute_usage({}).no_call_worked());
+    const UsageStats mixed = compute_usage(std::vector{end(timeout), end({})});
+    EXPECT_EQ(mixed.answered_calls, 1u);
+    ASSERT_EQ(mixed.failed_calls.size(), 1u);
+    EXPECT_EQ(mixed.failed_calls[0].code, ErrorCode::timeout);
+    EXPECT_FALSE(mixed.no_call_worked());
+    EXPECT_TRUE(compute_usage(std::vector{end(timeout)}).no_call_worked());
+}
+
 TEST(Usage, SessionsWithoutStepsDoNotStretchTheRun) {
     const UsageStats nothing = compute_usage({});
     EXPECT_EQ(nothing.runtime, 0);

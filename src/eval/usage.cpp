@@ -44,7 +44,12 @@ std::vector<double> llm_latencies(std::span<const event::Step> steps) {
 UsageStats compute_usage(std::span<const event::Step> steps) {
     UsageStats usage;
     if (steps.empty()) return usage;
+    for (const event::Step& step : steps) {
+        if (step.payload.event_type != event::EventType{Category::llm, Phase::end}) continue;
+        if (auto error = event::step_error(step)) usage.failed_calls.push_back(*std::move(error));
+    }
     for (const event::Step* end : answered_llm_calls(steps)) {
+        ++usage.answered_calls;
         event::TokenUsage& tokens = usage.per_llm[llm_name(*end)];
         if (!end->payload.usage_info) continue;
         tokens += end->payload.usage_info->token_usage;

@@ -15,8 +15,13 @@ struct UsageStats {
     std::int64_t total_tokens = 0;
     double min_timestamp = 0;  // seconds since the epoch on the steps' clock; 0 without steps
     double max_timestamp = 0;
-    double runtime = 0;      // seconds
-    double llm_latency = 0;  // 95th percentile over calls, seconds; 0 without calls
+    double runtime = 0;               // seconds
+    double llm_latency = 0;           // 95th percentile over calls, seconds; 0 without calls
+    std::size_t answered_calls = 0;   // of LLMs
+    std::vector<Error> failed_calls;  // what each said
+
+    // A workflow may go on without its model; what such a session took says nothing of one that has it.
+    bool no_call_worked() const { return answered_calls == 0 && !failed_calls.empty(); }
 };
 UsageStats compute_usage(std::span<const event::Step> steps);
 

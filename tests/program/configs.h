@@ -31,6 +31,17 @@ inline std::string chat_config(const std::string& url, const std::string& llm_fi
         url, llm_fields);
 }
 
+// A research agent with its models at these addresses, over the documents in docs/; reads dataset.json, writes out/.
+inline std::string research_config(const std::string& llm_url, const std::string& embedder_url) {
+    return fmt::format(
+        "llms:\n  model:\n    _type: openai\n    model_name: simulated\n    base_url: {}\n    num_retries: 1\n"
+        "embedders:\n  embedder:\n    _type: openai\n    model_name: simulated\n    base_url: {}\n"
+        "workflow:\n  _type: deep_research\n  llm_name: model\n  embedder_name: embedder\n  documents: docs\n  collection: docs.db\n"
+        "eval:\n  general:\n    output_dir: out\n    dataset:\n      _type: json\n      file_path: dataset.json\n"
+        "    profiler:\n      base_metrics: true\n",
+        llm_url, embedder_url);
+}
+
 inline std::string many_questions(int count) {
     std::string out = "[";
     for (int i = 1; i <= count; ++i) out += fmt::format("{}{{\"id\": {}, \"question\": \"question number {}?\"}}", i > 1 ? "," : "", i, i);
