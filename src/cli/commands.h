@@ -12,6 +12,8 @@ namespace plimsoll::cli {
 
 using Run = std::function<int()>;
 
+inline constexpr int kUsageError = 2;
+
 void add_eval_command(CLI::App& app, Run& run);
 void add_profile_command(CLI::App& app, Run& run);
 void add_run_command(CLI::App& app, Run& run);

@@ -70,7 +70,8 @@ int run_command(const EvalFlags& flags) {
     const auto outcome = config ? evaluate(flags, *config) : fail(config.error());
     if (!outcome) {
         log_error("{}", outcome.error().message);
-        return 1;
+        // More was asked for than a run may have.
+        return outcome.error().code == ErrorCode::limit ? kUsageError : 1;
     }
     std::fputs(eval::render_summary(outcome->summary).c_str(), stdout);
     if (outcome->run.interrupted || outcome->run.log_error) return 1;

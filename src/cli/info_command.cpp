@@ -22,7 +22,7 @@ int list(const InfoFlags& flags) {
         const auto found = config::section_of_kind(flags.type);
         if (!found) {
             log_error("{}", found.error().message);
-            return 2;
+            return kUsageError;
         }
         section = *found;
     }

@@ -32,8 +32,7 @@ int run_program(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        constexpr int kUsage = 2;
-        return app.exit(error) == 0 ? 0 : kUsage;
+        return app.exit(error) == 0 ? 0 : cli::kUsageError;
     }
     if (quiet) set_log_level(LogLevel::error);
     return run();

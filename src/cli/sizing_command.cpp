@@ -13,6 +13,7 @@
 #include "cli/flags.h"
 #include "cli/sizing_job.h"
 #include "cli/sizing_measure.h"
+#include "eval/dataset.h"
 #include "forecast/sizing_table.h"
 
 namespace plimsoll::cli {
@@ -113,6 +114,11 @@ Result<void> complete_flags(SizingFlags& flags) {
     PLIMSOLL_TRY(check_flags(flags));
     MeasureFlags& measure = flags.measure;
     measure.concurrencies = std::move(*concurrencies);
+    const std::int64_t sessions = std::int64_t{std::ranges::max(measure.concurrencies)} * std::max(measure.num_passes, 1);
+    if (sessions > static_cast<std::int64_t>(eval::kMaxRepeatedItems))
+        return fail(ErrorCode::invalid_argument,
+                    fmt::format("--num_passes: {} sessions at the highest concurrency; there may be {} at most", sessions,
+                                eval::kMaxRepeatedItems));
     measure.order = flags.order == "random" ? forecast::RunOrder::random : forecast::RunOrder::given;
     measure.resume = !flags.resume.empty();
     measure.slo = flags.targets.slo;
@@ -129,10 +135,9 @@ Result<void> complete_flags(SizingFlags& flags) {
 }
 
 int run_command(SizingFlags flags) {
-    constexpr int kUsage = 2;
     if (const auto complete = complete_flags(flags); !complete) {
         log_error("{}", complete.error().message);
-        return kUsage;
+        return kUsageError;
     }
     const auto done = flags.offline ? recompute(flags) : measure(flags);
     if (!done) {

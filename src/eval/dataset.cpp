@@ -96,14 +96,22 @@ std::vector<json::object> repeat(const std::vector<json::object>& rows, int reps
     return out;
 }
 
-void adjust_size(std::vector<json::object>& rows, const SizeAdjustment& adjust, const std::string& id_key) {
-    if (rows.empty()) return;
+std::size_t adjusted_size(std::size_t rows, const SizeAdjustment& adjust) {
     const auto concurrency = static_cast<std::size_t>(adjust.concurrency);
-    std::size_t target = concurrency;
-    if (adjust.num_passes > 0)
-        target = concurrency * static_cast<std::size_t>(adjust.num_passes);
-    else if (rows.size() >= concurrency)
-        target = rows.size() / concurrency * concurrency;
+    if (adjust.num_passes > 0) return concurrency * static_cast<std::size_t>(adjust.num_passes);
+    return rows >= concurrency ? rows / concurrency * concurrency : concurrency;
+}
+
+// Errors: limit.
+Result<void> check_size(std::size_t rows, const DatasetOptions& options) {
+    const std::size_t wanted = options.adjust ? adjusted_size(rows, *options.adjust) : rows * static_cast<std::size_t>(options.reps);
+    if (wanted <= std::max(rows, kMaxRepeatedItems)) return {};
+    return fail(ErrorCode::limit,
+                fmt::format("{} sessions from a dataset of {} rows; a run has {} at most", wanted, rows, kMaxRepeatedItems));
+}
+
+void adjust_size(std::vector<json::object>& rows, std::size_t target, const std::string& id_key) {
+    if (rows.empty()) return;
     if (rows.size() >= target) {
         rows.resize(target);
         return;
@@ -155,8 +163,9 @@ Result<Dataset> make_dataset(std::vector<json::object> rows, const DatasetConfig
     if (const auto dropped = drop_duplicates(rows, config.id_key))
         dataset.warnings.push_back(
             fmt::format("{} with an id seen before left out", dropped == 1 ? "1 row" : fmt::format("{} rows", dropped)));
+    PLIMSOLL_TRY(check_size(rows.size(), options));
     if (options.reps > 1) rows = repeat(rows, options.reps, config.id_key);
-    if (options.adjust) adjust_size(rows, *options.adjust, config.id_key);
+    if (options.adjust) adjust_size(rows, adjusted_size(rows.size(), *options.adjust), config.id_key);
     dataset.items.reserve(rows.size());
     for (auto& row : rows) dataset.items.push_back(make_item(std::move(row), config));
     return dataset;

@@ -19,6 +19,9 @@ namespace plimsoll::eval {
 // Largest dataset file, in bytes.
 inline constexpr std::uint64_t kMaxDatasetBytes = 1ull << 30;
 
+// Most items that repetition or size adjustment may make. A run keeps every item with its steps in memory, some 10 kB each.
+inline constexpr std::size_t kMaxRepeatedItems = 100'000;
+
 struct DatasetStructure {
     bool disable = false;  // true: the question is the whole row as JSON text
     std::string question_key = "question";
@@ -75,8 +78,8 @@ struct Dataset {
     std::vector<std::string> warnings;  // what was left out, with the numbers of the rows (from 0)
 };
 
-// Errors: not_found, io; parse with file and line; invalid_argument (reps with adjustment, sizes below their minimum); config when no
-// row has the question's column.
+// Errors: not_found, io; parse with file and line; invalid_argument (reps with adjustment, sizes below their minimum); limit for more
+// than kMaxRepeatedItems; config when no row has the question's column.
 Result<Dataset> load_dataset(const DatasetConfig& config, const std::filesystem::path& file, const DatasetOptions& options = {});
 
 // The rows of a file's text as they stand. Errors: parse.

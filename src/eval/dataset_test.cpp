@@ -162,6 +162,11 @@ TEST(Dataset, RepetitionSuffixesDoNotPileUp) {
 }
 
 TEST(Dataset, RefusesSizesThatMakeNoSense) {
+    const int most = static_cast<int>(kMaxRepeatedItems);
+    for (const DatasetOptions& options :
+         {DatasetOptions{most, {}}, DatasetOptions{1'000'000'000, {}}, DatasetOptions{1, SizeAdjustment{1, most + 1}},
+          DatasetOptions{1, SizeAdjustment{most + 1, 0}}, DatasetOptions{1, SizeAdjustment{2'000'000'000, 2'000'000'000}}})
+        EXPECT_EQ(make_dataset(numbered_rows(2), {}, options).error().code, ErrorCode::limit);
     for (const DatasetOptions& options : {DatasetOptions{0, {}}, DatasetOptions{2, SizeAdjustment{1, 0}},
                                           DatasetOptions{1, SizeAdjustment{0, 0}}, DatasetOptions{1, SizeAdjustment{1, -1}}}) {
         const auto dataset = make_dataset(numbered_rows(1), {}, options);

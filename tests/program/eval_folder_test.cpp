@@ -85,10 +85,11 @@ TEST_F(EvalFolder, ARunThatCannotStartCostsNothing) {
         std::vector<std::string> flags;
         int exit_code;
     };
-    for (const auto& [flags, exit_code] : {Case{{"--endpoint", "127.0.0.1:1"}, 2}, Case{{"--endpoint", "http://"}, 2},
-                                           Case{{"--endpoint", "http://127.0.0.1:1", "--endpoint_timeout", "-5"}, 2},
-                                           Case{{"--endpoint", "http://127.0.0.1:1", "--endpoint_timeout", "0"}, 2},
-                                           Case{{"--endpoint", "http://127.0.0.1:1"}, 1}, Case{{"--dataset", "none.json"}, 1}}) {
+    for (const auto& [flags, exit_code] :
+         {Case{{"--endpoint", "127.0.0.1:1"}, 2}, Case{{"--endpoint", "http://"}, 2},
+          Case{{"--endpoint", "http://127.0.0.1:1", "--endpoint_timeout", "-5"}, 2},
+          Case{{"--endpoint", "http://127.0.0.1:1", "--endpoint_timeout", "0"}, 2}, Case{{"--endpoint", "http://127.0.0.1:1"}, 1},
+          Case{{"--reps", "1000000000"}, 2}, Case{{"--dataset", "none.json"}, 1}}) {
         const auto result = eval(flags);
         EXPECT_EQ(result.exit_code, exit_code) << testing::PrintToString(flags);
         EXPECT_FALSE(result.err.empty());

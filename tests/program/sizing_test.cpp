@@ -180,6 +180,11 @@ TEST_F(Sizing, WrongConcurrenciesAreUsageErrors) {
     for (const char* list : {"0,1", "1", "2,2", "a,b", "-1,2"})
         EXPECT_EQ(sizing({"--config_file", "eval.yml", "--calc_output_dir", "calc", "--concurrencies", list}).exit_code, 2) << list;
     EXPECT_EQ(sizing({"--offline_mode"}).exit_code, 2);
+    for (const auto& [flag, value] : {std::pair("--num_passes", "100000000"), std::pair("--concurrencies", "1,2000000000")}) {
+        const auto result = sizing({"--config_file", "eval.yml", "--calc_output_dir", "calc", flag, value});
+        EXPECT_EQ(result.exit_code, 2) << flag;
+        EXPECT_THAT(result.err, HasSubstr("100000 at most"));
+    }
 }
 
 TEST_F(Sizing, FailingLegsAreKept) {
