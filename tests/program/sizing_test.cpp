@@ -40,7 +40,7 @@ class Sizing : public testing::Test {
 };
 
 TEST_F(Sizing, OnlineThenOffline) {
-    const auto online = sizing({"--config_file", "eval.yml", "--calc_output_dir", "calc", "--concurrencies", "1,2,4", "--num_passes", "2",
+    const auto online = sizing({"--config_file", "eval.yml", "--calc_output_dir", "calc", "--concurrencies", "1, 2 ,4", "--num_passes", "2",
                                 "--target_users", "50", "--target_workflow_runtime", "5", "--test_gpu_count", "2"});
     ASSERT_EQ(online.exit_code, 0) << online.err;
     EXPECT_THAT(online.out, AllOf(HasSubstr("Per concurrency results:"), HasSubstr("Users = 50")));
