@@ -24,13 +24,14 @@ class StreamPrinter {
   public:
     void operator()(const json::value& event) {
         if (const auto answer = get_string(event, "answer")) {
+            answer_ += *answer;
             std::fputs(answer->c_str(), stdout);
             std::fflush(stdout);
             return;
         }
         const auto piece = get_string(event, "piece");
         if (!piece) {
-            finish();
+            for (auto& [of, said] : voices_) flush(of, said);
             return print_line("event", to_text(event));
         }
         const std::string of = get_string(event, "of").value_or("");
@@ -38,9 +39,14 @@ class StreamPrinter {
         if (said.ends_with(". ") || said.ends_with(".\n") || said.ends_with("\n\n")) flush(of, said);
     }
 
+    // Says what is not said yet and ends the line, so that whatever comes next begins one.
     void finish() {
         for (auto& [of, said] : voices_) flush(of, said);
+        if (!answer_.empty() && !answer_.ends_with('\n')) std::putchar('\n');
+        std::fflush(stdout);
     }
+
+    const std::string& answer() const { return answer_; }
 
   private:
     static void print_line(const std::string& of, const std::string& text) {
@@ -54,6 +60,7 @@ class StreamPrinter {
     }
 
     std::map<std::string, std::string> voices_;
+    std::string answer_;  // as it was streamed
 };
 
 namespace asio = boost::asio;
@@ -77,7 +84,8 @@ Result<void> run_inputs(const RunFlags& flags) {
         (*host)->pool().run([&] { return run_one(session, **host, json::value(flags.inputs[i]), result); });
         printer->finish();
         if (!result) return fail(result.error());
-        std::printf("%s%s\n", flags.stream ? "\n" : "", to_text(*result).c_str());
+        const std::string text = to_text(*result);
+        if (printer->answer() != text) std::printf("%s%s\n", flags.stream ? "\n" : "", text.c_str());
     }
     return {};
 }

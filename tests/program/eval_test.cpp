@@ -160,7 +160,9 @@ TEST_F(Eval, RunStreamsOneSession) {
     write("eval.yml", chat_config(model.url()));
     const auto result = run_program({"run", "--config_file", "eval.yml", "--input", "What is p95?"}, folder());
     EXPECT_EQ(result.exit_code, 0) << result.err;
-    EXPECT_THAT(result.out, Not(testing::IsEmpty()));
+    EXPECT_THAT(result.out, AllOf(Not(testing::IsEmpty()), testing::EndsWith("\n")));
+    const auto whole = run_program({"run", "--config_file", "eval.yml", "--input", "What is p95?", "--no-stream"}, folder());
+    EXPECT_EQ(result.out, whole.out) << "what was streamed is not said again";
 }
 
 TEST_F(Eval, InfoListsWhatAConfigMayName) {
