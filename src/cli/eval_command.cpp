@@ -2,7 +2,9 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <map>
 #include <memory>
+#include <set>
 
 #include "base/files.h"
 #include "base/log.h"
@@ -23,7 +25,53 @@ struct EvalFlags {
     eval::EvalMetadata metadata;
     bool allow_failures = false;
     bool nat_compat = false;
+    std::set<std::string> given;  // flags that the command line has
 };
+
+// Text that was masked when it was written down.
+bool is_masked(const std::string& text) { return text.contains(kRedacted); }
+
+// Secrets are not written down, so what held one has to be said again.
+Result<void> check_recalled(const EvalFlags& flags) {
+    std::map<std::string, std::string> last;
+    for (const config::Override& override : flags.config.override_list()) last[override.path] = override.value;
+    for (const auto& [path, value] : last)
+        if (is_masked(value))
+            return fail(ErrorCode::invalid_argument,
+                        fmt::format("the run had --override {} with a secret, which was not kept: give it again", path));
+    if (is_masked(flags.endpoint))
+        return fail(ErrorCode::invalid_argument, "the run's --endpoint held a password, which was not kept: give it again");
+    return {};
+}
+
+// --resume: what the command line leaves open is as the run was begun with. Errors: not_found, invalid_argument.
+Result<void> recall(EvalFlags& flags) {
+    if (!std::filesystem::is_directory(flags.resume))
+        return fail(ErrorCode::not_found, fmt::format("--resume: there is no folder {}", flags.resume));
+    const auto earlier = eval::load_metadata(flags.resume);
+    if (!earlier) {
+        if (!flags.config.file.empty()) return {};  // it was killed before it wrote anything, or somebody made the folder for it
+        return fail(earlier.error().with_context("--resume without --config_file"));
+    }
+    if (earlier->skip_workflow)
+        return fail(ErrorCode::invalid_argument,
+                    fmt::format("{} was made with --skip_workflow: it has no sessions to resume", flags.resume));
+    const auto is_open = [&](const char* flag) { return !flags.given.contains(flag); };
+    if (is_open("config_file")) flags.config.file = earlier->locate(earlier->config_file);
+    if (is_open("dataset") && earlier->dataset) flags.dataset = earlier->locate(*earlier->dataset);
+    if (is_open("endpoint")) flags.endpoint = earlier->endpoint.value_or("");
+    if (is_open("endpoint_timeout")) flags.metadata.endpoint_timeout = earlier->endpoint_timeout;
+    if (is_open("reps")) flags.metadata.reps = earlier->reps;
+    if (is_open("skip_completed_entries")) flags.metadata.skip_completed_entries = earlier->skip_completed_entries;
+    if (is_open("nat_compat")) flags.nat_compat = earlier->nat_compat;
+    std::vector<std::string> overrides;
+    for (const config::Override& override : earlier->overrides) overrides.insert(overrides.end(), {override.path, override.value});
+    flags.config.overrides.insert(flags.config.overrides.begin(), overrides.begin(), overrides.end());  // the later ones win
+    std::error_code error;
+    if (!std::filesystem::equivalent(earlier->working_folder, std::filesystem::current_path(error), error))
+        log_warning("the run was begun in {}; relative paths in its config are looked for from here", earlier->working_folder);
+    return check_recalled(flags);
+}
 
 EvalRequest make_request(const EvalFlags& flags) {
     EvalRequest request;
@@ -65,7 +113,11 @@ Result<EvalOutcome> evaluate(const EvalFlags& flags, const config::Config& confi
     return run_eval(*setup, std::move(dataset->items), runner, (*host)->pool(), (*host)->sinks());
 }
 
-int run_command(const EvalFlags& flags) {
+int run_command(EvalFlags flags) {
+    if (const auto recalled = flags.resume.empty() ? Result<void>() : recall(flags); !recalled) {
+        log_error("{}", recalled.error().message);
+        return recalled.error().code == ErrorCode::invalid_argument ? kUsageError : 1;
+    }
     const auto config = load_config(flags.config);
     const auto outcome = config ? evaluate(flags, *config) : fail(config.error());
     if (!outcome) {
@@ -84,7 +136,7 @@ void add_eval_command(CLI::App& app, Run& run) {
     auto* command = app.add_subcommand("eval", "runs a workflow over a dataset, records, scores and profiles it");
     const auto flags = std::make_shared<EvalFlags>();
     eval::EvalMetadata& metadata = flags->metadata;
-    add_config_flags(*command, flags->config, true);
+    add_config_flags(*command, flags->config, false);
     command->add_option("--dataset", flags->dataset, "file instead of the config's dataset");
     auto* reps = command->add_option("--reps", metadata.reps, "the whole dataset that often")->check(above_zero());
     auto* endpoint = add_endpoint_flags(*command, flags->endpoint, metadata.endpoint_timeout);
@@ -93,13 +145,19 @@ void add_eval_command(CLI::App& app, Run& run) {
     auto* skip_completed = command->add_flag("--skip_completed_entries,--skip-completed-entries", metadata.skip_completed_entries,
                                              "run only rows without an answer");
     command->add_option("--user_id,--user-id", metadata.user_id, "recorded with the run");
-    auto* resume = command->add_option("--resume", flags->resume, "folder of a run that was cut off: runs only what is missing");
+    auto* resume = command->add_option("--resume", flags->resume,
+                                       "folder of a run that was cut off: runs only what is missing, with the flags it was begun with");
     command->add_flag("--allow_failures,--allow-failures", flags->allow_failures,
                       "exit with 0 when sessions failed, or no model call worked");
     command->add_flag("--nat_compat,--nat-compat", flags->nat_compat, "the profiler gives NAT's numbers, its quirks included");
     skip_workflow->excludes(endpoint)->excludes(reps)->excludes(resume);
     skip_completed->excludes(reps);
-    command->callback([&run, flags] { run = [flags] { return run_command(*flags); }; });
+    command->callback([&run, flags, command] {
+        if (flags->config.file.empty() && flags->resume.empty()) throw CLI::RequiredError("--config_file");
+        for (const CLI::Option* option : command->get_options())
+            if (option->count() > 0) flags->given.insert(option->get_single_name());
+        run = [flags] { return run_command(*flags); };
+    });
 }
 
 }  // namespace plimsoll::cli

@@ -74,6 +74,16 @@ Result<eval::StepFilter> output_filter(const config::Config& config) {
     return eval::parse_step_filter(names ? *names : json::value());
 }
 
+// A key may be renewed, or come from the environment: that changes no session.
+json::value without_secrets(const json::value& masked) {
+    const auto* object = masked.if_object();
+    if (!object) return masked;
+    json::object out;
+    for (const auto& [key, value] : *object)
+        if (!value.is_string() || value.get_string() != kRedacted) out[key] = without_secrets(value);
+    return out;
+}
+
 void warn(const Result<void>& result) {
     if (!result) log_warning("{}", result.error().message);
 }
@@ -122,8 +132,6 @@ Result<EvalOutcome> save_outcome(const EvalSetup& setup, eval::RunResult run) {
     EvalOutcome outcome;
     outcome.run = std::move(run);
     PLIMSOLL_TRY(eval::save_workflow_output(setup.folder, outcome.run.items, setup.dataset, setup.step_filter));
-    PLIMSOLL_TRY(eval::save_config_files(setup.folder, setup.config->original, config::to_effective_yaml(*setup.config, full_catalogue()),
-                                         setup.metadata));
     if (setup.profiler) profile_run(setup, outcome);
     save_evaluations(setup, outcome);
     summarise(outcome);
@@ -137,6 +145,7 @@ Result<EvalOutcome> save_outcome(const EvalSetup& setup, eval::RunResult run) {
 }  // namespace
 
 Result<EvalSetup> prepare_eval(const config::Config& config, EvalRequest request) {
+    std::error_code ignored;  // a working folder that is gone has no name
     EvalSetup setup;
     setup.config = &config;
     const json::value* dataset = find_general(config, "dataset");
@@ -163,20 +172,34 @@ Result<EvalSetup> prepare_eval(const config::Config& config, EvalRequest request
     setup.metadata.overrides = config::masked_overrides(std::move(setup.metadata.overrides), config, full_catalogue());
     if (auto& endpoint = setup.metadata.endpoint) endpoint = mask_url_password(*endpoint);
     setup.metadata.timestamp = system_clock()();
+    setup.metadata.working_folder = fs::current_path(ignored);
+    setup.metadata.nat_compat = request.nat_compat;
     setup.metadata.named_files = named_files(setup, std::move(request.more_files));
     setup.cleanup = wants_cleanup(config);
     setup.resume = request.resume;
     return setup;
 }
 
+std::string session_hash(const config::Config& config, const eval::EvalMetadata& metadata) {
+    json::object parts = {{"endpoint", metadata.endpoint ? json::value(*metadata.endpoint) : nullptr},
+                          {"result_json_path", metadata.result_json_path}};
+    // What only the run as a whole depends on (eval, general), or the optimizer, is left out.
+    for (const auto& [key, value] : config::masked_root(config, full_catalogue()))
+        if (key != "eval" && key != "general" && key != "optimizer" && key != "finetuning") parts[key] = without_secrets(value);
+    return eval::text_hash(to_compact_json(parts));
+}
+
 Result<void> prepare_folder(const EvalSetup& setup) {
-    if (setup.resume) return make_folder(setup.folder);
+    // A run that goes on is what it was begun as.
+    if (setup.resume && eval::load_metadata(setup.folder)) return {};
     const RunFolder folder{.path = setup.folder,
                            .named_files = setup.metadata.named_files,
                            .inputs = {setup.config->file, setup.dataset_file},
                            .makes_raw_data = !setup.metadata.skip_workflow};
-    PLIMSOLL_TRY(setup.cleanup ? clear_earlier_run(folder) : make_folder(setup.folder));
-    return folder.makes_raw_data ? Result<void>() : set_aside_raw_data(folder);
+    PLIMSOLL_TRY(setup.cleanup && !setup.resume ? clear_earlier_run(folder) : make_folder(setup.folder));
+    if (!folder.makes_raw_data) PLIMSOLL_TRY(set_aside_raw_data(folder));
+    return eval::save_config_files(setup.folder, setup.config->original, config::to_effective_yaml(*setup.config, full_catalogue()),
+                                   setup.metadata);
 }
 
 Result<EvalOutcome> run_eval(const EvalSetup& setup, std::vector<eval::DatasetItem> items, const eval::SessionRunner& runner,
@@ -190,7 +213,7 @@ Result<EvalOutcome> run_eval(const EvalSetup& setup, std::vector<eval::DatasetIt
     options.sinks = sinks;
     options.resume = setup.resume;
     options.skip_completed = setup.metadata.skip_completed_entries;
-    options.config_hash = eval::text_hash(to_compact_json(setup.config->root));
+    options.config_hash = session_hash(*setup.config, setup.metadata);
     options.seed = Random::from_entropy()();
     options.on_progress = [&progress](const eval::Progress& now) { progress.update(now); };
     options.stop = &stop_requested;

@@ -42,8 +42,12 @@ struct EvalRequest {
 // Errors: config, not_found.
 Result<EvalSetup> prepare_eval(const config::Config& config, EvalRequest request);
 
-// Makes the run's folder and, unless it is to be resumed, removes the files of an earlier run (see run_folder.h), which
-// `eval.general.output.cleanup: false` keeps. Errors: io, no_space; in_use while another run writes there.
+// Identifies all that changes a session's course, without secrets. Runs with the same one can be continued by each other.
+std::string session_hash(const config::Config& config, const eval::EvalMetadata& metadata);
+
+// Makes the run's folder, removes the files of an earlier run (see run_folder.h), which `eval.general.output.cleanup: false` keeps, and
+// writes down what was asked for. Nothing of this happens to a run that is resumed. Errors: io, no_space; in_use while another run
+// writes there.
 Result<void> prepare_folder(const EvalSetup& setup);
 
 struct EvalOutcome {

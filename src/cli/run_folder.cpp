@@ -91,7 +91,8 @@ Result<void> clear_earlier_run(const RunFolder& folder) {
     // The lock that a run in progress holds; its files are not ours to remove.
     const auto lock = eval::FolderLock::take(folder.path);
     if (!lock) return fail(lock.error());
-    for (const std::string& name : eval::load_named_files(folder.path)) PLIMSOLL_TRY(remove_own(folder, name));
+    if (const auto earlier = eval::load_metadata(folder.path))
+        for (const std::string& name : earlier->named_files) PLIMSOLL_TRY(remove_own(folder, name));
     for (const std::string& name : folder.named_files) PLIMSOLL_TRY(remove_own(folder, name));
     for (const char* name : kComputedFiles) PLIMSOLL_TRY(remove_own(folder, name));
     for (const char* name : kRawFiles) {

@@ -9,9 +9,6 @@
 namespace plimsoll::eval {
 namespace {
 
-constexpr const char* kMetadataName = "config_metadata.json";
-constexpr double kNatExportTimeoutSeconds = 60;  // a constant of NAT's own metadata
-
 bool keeps(const StepFilter& filter, const event::Step& step) {
     return !filter || std::ranges::find(*filter, step.payload.event_type) != filter->end();
 }
@@ -40,8 +37,6 @@ json::value make_bare_output(const ItemResult& result) {
     return *std::move(value);
 }
 
-json::value text_or_null(const std::optional<std::string>& text) { return text ? json::value(*text) : json::value(nullptr); }
-
 }  // namespace
 
 Result<StepFilter> parse_step_filter(const json::value& names) {
@@ -67,38 +62,6 @@ json::value make_workflow_output(std::span<const ItemResult> items, const Datase
     return rows;
 }
 
-json::value to_json(const EvalMetadata& metadata) {
-    json::array overrides;
-    for (const auto& entry : metadata.overrides) overrides.push_back({{"path", entry.path}, {"value", entry.value}});
-    return {{"config_file", metadata.config_file},
-            {"config_file_type", "Path"},
-            {"overrides", std::move(overrides)},
-            {"dataset", text_or_null(metadata.dataset)},
-            {"result_json_path", metadata.result_json_path},
-            {"skip_workflow", metadata.skip_workflow},
-            {"skip_completed_entries", metadata.skip_completed_entries},
-            {"reps", metadata.reps},
-            {"endpoint", text_or_null(metadata.endpoint)},
-            {"endpoint_timeout", metadata.endpoint_timeout},
-            {"adjust_dataset_size", metadata.adjust_dataset_size},
-            {"num_passes", metadata.num_passes},
-            {"export_timeout", kNatExportTimeoutSeconds},
-            {"user_id", metadata.user_id},
-            {"timestamp", to_iso8601(metadata.timestamp)},
-            {"plimsoll", {{"named_files", json::value_from(metadata.named_files)}}}};
-}
-
-std::vector<std::string> load_named_files(const std::filesystem::path& folder) {
-    std::vector<std::string> names;
-    const auto text = load_file(folder / kMetadataName);
-    const auto metadata = text ? parse_json(*text) : fail(text.error());
-    const auto* own = metadata ? find(*metadata, "plimsoll") : nullptr;
-    const auto* list = own ? find(*own, "named_files") : nullptr;
-    if (!list || !list->is_array()) return names;
-    for (const auto& name : list->get_array()) names.push_back(to_text(name));
-    return names;
-}
-
 bool stays_inside(const std::filesystem::path& name) {
     return !name.empty() && name.is_relative() && std::ranges::find(name, "..") == name.end();
 }
@@ -112,7 +75,7 @@ Result<void> save_config_files(const std::filesystem::path& folder, std::string_
                                const EvalMetadata& metadata) {
     PLIMSOLL_TRY(save_file(folder / "config_original.yml", original));
     PLIMSOLL_TRY(save_file(folder / "config_effective.yml", effective));
-    return save_file(folder / kMetadataName, to_pretty_json(to_json(metadata)));
+    return save_metadata(folder, metadata);
 }
 
 std::string evaluator_file(const std::string& name) { return name + "_output.json"; }

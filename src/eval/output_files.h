@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "config/config.h"
 #include "eval/dataset.h"
 #include "eval/evaluators.h"
+#include "eval/metadata.h"
 #include "eval/runner.h"
 
 namespace plimsoll::eval {
@@ -25,29 +25,6 @@ Result<StepFilter> parse_step_filter(const json::value& names);
 // A failed item keeps the answer its row came with and says why in `session_error`. Unstructured datasets: the bare outputs, text
 // that is JSON as JSON.
 json::value make_workflow_output(std::span<const ItemResult> items, const DatasetConfig& dataset, const StepFilter& filter);
-
-// What was asked for, for config_metadata.json.
-struct EvalMetadata {
-    std::string config_file;
-    std::vector<config::Override> overrides;
-    std::optional<std::string> dataset;
-    std::string result_json_path = "$";
-    bool skip_workflow = false;
-    bool skip_completed_entries = false;
-    int reps = 1;
-    std::optional<std::string> endpoint;
-    int endpoint_timeout = 300;  // seconds
-    bool adjust_dataset_size = false;
-    int num_passes = 0;
-    std::string user_id = "nat_eval_user_id";
-    double timestamp = 0;  // seconds since the epoch
-    // NAT has no place for these; they stand under "plimsoll".
-    std::vector<std::string> named_files;  // what the run writes under names that its config gives, relative to the folder
-};
-json::value to_json(const EvalMetadata& metadata);
-
-// EvalMetadata::named_files of the run in a folder; none when it says nothing.
-std::vector<std::string> load_named_files(const std::filesystem::path& folder);
 
 // A name of a file that joined to a folder is in it.
 bool stays_inside(const std::filesystem::path& name);

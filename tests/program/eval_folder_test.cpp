@@ -97,6 +97,71 @@ TEST_F(EvalFolder, ARunThatCannotStartCostsNothing) {
     }
 }
 
+class Resume : public EvalFolder {
+  protected:
+    Finished resume(const std::vector<std::string>& more = {}) {
+        std::vector<std::string> arguments = {"eval", "--resume", "out"};
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        return run_program(arguments, folder());
+    }
+    // As if the run had been killed after its first session.
+    void cut_log() {
+        const std::string log = read("out/events.jsonl");
+        write("out/events.jsonl", log.substr(0, log.find('\n', log.find("\"t\":\"end\"")) + 1));
+    }
+};
+
+TEST_F(Resume, NeedsNothingButTheFolder) {
+    ASSERT_EQ(eval({"--reps", "3", "--override", "llms.model.max_tokens", "7", "--dataset", "dataset.json"}).exit_code, 0);
+    const std::string metadata = read("out/config_metadata.json");
+    cut_log();
+    const auto result = resume();
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(read_json("out/workflow_output.json").as_array().size(), 6u);
+    EXPECT_EQ(read("out/config_metadata.json"), metadata);
+    EXPECT_THAT(result.out, HasSubstr("done 6 running 0 failed 0 of 6"));
+}
+
+TEST_F(Resume, IsForRunsOfTheSameSessionsOnly) {
+    ASSERT_EQ(eval().exit_code, 0);
+    cut_log();
+    EXPECT_EQ(resume({"--override", "eval.general.max_concurrency", "1", "--override", "llms.model.api_key", "renewed"}).exit_code, 0);
+    for (const char* model : {"other", "simulated"}) {
+        const auto result = resume({"--override", "llms.model.model_name", model});
+        EXPECT_EQ(result.exit_code == 0, std::string(model) == "simulated") << result.err;
+    }
+    Program server({"serve", "--config_file", "eval.yml", "--port", "0"}, folder());
+    const std::string line = server.wait_for_line("listening on ");
+    const auto elsewhere = resume({"--endpoint", line.substr(line.find("http://"))});
+    EXPECT_EQ(elsewhere.exit_code, 1);
+    EXPECT_THAT(elsewhere.err, HasSubstr("another configuration"));
+}
+
+TEST_F(Resume, AsksForSecretsAgain) {
+    ASSERT_EQ(eval({"--override", "llms.model.api_key", "very-secret"}).exit_code, 0);
+    const auto result = resume();
+    EXPECT_EQ(result.exit_code, 2);
+    EXPECT_THAT(result.err, HasSubstr("llms.model.api_key"));
+    EXPECT_EQ(resume({"--override", "llms.model.api_key", "very-secret"}).exit_code, 0);
+}
+
+TEST_F(Resume, AFolderThatIsNotThereIsAnErrorAndStaysAway) {
+    for (const auto& result : {resume(), eval({"--resume", "out"})}) {
+        EXPECT_EQ(result.exit_code, 1);
+        EXPECT_THAT(result.err, HasSubstr("out"));
+        EXPECT_FALSE(exists("out"));
+    }
+    std::filesystem::create_directory(folder() / "out");
+    EXPECT_EQ(resume().exit_code, 1);
+    EXPECT_EQ(eval({"--resume", "out"}).exit_code, 0);
+    EXPECT_EQ(run_program({"eval"}, folder()).exit_code, 2);
+}
+
+TEST_F(Resume, AScoredDatasetHasNothingToResume) {
+    ASSERT_EQ(eval({"--skip_workflow"}).exit_code, 0);
+    EXPECT_EQ(resume().exit_code, 2);
+}
+
 TEST_F(EvalFolder, ScoringAgainTellsTheEarlierRawDataApart) {
     ASSERT_EQ(eval().exit_code, 0);
     const std::string log = read("out/events.jsonl");
