@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <csignal>
 
 #include "base/files.h"
@@ -23,19 +24,22 @@ extern "C" void note_interrupt(int) {
     stop_requested = stop_requested == eval::Stop::no ? eval::Stop::finish_running : eval::Stop::abort_running;
 }
 
-// Ctrl-C asks the run to stop for as long as this lives.
+// Ctrl-C, or what `kill` and service managers send, asks the run to stop for as long as this lives.
 class InterruptScope {
   public:
     InterruptScope() {
         stop_requested = eval::Stop::no;
-        previous_ = std::signal(SIGINT, note_interrupt);
+        for (std::size_t i = 0; i < kSignals.size(); ++i) previous_[i] = std::signal(kSignals[i], note_interrupt);
     }
-    ~InterruptScope() { std::signal(SIGINT, previous_); }
+    ~InterruptScope() {
+        for (std::size_t i = 0; i < kSignals.size(); ++i) std::signal(kSignals[i], previous_[i]);
+    }
     InterruptScope(const InterruptScope&) = delete;
     InterruptScope& operator=(const InterruptScope&) = delete;
 
   private:
-    void (*previous_)(int);
+    static constexpr std::array kSignals = {SIGINT, SIGTERM};
+    std::array<void (*)(int), kSignals.size()> previous_{};
 };
 
 const json::value* find_general(const config::Config& config, std::string_view key) {

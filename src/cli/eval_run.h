@@ -60,8 +60,8 @@ struct EvalOutcome {
 };
 
 // Runs the items and writes every file of the run folder, raw ones first. An analysis, picture or evaluator that fails is a warning.
-// SIGINT lets running sessions finish and starts no more; a second one aborts them. Errors: those of eval::run_sessions(), and io or
-// no_space when the raw output cannot be written.
+// SIGINT or SIGTERM lets running sessions finish and starts no more; a second one aborts them. Errors: those of eval::run_sessions(), and
+// io or no_space when the raw output cannot be written.
 Result<EvalOutcome> run_eval(const EvalSetup& setup, std::vector<eval::DatasetItem> items, const eval::SessionRunner& runner,
                              net::IoPool& pool, const std::vector<event::StepSink*>& sinks);
 

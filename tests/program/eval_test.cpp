@@ -126,18 +126,22 @@ TEST_F(Eval, ResumeWithAnotherDatasetIsRefused) {
     EXPECT_EQ(read_json("out/workflow_output.json").as_array().size(), 3u) << "the earlier result is untouched";
 }
 
-TEST_F(Eval, InterruptedRunFinishesWhatItStarted) {
+class EvalInterrupted : public Eval, public testing::WithParamInterface<int> {};
+
+TEST_P(EvalInterrupted, FinishesWhatItStarted) {
     const SimulatedModel model(folder(), {"--itl", "0.04"});
     write("eval.yml", chat_config(model.url()));
     write("dataset.json", many_questions(200));
     Program program({"eval", "--config_file", "eval.yml"}, folder());
     wait_for_progress(program);
-    program.send_signal(SIGINT);
+    program.send_signal(GetParam());
     const auto result = program.finish();
     EXPECT_EQ(result.exit_code, 1);
     EXPECT_THAT(result.out, HasSubstr("INTERRUPTED"));
-    EXPECT_TRUE(std::filesystem::exists(folder() / "out" / "workflow_output.json"));
+    EXPECT_TRUE(exists("out/workflow_output.json") && exists("out/config_metadata.json"));
 }
+
+INSTANTIATE_TEST_SUITE_P(All, EvalInterrupted, testing::Values(SIGINT, SIGTERM));
 
 TEST_F(Eval, DrivesAPlimsollServerOverHttp) {
     const SimulatedModel model(folder());
