@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/usage_error.h"
 
 namespace {
 
@@ -32,6 +33,11 @@ int run_program(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
+        const bool is_help = error.get_exit_code() == 0;
+        if (const std::string unknown = is_help ? "" : cli::describe_unknown_words(app); !unknown.empty()) {
+            std::fprintf(stderr, "%s\nRun with --help for more information.\n", unknown.c_str());
+            return cli::kUsageError;
+        }
         return app.exit(error) == 0 ? 0 : cli::kUsageError;
     }
     if (quiet) set_log_level(LogLevel::error);

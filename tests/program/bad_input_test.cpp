@@ -35,6 +35,23 @@ TEST_F(BadInput, WrongFlagIsAUsageError) {
     EXPECT_EQ(run_program({"nonsense"}, folder()).exit_code, 2);
 }
 
+TEST_F(BadInput, UnknownWordsAreNamedInTheirOrder) {
+    struct Case {
+        std::vector<std::string> arguments;
+        const char* said;
+    };
+    for (const auto& [arguments, said] :
+         {Case{{"evl"}, "there is no command \"evl\"; did you mean eval?"}, Case{{"nonsense", "x"}, "(there are eval, profile, run, "},
+          Case{{"sizing", "clac"}, "plimsoll sizing: there is no command \"clac\"; did you mean calc?"},
+          Case{{"eval", "--config_flie", "x"}, "plimsoll eval: --config_flie x were not expected; did you mean --config_file?"},
+          Case{{"validate", "--config_file", "x", "b", "a", "c"}, "b a c were not expected"},
+          Case{{"--nope"}, "--nope was not expected"}}) {
+        const auto result = run_program(arguments, folder());
+        EXPECT_EQ(result.exit_code, 2);
+        EXPECT_THAT(result.err, HasSubstr(said));
+    }
+}
+
 TEST_F(BadInput, BrokenYamlNamesFileLineAndColumn) {
     write("eval.yml", "llms:\n  a: {_type: openai\nworkflow: [\n");
     const auto result = eval();
@@ -60,6 +77,7 @@ TEST_F(BadInput, UnknownKeyWarnsWithASuggestionAndFailsWhenStrict) {
     EXPECT_EQ(lenient.exit_code, 0);
     EXPECT_THAT(lenient.err, AllOf(HasSubstr("eval.yml:8"), HasSubstr("system_prompt")));
     EXPECT_EQ(run_program({"validate", "--config_file", "eval.yml", "--strict"}, folder()).exit_code, 1);
+    EXPECT_EQ(run_program({"-q", "validate", "--config_file", "eval.yml"}, folder()).err, "");
 }
 
 TEST_F(BadInput, MissingDatasetIsNamed) {
