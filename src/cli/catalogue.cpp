@@ -1,7 +1,6 @@
 #include "cli/catalogue.h"
 
-#include <cstdio>
-
+#include "base/log.h"
 #include "eval/dataset.h"
 #include "eval/evaluators.h"
 #include "llm/providers.h"
@@ -39,7 +38,7 @@ Result<config::Config> load_config(const ConfigFlags& flags, config::LoadOptions
     config::Loaded loaded = config::load(flags.file, full_catalogue(), options);
     for (const config::Problem& problem : loaded.problems) {
         const bool is_error = problem.severity == config::Problem::Severity::error;
-        std::fprintf(stderr, "%s: %s\n", is_error ? "error" : "warning", problem.text().c_str());
+        write_log(is_error ? LogLevel::error : LogLevel::warning, problem.text());
     }
     if (!loaded.ok()) return fail(ErrorCode::config, flags.file + " cannot be used");
     return std::move(loaded.config);
