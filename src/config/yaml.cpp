@@ -11,12 +11,21 @@
 namespace plimsoll::config {
 namespace {
 
-// A flow list like [${A}, b] is fine to NAT, which expands before it parses; to YAML its braces are a mapping. The braces of
-// each expression therefore go through the parser as two control characters, which no valid text holds.
-constexpr char kOpen = '\x01';
-constexpr char kClose = '\x02';
+// A flow list like [${A}, b] or a text like ${A:?must be: set} is fine to NAT, which expands before it parses; to YAML the braces are a
+// mapping and some of the rest is punctuation. What YAML would take so goes through the parser as control characters, which no valid
+// text holds.
+constexpr std::string_view kShown = "{}?,[]:";
+constexpr std::string_view kHidden = "\x01\x02\x03\x04\x05\x06\x07";
+static_assert(kShown.size() == kHidden.size());
+constexpr char kOpen = kHidden[0];
+constexpr char kClose = kHidden[1];
 
-std::string hide_braces(std::string_view text) {
+void replace_each(std::string& text, std::size_t begin, std::size_t end, std::string_view from, std::string_view to) {
+    for (std::size_t at = begin; at < end; ++at)
+        if (const std::size_t index = from.find(text[at]); index != std::string_view::npos) text[at] = to[index];
+}
+
+std::string hide_expressions(std::string_view text) {
     std::string out(text);
     std::vector<std::size_t> open;  // expressions not closed yet; none reaches over a quote or a line's end
     for (std::size_t at = 0; at < text.size(); ++at) {
@@ -28,6 +37,7 @@ std::string hide_braces(std::string_view text) {
         } else if (c == '}' && !open.empty()) {
             out[open.back()] = kOpen;
             out[at] = kClose;
+            if (open.size() == 1) replace_each(out, open[0] + 1, at, kShown.substr(2), kHidden.substr(2));
             open.pop_back();
         }
     }
@@ -41,11 +51,17 @@ void guard_end(std::string& text) {
     if (end != std::string::npos && text[end] == '\n') text += end + 1 == text.size() ? "#" : "\n#";
 }
 
-std::string show_braces(std::string text) {
-    if (!text.contains(std::string{'$', kOpen})) return text;
-    for (char& c : text) {
-        if (c == kOpen) c = '{';
-        if (c == kClose) c = '}';
+// Control characters elsewhere come from escapes like "\x03" and stay.
+std::string show_expressions(std::string text) {
+    constexpr std::string_view kBegin = "$\x01";
+    for (std::size_t begin = text.find(kBegin); begin != std::string::npos; begin = text.find(kBegin, begin)) {
+        std::size_t end = begin + 1;
+        int depth = 0;
+        do {
+            depth += text[end] == kOpen ? 1 : text[end] == kClose ? -1 : 0;
+            ++end;
+        } while (end < text.size() && depth > 0);
+        replace_each(text, begin, end, kHidden, kShown);
     }
     return text;
 }
@@ -121,7 +137,7 @@ class TreeBuilder : public YAML::EventHandler {
     }
 
     void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
-        Node node{.mark = to_mark(mark), .plain = is_plain(tag, mark), .text = show_braces(value)};
+        Node node{.mark = to_mark(mark), .plain = is_plain(tag, mark), .text = show_expressions(value)};
         spend(node, mark);
         add(std::move(node), anchor, mark);
     }
@@ -255,7 +271,7 @@ std::optional<Node> parse_yaml(std::string_view text, int source, Problems& prob
         return std::nullopt;
     }
     try {
-        std::string prepared = hide_braces(text);
+        std::string prepared = hide_expressions(text);
         guard_end(prepared);
         std::istringstream stream(prepared);
         YAML::Parser parser(stream);
@@ -270,7 +286,7 @@ std::optional<Node> parse_yaml(std::string_view text, int source, Problems& prob
         return root;
     } catch (const YAML::Exception& error) {
         const bool has_mark = !error.mark.is_null();
-        problems.error(has_mark ? Mark{source, error.mark.line + 1, error.mark.column + 1} : Mark{source}, "", show_braces(error.msg));
+        problems.error(has_mark ? Mark{source, error.mark.line + 1, error.mark.column + 1} : Mark{source}, "", show_expressions(error.msg));
         return std::nullopt;
     }
 }

@@ -98,6 +98,8 @@ TEST(Yaml, AnchorsAndMergeKeys) {
 }
 
 TEST(Yaml, ExpressionsInFlowCollectionsStayWhole) {
+    EXPECT_EQ(parse("a: {b: ${B:?must be set}, c: ${C:-x, [y]}, d: e}\nf: ${F:?say: what}\n").json(),
+              R"({"a":{"b":"${B:?must be set}","c":"${C:-x, [y]}","d":"e"},"f":"${F:?say: what}"})");
     EXPECT_EQ(parse("a: [${A}, ${B:-b}]\nb: {c: ${C}, d: \"${D\"}\ne: ${A:-${B}} and {f}\n").json(),
               R"({"a":["${A}","${B:-b}"],"b":{"c":"${C}","d":"${D"},"e":"${A:-${B}} and {f}"})");
 }
