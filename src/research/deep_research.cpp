@@ -304,7 +304,7 @@ asio::awaitable<Result<json::value>> DeepResearch::invoke(event::Context context
     } else {
         state.topic = to_text(input);
     }
-    if (content_words(state.topic).empty()) co_return fail(ErrorCode::invalid_argument, "the question has no words");
+    if (!has_words(state.topic)) co_return fail(ErrorCode::invalid_argument, "the question has no words");
     auto result = co_await graph_->invoke(context, std::move(state));
     if (!result) co_return fail(result.error());
     co_return json::value(result->report);

@@ -40,7 +40,7 @@ struct Answered {
 class DeepResearchTest : public testing::Test {
   protected:
     // `faults` as for `plimsoll sim serve --fault`.
-    Answered answer(const std::string& faults) {
+    Answered answer(const std::string& faults, const std::string& question = "How long do users wait in a batch?") {
         llm::SimOptions options;
         options.ttft = options.itl = std::chrono::microseconds(0);
         options.tokens = 24;
@@ -52,7 +52,7 @@ class DeepResearchTest : public testing::Test {
         EXPECT_TRUE(embeddings.listen());
         auto chat_ended = asio::co_spawn(pool_.at(0), chat.run(), asio::use_future);
         auto embeddings_ended = asio::co_spawn(pool_.at(0), embeddings.run(), asio::use_future);
-        Answered answered = ask(chat.base_url(), embeddings.base_url());
+        Answered answered = ask(chat.base_url(), embeddings.base_url(), question);
         asio::post(pool_.at(0), [&] {
             chat.stop();
             embeddings.stop();
@@ -63,7 +63,7 @@ class DeepResearchTest : public testing::Test {
     }
 
   private:
-    Answered ask(const std::string& chat_url, const std::string& embeddings_url) {
+    Answered ask(const std::string& chat_url, const std::string& embeddings_url, const std::string& question) {
         EXPECT_TRUE(save_file(folder_.path() / "docs/queues.md", kQueues));
         EXPECT_TRUE(save_file(folder_.path() / "docs/batches.md", kBatches));
         EXPECT_TRUE(
@@ -86,13 +86,14 @@ class DeepResearchTest : public testing::Test {
         }
         auto session = event::Session::make({}, {}, system_clock(), 1);
         session->set_stream_writer([&](const json::value& event) { answered.stream.push_back(event); });
-        pool_.run([&] { return run(session, **workflow, answered.report); });
+        pool_.run([&] { return run(session, **workflow, json::value(question), answered.report); });
         answered.steps = session->take_steps();
         return answered;
     }
 
-    static asio::awaitable<void> run(std::shared_ptr<event::Session> session, functions::Function& workflow, Result<json::value>& report) {
-        report = co_await functions::run_session(std::move(session), "deep_research", workflow, "How long do users wait in a batch?", {});
+    static asio::awaitable<void> run(std::shared_ptr<event::Session> session, functions::Function& workflow, json::value question,
+                                     Result<json::value>& report) {
+        report = co_await functions::run_session(std::move(session), "deep_research", workflow, std::move(question), {});
     }
 
     TemporaryFolder folder_;
@@ -109,6 +110,13 @@ TEST_F(DeepResearchTest, CitesWhatItRetrieved) {
     std::size_t open = 0;
     for (const event::Span& span : event::pair_spans(answered.steps).spans) open += span.finished ? 0 : 1;
     EXPECT_EQ(open, 0u);
+}
+
+TEST_F(DeepResearchTest, AnswersAQuestionOfCommonWordsAlone) {
+    const Answered answered = answer("", "Who are you?");
+    ASSERT_TRUE(answered.report) << answered.report.error().message;
+    EXPECT_THAT(std::string(answered.report->as_string()), HasSubstr("[1]"));
+    EXPECT_EQ(answer("", " ?! ").report.error().code, ErrorCode::invalid_argument);
 }
 
 // A model that never answers costs the plan and the written parts, not the session: the plan is empty and says so on the stream,

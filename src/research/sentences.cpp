@@ -163,6 +163,8 @@ std::vector<std::string> content_words(std::string_view text) {
     return words;
 }
 
+bool has_words(std::string_view text) { return std::ranges::any_of(text, is_word); }
+
 std::vector<Sentence> pick_quotes(const Query& query, const std::vector<retrieval::Hit>& hits, int count, int per_chunk) {
     std::vector<Candidate> candidates = candidates_of(hits);
     std::map<std::string, int> frequency;

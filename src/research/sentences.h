@@ -17,6 +17,9 @@ std::vector<std::string> split_sentences(std::string_view text);
 // Lower-cased words of three letters or more and all numbers, without the commonest English words.
 std::vector<std::string> content_words(std::string_view text);
 
+// A letter or digit in it, of whatever script. A question of the commonest words alone has some too.
+bool has_words(std::string_view text);
+
 // The `count` sentences of the hits that share most content words with the query (each word weighted by its rarity among
 // the hits' sentences, a sentence by the rank of its hit), at most `per_chunk` from one chunk, in rank order; ties keep the hits' order;
 // none with less than half of the best one's score. Sentences shorter than 30 or longer than 320 characters are no quotes.
