@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <ctime>
-#include <filesystem>
-#include <mutex>
 
+#include "functions/time_zone.h"
 #include "net/http_client.h"
 
 namespace plimsoll::functions {
@@ -20,30 +20,6 @@ const Schema<CurrentDatetimeConfig>& schema() {
     static const auto instance = Schema<CurrentDatetimeConfig>("functions", "current_datetime", "tells the date and time")
                                      .field("description", &CurrentDatetimeConfig::description, "what the function is for, told to agents");
     return instance;
-}
-
-bool is_zone(const std::string& zone) {
-    if (zone.empty() || zone.contains("..") || zone.starts_with('/')) return false;
-    std::error_code error;
-    return std::filesystem::is_regular_file(std::filesystem::path("/usr/share/zoneinfo") / zone, error);
-}
-
-// libstdc++ 12 has no time zones and localtime knows only the process's own, so TZ is set for the length of the call.
-std::tm local_time(std::time_t when, const std::string& zone) {
-    static std::mutex mutex;
-    const std::lock_guard lock(mutex);
-    const char* current = std::getenv("TZ");
-    const std::optional<std::string> before = current ? std::optional<std::string>(current) : std::nullopt;
-    ::setenv("TZ", zone.c_str(), 1);
-    ::tzset();
-    std::tm out{};
-    ::localtime_r(&when, &out);
-    if (before)
-        ::setenv("TZ", before->c_str(), 1);
-    else
-        ::unsetenv("TZ");
-    ::tzset();
-    return out;
 }
 
 class CurrentDatetime : public Function {
@@ -64,11 +40,15 @@ class CurrentDatetime : public Function {
 }  // namespace
 
 std::string describe_time(double epoch_seconds, const std::string& zone) {
-    const auto when = static_cast<std::time_t>(std::floor(epoch_seconds));
-    const std::tm local = local_time(when, is_zone(zone) ? zone : "UTC");
+    const auto when = static_cast<std::int64_t>(std::floor(epoch_seconds));
+    const int offset = utc_offset(zone, when).value_or(0);
+    const auto local = static_cast<std::time_t>(when + offset);
+    std::tm fields{};
+    ::gmtime_r(&local, &fields);
     char text[64];
-    std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S %z", &local);
-    return fmt::format("The current time of day is {}", text);
+    std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &fields);
+    const int minutes = std::abs(offset) / 60;
+    return fmt::format("The current time of day is {} {}{:02}{:02}", text, offset < 0 ? '-' : '+', minutes / 60, minutes % 60);
 }
 
 FunctionType current_datetime_type() {
