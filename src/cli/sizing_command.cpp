@@ -72,9 +72,9 @@ Result<void> check_flags(const SizingFlags& flags) {
     return {};
 }
 
-fs::path make_job(const SizingFlags& flags, const std::string& mode) {
+Result<fs::path> make_job(const SizingFlags& flags, const std::string& mode) {
     const fs::path dir = flags.output_dir.empty() ? fs::path(".plimsoll/sizing") : fs::path(flags.output_dir);
-    return dir / mode / fmt::format("job_{}", static_cast<std::int64_t>(system_clock()()));
+    return make_job_folder(dir / mode, static_cast<std::int64_t>(system_clock()()));
 }
 
 void print_answer(const forecast::SizingResult& result) {
@@ -87,9 +87,13 @@ void print_answer(const forecast::SizingResult& result) {
 
 // What was measured is saved after each run, so that a failing one loses nothing.
 Result<int> measure(const SizingFlags& flags) {
-    const fs::path job = flags.resume.empty() ? make_job(flags, "online") : fs::path(flags.resume);
+    const auto made = flags.resume.empty() ? make_job(flags, "online") : Result<fs::path>(flags.resume);
+    if (!made) return fail(made.error());
+    const fs::path& job = *made;
     const auto measured = measure_legs(
         flags.measure, job, [&](const std::vector<forecast::LegResult>& legs) { return save_sizing(job, compute(flags.targets, legs)); });
+    std::error_code not_empty;
+    if (!measured && flags.resume.empty()) fs::remove(job, not_empty);
     if (!measured) return fail(measured.error());
     const auto result = compute(flags.targets, measured->legs);
     PLIMSOLL_TRY(save_sizing(job, result));
@@ -104,7 +108,9 @@ Result<int> recompute(const SizingFlags& flags) {
     auto online = load_online_legs(flags.output_dir, flags.append);
     if (!online) return fail(online.error());
     const forecast::SizingResult result = compute(flags.targets, std::move(online->legs));
-    PLIMSOLL_TRY(save_sizing(make_job(flags, "offline"), result));
+    const auto job = make_job(flags, "offline");
+    if (!job) return fail(job.error());
+    PLIMSOLL_TRY(save_sizing(*job, result));
     print_answer(result);
     return 0;
 }

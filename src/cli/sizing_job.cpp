@@ -1,5 +1,7 @@
 #include "cli/sizing_job.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 
@@ -49,6 +51,18 @@ void add_target_flags(CLI::App& command, TargetFlags& flags) {
         "what is promised, may be repeated: 'p95 workflow < 120s', 'p99 llm < 2s', 'error_rate < 1%'; goodput counts the "
         "sessions within it");
     command.add_flag("--nat_compat,--nat-compat", flags.nat_compat, "NAT's outlier and fit rules instead of the repaired ones");
+}
+
+Result<fs::path> make_job_folder(const fs::path& parent, std::int64_t epoch_seconds) {
+    constexpr int kMostInASecond = 1000;
+    PLIMSOLL_TRY(make_folder(parent));
+    for (int number = 1; number <= kMostInASecond; ++number) {
+        const fs::path job = parent / (fmt::format("job_{}", epoch_seconds) + (number > 1 ? fmt::format("_{}", number) : ""));
+        std::error_code error;
+        if (fs::create_directory(job, error)) return job;  // false when it is there: somebody else's
+        if (error) return fail(errno_error("making " + job.string(), error.value()));
+    }
+    return fail(ErrorCode::io, fmt::format("{} has {} jobs of this second", parent.string(), kMostInASecond));
 }
 
 Result<OnlineLegs> load_online_legs(const fs::path& dir, bool join) {

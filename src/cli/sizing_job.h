@@ -21,6 +21,9 @@ struct TargetFlags {
 };
 void add_target_flags(CLI::App& command, TargetFlags& flags);
 
+// Makes <parent>/job_<epoch>, or job_<epoch>_2 and so on when others began in the same second. Errors: io, no_space.
+Result<std::filesystem::path> make_job_folder(const std::filesystem::path& parent, std::int64_t epoch_seconds);
+
 // The measurements of the newest job under <dir>/online, or, with `join`, of all jobs, of each concurrency the newest.
 // Unreadable jobs are warned about and passed over. Errors: not_found when there is none.
 struct OnlineLegs {

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <list>
 #include <thread>
 
 #include "base/files.h"
@@ -139,6 +140,22 @@ TEST_F(Sizing, ChoosesItsConcurrencies) {
     for (const char* needless : {"16", "32", "64"}) EXPECT_FALSE(legs.contains(needless)) << needless;
     EXPECT_EQ(sizing({"--config_file", "eval.yml", "--adaptive", "--order", "random"}).exit_code, 2);
     EXPECT_EQ(sizing({"--config_file", "eval.yml", "--slo", "p95 workflow > 1s"}).exit_code, 2);
+}
+
+TEST_F(Sizing, JobsOfOneSecondHaveFoldersOfTheirOwn) {
+    const std::vector<std::string> flags = {"sizing",          "calc", "--config_file", "eval.yml", "--calc_output_dir", "calc",
+                                            "--concurrencies", "1,2",  "--num_passes",  "1"};
+    std::list<Program> programs;
+    for (int i = 0; i < 3; ++i) programs.emplace_back(flags, folder());
+    for (Program& program : programs) EXPECT_EQ(program.finish().exit_code, 0);
+    int jobs = 0;
+    for (const auto& job : std::filesystem::directory_iterator(folder() / "calc" / "online")) {
+        ++jobs;
+        EXPECT_TRUE(std::filesystem::exists(job.path() / "concurrency_2" / "measurement.json")) << job.path();
+    }
+    EXPECT_EQ(jobs, 3);
+    EXPECT_EQ(sizing({"--config_file", "gone.yml", "--calc_output_dir", "other"}).exit_code, 1);
+    EXPECT_TRUE(std::filesystem::is_empty(folder() / "other" / "online"));
 }
 
 TEST_F(Sizing, CtrlCKeepsWhatWasMeasured) {
