@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
@@ -16,17 +18,20 @@ struct InfoFlags {
 };
 
 int list(const InfoFlags& flags) {
-    const Catalogue catalogue = full_catalogue();
-    std::optional<std::string> section;
+    Catalogue catalogue = full_catalogue();
     if (!flags.type.empty()) {
         const auto found = config::section_of_kind(flags.type);
         if (!found) {
             log_error("{}", found.error().message);
             return kUsageError;
         }
-        section = *found;
+        catalogue = config::in_section(catalogue, *found);
     }
-    const std::string text = flags.json ? to_pretty_json(config::to_json(catalogue)) + "\n" : config::list_components(catalogue, section);
+    std::string text = fmt::format("this build has no type of {}\n", flags.type);
+    if (flags.json)
+        text = to_pretty_json(config::to_json(catalogue)) + "\n";
+    else if (!catalogue.empty())
+        text = config::list_components(catalogue);
     std::fputs(text.c_str(), stdout);
     return 0;
 }

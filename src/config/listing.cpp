@@ -120,15 +120,23 @@ Result<std::string> section_of_kind(const std::string& kind) {
         if (kind == name || kind == section) return std::string(section);
         names.emplace_back(name);
     }
-    const std::string near = did_you_mean(kind, names);
+    std::vector<std::string> candidates = names;
+    for (const auto& [name, section] : kKinds) candidates.emplace_back(section);
+    const std::string near = did_you_mean(kind, candidates);
     return fail(ErrorCode::invalid_argument, near.empty() ? fmt::format("no kind \"{}\"; there are {}", kind, fmt::join(names, ", "))
                                                           : fmt::format("no kind \"{}\"; did you mean \"{}\"?", kind, near));
 }
 
-std::string list_components(const Catalogue& catalogue, const std::optional<std::string>& section) {
-    std::vector<const ComponentInfo*> chosen;
+Catalogue in_section(const Catalogue& catalogue, const std::string& section) {
+    Catalogue chosen;
     for (const auto& info : catalogue)
-        if (!section || info.section == *section || (*section == "functions" && info.section == "workflow")) chosen.push_back(&info);
+        if (info.section == section || (section == "functions" && info.section == "workflow")) chosen.push_back(info);
+    return chosen;
+}
+
+std::string list_components(const Catalogue& catalogue) {
+    std::vector<const ComponentInfo*> chosen;
+    for (const auto& info : catalogue) chosen.push_back(&info);
     std::ranges::stable_sort(chosen, {}, [](const ComponentInfo* info) { return std::tie(info->section, info->type); });
     std::vector<Row> rows = {{"SECTION", "TYPE", "FIELD", "FIELD TYPE", "DEFAULT", "MEANING"}};
     for (const auto* info : chosen) add_rows(*info, rows);

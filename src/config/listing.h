@@ -1,7 +1,6 @@
 // The catalogue for people (`plimsoll info components`) and for programs.
 #pragma once
 
-#include <optional>
 #include <string>
 
 #include "base/error.h"
@@ -13,9 +12,12 @@ namespace plimsoll::config {
 // is taken too. Errors: invalid_argument.
 Result<std::string> section_of_kind(const std::string& kind);
 
+// What of it belongs to one section; "functions" includes types that only a workflow may have.
+Catalogue in_section(const Catalogue& catalogue, const std::string& section);
+
 // A table of section, type, field, field type, default and meaning; a component is one row, its fields follow. Sorted by
-// section and type. `section`: only this one ("functions" includes types that only a workflow may have).
-std::string list_components(const Catalogue& catalogue, const std::optional<std::string>& section = std::nullopt);
+// section and type.
+std::string list_components(const Catalogue& catalogue);
 
 // An array of components in catalogue order, every property of every field.
 json::value to_json(const Catalogue& catalogue);

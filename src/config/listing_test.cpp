@@ -22,6 +22,7 @@ TEST(Listing, KindsAreNatsNames) {
     ASSERT_FALSE(unknown);
     EXPECT_EQ(unknown.error().code, ErrorCode::invalid_argument);
     EXPECT_THAT(unknown.error().message, HasSubstr("function"));
+    EXPECT_THAT(section_of_kind("llm").error().message, HasSubstr("\"llms\""));
 }
 
 TEST(Listing, TableNamesTypeFieldDefaultAndMeaning) {
@@ -38,10 +39,10 @@ TEST(Listing, TableNamesTypeFieldDefaultAndMeaning) {
 }
 
 TEST(Listing, OneSectionOnly) {
-    const std::string table = list_components(test_catalogue(), "functions");
+    const std::string table = list_components(in_section(test_catalogue(), "functions"));
     for (const char* type : {"react_agent", "current_datetime", "deep_research"}) EXPECT_THAT(table, HasSubstr(type));
     EXPECT_THAT(table, Not(HasSubstr("otelcollector")));
-    EXPECT_THAT(list_components({}, "llms"), HasSubstr("SECTION"));
+    EXPECT_TRUE(in_section(test_catalogue(), "memory").empty());
 }
 
 TEST(Listing, LongDefaultsAreCutBetweenCharacters) {

@@ -174,6 +174,14 @@ TEST_F(Eval, InfoListsWhatAConfigMayName) {
     EXPECT_EQ(result.exit_code, 0);
     for (const char* type : {"deep_research", "chat_completion", "current_datetime", "nim", "local", "otelcollector", "avg_llm_latency"})
         EXPECT_THAT(result.out, HasSubstr(type));
+    const auto info = [&](const std::string& kind, bool json = false) {
+        return run_program({"info", "components", "-t", kind, json ? "--json=true" : "--json=false"}, folder());
+    };
+    EXPECT_THAT(info("memory").out, "this build has no type of memory\n");
+    EXPECT_THAT(info("memory", true).out, "[]\n");
+    EXPECT_THAT(info("evaluator", true).out, AllOf(HasSubstr("avg_llm_latency"), Not(HasSubstr("deep_research"))));
+    EXPECT_EQ(info("memroy").exit_code, 2);
+    EXPECT_THAT(info("memroy").err, HasSubstr("did you mean \"memory\""));
 }
 
 }  // namespace
