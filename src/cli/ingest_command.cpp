@@ -38,6 +38,8 @@ Result<void> ingest(const IngestFlags& flags) {
     std::printf("%d documents in %s: %d new or changed (%d pages, %d chunks), %d unchanged, %d removed, %d failed\n", report->documents,
                 flags.collection.c_str(), report->updated, report->pages, report->chunks, report->unchanged, report->removed,
                 report->failed);
+    if (report->failed > 0 && report->updated + report->unchanged == 0)
+        return fail(ErrorCode::unsupported, "no document of the folder could be read");
     return {};
 }
 
@@ -50,6 +52,8 @@ void add_ingest_command(CLI::App& app, Run& run) {
     command->add_option("--folder", flags->folder, "documents")->required();
     command->add_option("--collection", flags->collection, "file of the collection, made when absent")->capture_default_str();
     command->add_option("--embedder", flags->embedder, "name under embedders:; needed when there are several");
+    command->footer(
+        "Exit codes: 0 done, though single documents may have failed; 1 failed, or not one document could be read; 2 wrong usage.");
     command->callback([&run, flags] {
         run = [flags] {
             const auto done = ingest(*flags);

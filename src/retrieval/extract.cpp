@@ -164,7 +164,7 @@ Result<Document> load_document(const fs::path& file, const ExtractLimits& limits
     const Format format = format_of(file);
     if (format == Format::none) return fail(ErrorCode::unsupported, fmt::format("no reader for \"{}\" files", file.extension().string()));
     auto document = format == Format::pdf ? load_pdf(file, limits) : load_text(file, format, limits);
-    if (!document) return fail(document.error().with_context(file.filename().string()));
+    if (!document) return fail(document.error());
     document->name = file.filename().string();
     if (document->title.empty()) document->title = document->name;
     return document;

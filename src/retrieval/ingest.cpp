@@ -146,7 +146,6 @@ asio::awaitable<Result<void>> store_on_pool(Collection& collection, Prepared pre
 void note_failure(Ingest& ingest, const std::string& name, const Error& error) {
     ++ingest.report.failed;
     ingest.report.failures.emplace_back(name, error);
-    if (ingest.progress) ingest.progress(fmt::format("{}: failed: {}", name, error.message));
 }
 
 // Counts and stores one document.

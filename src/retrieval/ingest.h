@@ -44,7 +44,7 @@ inline constexpr std::size_t kMaxIngestFiles = 100'000;
 using OnProgress = std::function<void(const std::string& line)>;
 
 // Walks `folder` in order of name; hidden files and folders and links to folders are left out. Reading and chunking run on
-// pool.compute(), embedding and `progress` (one line a document that is not unchanged; may be empty) on the caller's io thread.
+// pool.compute(), embedding and `progress` (one line a document that is new, changed or removed; may be empty) on the caller's io thread.
 // A document that cannot be read or embedded is counted, and an earlier version of it stays. `collection`, `model` and `pool`
 // must outlive the call. Errors, with everything stored so far kept: not_found (no such folder), invalid_argument (the collection
 // has another embedding model), connect or cancelled (the embedding model), timeout (the context's deadline), limit (kMaxIngestFiles,
