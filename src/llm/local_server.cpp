@@ -32,7 +32,6 @@ constexpr milliseconds kStopPatience{1000};  // after each SIGTERM; the first on
 constexpr milliseconds kKillPatience{100};
 constexpr milliseconds kFirstBackOff{100};
 constexpr milliseconds kMaxBackOff{10'000};
-constexpr milliseconds kForever{60'000};  // an upper bound for one wait; whoever waits simply waits again
 constexpr std::chrono::seconds kForgiveAfter{60};
 constexpr std::size_t kMaxLogBytes = 64u << 20;    // per server, restarts included; what comes later is dropped and counted
 constexpr std::size_t kQuotedLogBytes = 1500;      // end of the log that an error message quotes
@@ -55,7 +54,8 @@ std::optional<int> listening_port(std::string_view text) {
     return port > 0 && port < 65536 ? std::optional(port) : std::nullopt;
 }
 
-bool is_healthy(int port) {
+// False also as soon as `wake` is readable.
+bool is_healthy(int port, int wake) {
     const std::unique_ptr<CURL, void (*)(CURL*)> curl(curl_easy_init(), curl_easy_cleanup);
     if (!curl) return false;
     const auto url = fmt::format("http://127.0.0.1:{}/health", port);
@@ -65,11 +65,20 @@ bool is_healthy(int port) {
     curl_easy_setopt(curl.get(), CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(kHealthTimeout.count()));
     curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, ignore);
+    curl_xferinfo_callback is_woken = +[](void* descriptor, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+        pollfd watched = {*static_cast<int*>(descriptor), POLLIN, 0};
+        return ::poll(&watched, 1, 0) > 0 ? 1 : 0;
+    };
+    curl_easy_setopt(curl.get(), CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(curl.get(), CURLOPT_XFERINFOFUNCTION, is_woken);
+    curl_easy_setopt(curl.get(), CURLOPT_XFERINFODATA, &wake);
     long status = 0;
     if (curl_easy_perform(curl.get()) != CURLE_OK) return false;
     curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
     return status == 200;
 }
+
+std::string_view last_line(std::string_view text) { return text.substr(text.rfind('\n') + 1); }
 
 Result<void> check(const LocalServerOptions& options) {
     if (::access(options.server.c_str(), X_OK) != 0)
@@ -140,8 +149,11 @@ struct LocalServer::Impl {
     void supervise();
     Error run_once();
     Result<void> wait_ready(ChildProcess& child);
+    Result<void> watch(ChildProcess& child);
     Error death(const ChildProcess& child) const;
     void stop(ChildProcess& child);
+    void kill(ChildProcess& child);
+    bool ends_within(ChildProcess& child, milliseconds patience);
     bool back_off(int failures);
     void keep(std::string_view output);
     std::string_view quotable_log() const;
@@ -179,18 +191,30 @@ Error LocalServer::Impl::run_once() {
     if (!child) return child.error();
     set_pid(child->pid());
     log_end.clear();
-    if (auto ready = wait_ready(*child); !ready) {
-        if (ready.error().code == ErrorCode::cancelled) stop(*child);
-        return ready.error();
-    }
+    auto ended = wait_ready(*child);
+    if (ended) ended = watch(*child);
+    if (ended.error().code == ErrorCode::cancelled) stop(*child);
+    if (ended.error().code == ErrorCode::timeout) kill(*child);
+    return ended.error();
+}
+
+// Until a server that was ready ends or hangs: never a success. Errors: cancelled, timeout, internal.
+Result<void> LocalServer::Impl::watch(ChildProcess& child) {
+    auto last_health = Steady::now();
+    auto next_look = last_health + options.health_every;
     for (std::string output;; output.clear()) {
-        const auto event = child->wait(wake.get(), kForever, output);
+        // One millisecond more than what rounding cut off, so that a look that is due is not waited for twice.
+        const auto left = std::chrono::duration_cast<milliseconds>(next_look - Steady::now()) + milliseconds(1);
+        const auto event = child.wait(wake.get(), std::max(left, milliseconds(0)), output);
         keep(output);
-        if (event == ChildProcess::Event::exited) return death(*child);
-        if (event == ChildProcess::Event::woken) {
-            stop(*child);
-            return {ErrorCode::cancelled, "stopped"};
-        }
+        if (event == ChildProcess::Event::exited) return fail(death(child));
+        if (event == ChildProcess::Event::woken) return fail(ErrorCode::cancelled, "stopped");
+        if (Steady::now() < next_look) continue;
+        if (is_healthy(port, wake.get())) last_health = Steady::now();
+        const auto silence = std::chrono::duration_cast<milliseconds>(Steady::now() - last_health);
+        if (silence > options.hung_after)
+            return fail(ErrorCode::timeout, fmt::format("the local model server has not answered for {} s", silence.count() / 1000));
+        next_look = Steady::now() + options.health_every;
     }
 }
 
@@ -209,43 +233,50 @@ Result<void> LocalServer::Impl::wait_ready(ChildProcess& child) {
             if (scanned.size() < kMaxScannedBytes) scanned += output;
             found = listening_port(scanned);
         }
-        if (found && is_healthy(*found)) break;
+        if (found && is_healthy(*found, wake.get())) break;
         if (deadline.passed())
             return fail(ErrorCode::timeout, fmt::format("the local model server was not ready within {} s; its log {} ends: {}",
                                                         options.start_timeout.count(), options.log_file.string(), quotable_log()));
     }
-    const std::lock_guard lock(mutex);
-    port = *found;
-    settled.notify_all();
+    {
+        const std::lock_guard lock(mutex);
+        port = *found;
+        settled.notify_all();
+    }
+    if (options.on_change) options.on_change();
     return {};
 }
 
+// Who waits for the first start learns what the server said; a restart is a line.
 Error LocalServer::Impl::death(const ChildProcess& child) const {
     return {ErrorCode::internal, fmt::format("the local model server ended with {}; its log {} ends: {}", child.ending(),
-                                             options.log_file.string(), quotable_log())};
+                                             options.log_file.string(), is_started() ? last_line(quotable_log()) : quotable_log())};
+}
+
+bool LocalServer::Impl::ends_within(ChildProcess& child, milliseconds patience) {
+    const auto deadline = Deadline::after(patience);
+    for (std::string output; !deadline.passed(); output.clear()) {
+        // One millisecond more than what rounding cut off, so that the last wait does not spin.
+        const auto left = std::chrono::duration_cast<milliseconds>(deadline.left()) + milliseconds(1);
+        const auto event = child.wait(-1, left, output);
+        keep(output);
+        if (event == ChildProcess::Event::exited) return true;
+    }
+    return false;
 }
 
 void LocalServer::Impl::stop(ChildProcess& child) {
-    std::string output;
-    const auto ends_within = [&](milliseconds patience) {
-        const auto deadline = Deadline::after(patience);
-        while (!deadline.passed()) {
-            // One millisecond more than what rounding cut off, so that the last wait does not spin.
-            const auto left = std::chrono::duration_cast<milliseconds>(deadline.left()) + milliseconds(1);
-            output.clear();
-            const auto event = child.wait(-1, left, output);
-            keep(output);
-            if (event == ChildProcess::Event::exited) return true;
-        }
-        return false;
-    };
     for (int attempt = 0; attempt < 2; ++attempt) {
         child.signal(SIGTERM);
-        if (ends_within(kStopPatience)) return;
+        if (ends_within(child, kStopPatience)) return;
     }
     log_warning("local model {}: did not stop on SIGTERM; killed", options.alias);
+    kill(child);
+}
+
+void LocalServer::Impl::kill(ChildProcess& child) {
     child.signal(SIGKILL, true);
-    ends_within(kKillPatience);
+    ends_within(child, kKillPatience);
 }
 
 // False when asked to stop meanwhile.
@@ -271,8 +302,11 @@ std::string_view LocalServer::Impl::quotable_log() const {
 }
 
 void LocalServer::Impl::set_pid(int value) {
-    const std::lock_guard lock(mutex);
-    pid = value;
+    {
+        const std::lock_guard lock(mutex);
+        pid = value;
+    }
+    if (options.on_change) options.on_change();
 }
 
 bool LocalServer::Impl::is_started() const {

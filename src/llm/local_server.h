@@ -1,10 +1,11 @@
 // The embedded model server: llama.cpp's server as a supervised child process, shared by every component of a config that
-// says `_type: local`. Started on first use on a free loopback port, health-checked, restarted when it dies (with back-off and a
-// bound), logging to a file, and stopped with this process even on kill -9 (PR_SET_PDEATHSIG from a long-lived thread).
+// says `_type: local`. Started on first use on a free loopback port, health-checked, restarted when it dies or hangs (with back-off
+// and a bound), logging to a file, and stopped with this process even on kill -9 (PR_SET_PDEATHSIG from a long-lived thread).
 #pragma once
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,7 +24,10 @@ struct LocalServerOptions {
     int threads = 1;              // two collapse when cores are shared (measured: 105 -> 28 tokens/s)
     std::filesystem::path log_file;
     std::chrono::seconds start_timeout{30};
-    int max_restarts = 5;  // in a row; forgiven after a minute of health
+    int max_restarts = 5;                           // in a row; forgiven after a minute of health
+    std::chrono::milliseconds health_every{5'000};  // asked for while it runs; it answers within a millisecond, busy or not
+    std::chrono::milliseconds hung_after{60'000};   // without an answer: killed and started again
+    std::function<void()> on_change;                // a process is there, is ready or has ended; on the supervisor's thread
 };
 
 class LocalServer {

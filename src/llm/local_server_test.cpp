@@ -11,9 +11,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <condition_variable>
 #include <csignal>
 #include <cstdlib>
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <thread>
 
@@ -65,11 +67,24 @@ struct Fake {
     TemporaryFolder folder;
     LocalServerOptions options;
 
+    mutable std::mutex mutex;
+    mutable std::condition_variable changed;
+
+    // Looks again whenever a process starts, is ready or ends.
+    bool eventually(const std::function<bool()>& holds) const {
+        std::unique_lock lock(mutex);
+        return changed.wait_for(lock, milliseconds(kPatienceMs), holds);
+    }
+
     explicit Fake(std::string_view mode) {
         options.server = folder.path() / "fake-server";
         options.model_file = folder.path() / "model.gguf";
         options.alias = "fake";
         options.log_file = folder.path() / "logs" / "server.log";
+        options.on_change = [this] {
+            const std::lock_guard lock(mutex);
+            changed.notify_all();
+        };
         EXPECT_TRUE(save_file(options.server, kFakeServer));
         EXPECT_EQ(::chmod(options.server.c_str(), 0755), 0);
         EXPECT_TRUE(save_file(options.model_file, mode));
@@ -116,16 +131,6 @@ std::string root_of(const LocalServer& server) {
     return url.substr(0, url.size() - std::string_view("/v1").size());
 }
 
-// The condition is of another process or thread that offers no event to wait on.
-bool eventually(const std::function<bool()>& holds) {
-    const auto deadline = Deadline::after(milliseconds(kPatienceMs));
-    while (!deadline.passed()) {
-        if (holds()) return true;
-        ::poll(nullptr, 0, 5);
-    }
-    return false;
-}
-
 bool ends(const Descriptor& process) {
     pollfd watched = {process.get(), POLLIN, 0};
     return ::poll(&watched, 1, kPatienceMs) == 1;
@@ -166,10 +171,36 @@ TEST(LocalServer, RestartsAfterACrashOnANewPort) {
     ASSERT_TRUE(server) << server.error().message;
     const int first = (*server)->pid();
     ask(root_of(**server) + "/crash");
-    ASSERT_TRUE(eventually([&] { return ask(root_of(**server) + "/health").status == 200; }));
+    ASSERT_TRUE(fake.eventually([&] { return ask(root_of(**server) + "/health").status == 200; }));
     EXPECT_EQ((*server)->restarts(), 1);
     EXPECT_NE((*server)->pid(), first);
     EXPECT_NE((*server)->pid(), 0);
+}
+
+TEST(LocalServer, AServerThatHangsIsReplaced) {
+    Fake fake("good");
+    fake.options.health_every = milliseconds(20);
+    fake.options.hung_after = milliseconds(1000);
+    auto server = LocalServer::start(fake.options);
+    ASSERT_TRUE(server) << server.error().message;
+    const int first = (*server)->pid();
+    const Descriptor process = watch_process(first);
+    ASSERT_EQ(::kill(first, SIGSTOP), 0);
+    EXPECT_TRUE(ends(process));
+    ASSERT_TRUE(fake.eventually([&] { return (*server)->pid() != 0 && ask(root_of(**server) + "/health").status == 200; }));
+    EXPECT_NE((*server)->pid(), first);
+    EXPECT_GE((*server)->restarts(), 1);
+}
+
+TEST(LocalServer, StoppingDoesNotWaitForAServerThatHangs) {
+    Fake fake("good");
+    fake.options.health_every = milliseconds(20);
+    auto server = LocalServer::start(fake.options);
+    ASSERT_TRUE(server) << server.error().message;
+    const Descriptor process = watch_process((*server)->pid());
+    ASSERT_EQ(::kill((*server)->pid(), SIGSTOP), 0);
+    server->reset();
+    EXPECT_TRUE(ends(process));
 }
 
 TEST(LocalServer, GivesUpAfterItsRestarts) {
@@ -178,7 +209,7 @@ TEST(LocalServer, GivesUpAfterItsRestarts) {
     auto server = LocalServer::start(fake.options);
     ASSERT_TRUE(server) << server.error().message;
     ask(root_of(**server) + "/crash");
-    ASSERT_TRUE(eventually([&] { return fake.start_count() == 3 && (*server)->pid() == 0; }));
+    ASSERT_TRUE(fake.eventually([&] { return fake.start_count() == 3 && (*server)->pid() == 0; }));
     EXPECT_EQ((*server)->restarts(), 2);
 }
 
@@ -188,7 +219,7 @@ TEST(LocalServer, StopsDuringTheBackOff) {
     auto server = LocalServer::start(fake.options);
     ASSERT_TRUE(server) << server.error().message;
     ask(root_of(**server) + "/crash");
-    ASSERT_TRUE(eventually([&] { return fake.start_count() >= 4; }));
+    ASSERT_TRUE(fake.eventually([&] { return fake.start_count() >= 4; }));
     server->reset();
 }
 

@@ -62,6 +62,10 @@ const Schema<NimLlm>& nim_llm() {
     return schema;
 }
 
+// Seconds. A call waits for a slot behind those of all other sessions, minutes when dozens of them share a small model; a server that
+// hangs is found out by its supervisor long before.
+constexpr double kLocalTimeout = 600;
+
 struct LocalLlm {
     std::string model_name = "smollm2";
     std::optional<std::string> model_file;
@@ -72,7 +76,7 @@ struct LocalLlm {
     double temperature = 0;
     std::optional<double> top_p;
     std::optional<std::int64_t> seed;
-    double request_timeout = 120;
+    double request_timeout = kLocalTimeout;
 };
 
 const Schema<LocalLlm>& local_llm() {
@@ -138,7 +142,7 @@ struct LocalEmbedder {
     int context_per_slot = 512;
     int threads = 1;
     int batch_size = 32;
-    double request_timeout = 120;
+    double request_timeout = kLocalTimeout;
 };
 
 const Schema<LocalEmbedder>& local_embedder() {

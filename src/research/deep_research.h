@@ -30,8 +30,8 @@ struct DeepResearchConfig {
     int quotes_per_section = 2;
     int section_tokens = 90;
     std::string report_organization;
-    double plan_timeout = 120;
-    double write_timeout = 120;
+    double plan_timeout = 300;
+    double write_timeout = 300;
     std::optional<std::string> description;
 };
 const Schema<DeepResearchConfig>& deep_research_schema();
