@@ -16,8 +16,8 @@
 #include <fstream>
 #include <set>
 #include <sstream>
-#include <thread>
 
+#include "base/descriptor.h"
 #include "base/random.h"
 #include "graph/saver_conformance.h"
 #include "graph/state_graph.h"
@@ -30,9 +30,10 @@ constexpr int kSends = 4;
 constexpr int kMaxLives = 2000;  // of the whole test; some end without being killed
 constexpr std::uint64_t kSeed = 20261122;
 
-// When a life ends by itself. `after` counts from 1; 0 = never.
+// When a life ends by itself, or from outside: at whatever it does once the parent has heard of so many events.
+// `after` counts from 1; 0 = never.
 struct Death {
-    enum class Where : std::uint8_t { before_call, after_call, node_start, node_end, time };
+    enum class Where : std::uint8_t { before_call, after_call, node_start, node_end, outside };
     Where where = Where::before_call;
     int after = 0;
 };
@@ -45,8 +46,8 @@ struct Death {
 
 class Life {
   public:
-    Life(const std::filesystem::path& journal, Death death)
-        : death_(death), journal_(::open(journal.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644)) {}
+    Life(const std::filesystem::path& journal, Death death, int parent)
+        : death_(death), journal_(::open(journal.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644)), parent_(parent) {}
 
     void passes(Death::Where where) {
         if (death_.where == where && death_.after > 0 && --death_.after == 0) die();
@@ -55,11 +56,13 @@ class Life {
     void note(const std::string& line) {
         const std::string text = line + "\n";
         if (::write(journal_, text.data(), text.size()) != static_cast<ssize_t>(text.size())) ::_exit(2);
+        if (::write(parent_, "x", 1) != 1) ::_exit(2);
     }
 
   private:
     Death death_;
     int journal_;
+    int parent_;  // a pipe
 };
 
 // Counts calls, notes what was answered, and dies between the two.
@@ -200,15 +203,17 @@ class DurabilityTest : public testing::Test {
     // One process; true when it was killed.
     bool run_life(const std::string& thread, Durability durability, Death death) {
         const std::set<std::string> answered = noted(thread, "put");
+        int pipe[2];
+        if (::pipe(pipe) != 0) {
+            ADD_FAILURE() << "pipe";
+            return false;
+        }
+        const Descriptor heard(pipe[0]);
+        Descriptor said(pipe[1]);
         const pid_t child = ::fork();
         if (child == 0) {
-            Life life(journal(thread), death);
+            Life life(journal(thread), death, said.get());
             life.note("life");
-            if (death.where == Death::Where::time && death.after > 0)
-                std::thread([death] {
-                    std::this_thread::sleep_for(std::chrono::microseconds(death.after));
-                    die();
-                }).detach();
             const auto saver = SqliteSaver::open(folder_.path() / "state.db");
             if (!saver) ::_exit(20);
             RunOptions options;
@@ -216,6 +221,10 @@ class DurabilityTest : public testing::Test {
             options.durability = durability;
             ::_exit(run_on_loop(live(life, *saver, options, answered)));
         }
+        said.close();
+        char event = 0;
+        for (int events = 1; ::read(heard.get(), &event, 1) == 1; ++events)
+            if (death.where == Death::Where::outside && events == death.after) ::kill(child, SIGKILL);
         int status = 0;
         EXPECT_EQ(::waitpid(child, &status, 0), child);
         if (WIFSIGNALED(status)) {
@@ -251,8 +260,7 @@ class DurabilityTest : public testing::Test {
 Death random_death(Random& random) {
     Death death;
     death.where = static_cast<Death::Where>(random() % 5);
-    const bool is_time = death.where == Death::Where::time;
-    death.after = 1 + static_cast<int>(random() % (is_time ? 30'000 : 9));
+    death.after = 1 + static_cast<int>(random() % 9);
     return death;
 }
 

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/zlib/deflate_stream.hpp>
 #include <cstdlib>
 #include <ctime>
@@ -58,11 +60,22 @@ asio::awaitable<void> answer_with(int status, std::string body, Headers extra, S
     std::ignore = co_await response.send(status, "text/plain", std::move(body), std::move(extra));
 }
 
+// What the client has got so far; on the io thread.
+struct Confirmed {
+    explicit Confirmed(asio::io_context& context) : changed(context, asio::steady_timer::time_point::max()) {}
+    void add() {
+        ++pieces;
+        changed.cancel();
+    }
+    int pieces = 0;
+    asio::steady_timer changed;
+};
+
 // Each piece after the first is sent only when the client has confirmed the one before.
-asio::awaitable<void> step_by_step(const int* confirmed, ServerResponse& response) {
+asio::awaitable<void> step_by_step(Confirmed* confirmed, ServerResponse& response) {
     std::ignore = co_await response.start(200, "text/event-stream");
     for (int piece = 0; piece < 5; ++piece) {
-        while (*confirmed < piece && !response.client_gone()) co_await sleep_for(milliseconds(1));
+        while (confirmed->pieces < piece) co_await confirmed->changed.async_wait(asio::as_tuple(asio::use_awaitable));
         std::ignore = co_await response.write("piece" + std::to_string(piece));
     }
     std::ignore = co_await response.finish();
@@ -78,7 +91,7 @@ asio::awaitable<void> hang(int* hanging, bool first_piece, ServerResponse& respo
         std::ignore = co_await response.start(200, "text/plain");
         std::ignore = co_await response.write("x");
     }
-    while (!response.client_gone()) co_await sleep_for(milliseconds(1));
+    co_await response.wait_gone();
 }
 
 class HttpClientTest : public LoopbackFixture {
@@ -105,7 +118,7 @@ class HttpClientTest : public LoopbackFixture {
         return [=](const ServerRequest&, ServerResponse& response) { return answer_with(status, body, extra, response); };
     }
 
-    int confirmed_ = 0;
+    Confirmed confirmed_{context_};
     int hanging_ = 0;
 };
 
@@ -188,7 +201,7 @@ TEST_F(HttpClientTest, PiecesArriveOneByOne) {
     std::vector<std::string> pieces;
     const auto response = wait(client().stream({.url = url("/steps")}, [&](std::string_view piece) {
         pieces.emplace_back(piece);
-        ++confirmed_;
+        confirmed_.add();
         return true;
     }));
     ASSERT_TRUE(response);
@@ -197,7 +210,7 @@ TEST_F(HttpClientTest, PiecesArriveOneByOne) {
 }
 
 TEST_F(HttpClientTest, ConsumerMayStopEarlyAndMayThrow) {
-    confirmed_ = 100;
+    confirmed_.pieces = 100;
     const auto response = wait(client().stream({.url = url("/steps")}, [](std::string_view) { return false; }));
     ASSERT_TRUE(response);
     EXPECT_EQ(response->status, 200);

@@ -16,6 +16,7 @@
 #include <ctime>
 
 #include "base/log.h"
+#include "net/io_pool.h"
 
 namespace plimsoll::net {
 
@@ -223,6 +224,15 @@ bool HttpConnection::client_gone() const {
     // RDHUP shows a peer that has closed even behind unread bytes of pipelined requests.
     pollfd state{.fd = const_cast<asio::ip::tcp::socket&>(socket_).native_handle(), .events = POLLRDHUP, .revents = 0};
     return ::poll(&state, 1, 0) > 0;
+}
+
+asio::awaitable<void> HttpConnection::wait_gone() {
+    // Bytes of a pipelined request keep the socket readable, so that nothing announces an end behind them.
+    constexpr std::chrono::milliseconds kPipelinedLook{50};
+    while (!client_gone()) {
+        co_await socket_.async_wait(asio::ip::tcp::socket::wait_read, kTuple);
+        if (!client_gone()) co_await sleep_for(kPipelinedLook);
+    }
 }
 
 void HttpConnection::abort(bool reset) {

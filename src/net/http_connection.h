@@ -40,6 +40,7 @@ class HttpConnection final : public ServerResponse {
     asio::awaitable<Result<void>> write(std::string piece) override;
     asio::awaitable<Result<void>> finish() override;
     bool client_gone() const override;
+    asio::awaitable<void> wait_gone() override;
     void abort(bool reset) override;
 
   private:

@@ -43,6 +43,8 @@ class ServerResponse {
     // True once the client has closed the connection or its sending half (noticed while the handler runs, without reading
     // more). One system call.
     virtual bool client_gone() const = 0;
+    // Waits until that is so.
+    virtual asio::awaitable<void> wait_gone() = 0;
     // Faults: close the socket now, with a RST (`reset`) or a plain FIN in mid-answer.
     virtual void abort(bool reset) = 0;
 };

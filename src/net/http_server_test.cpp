@@ -58,7 +58,7 @@ asio::awaitable<void> hang(int* entered, int* left, ServerRequest, ServerRespons
         ~Count() { ++*left; }
     } count{left};
     ++*entered;
-    while (!response.client_gone()) co_await sleep_for(std::chrono::milliseconds(1));
+    co_await response.wait_gone();
 }
 
 class HttpServerTest : public LoopbackFixture {

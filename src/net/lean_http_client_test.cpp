@@ -28,9 +28,7 @@ asio::awaitable<void> cut(ServerRequest, ServerResponse& response) {
     response.abort(false);
 }
 
-asio::awaitable<void> hang(ServerRequest, ServerResponse& response) {
-    while (!response.client_gone()) co_await sleep_for(std::chrono::milliseconds(2));
-}
+asio::awaitable<void> hang(ServerRequest, ServerResponse& response) { co_await response.wait_gone(); }
 
 class LeanClient : public LoopbackFixture {
   protected:

@@ -99,7 +99,7 @@ class Collector {
             changed_.notify_all();
         }
         if (mode == Mode::hang) {
-            while (!response.client_gone()) co_await net::sleep_for(std::chrono::milliseconds(5));
+            co_await response.wait_gone();
             co_return;
         }
         const int status = mode == Mode::accept ? 200 : mode == Mode::fail ? 503 : 400;
