@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <sstream>
 
 #include "configs.h"
 #include "fixture.h"
@@ -184,10 +185,24 @@ TEST_F(BadInput, FullDiskIsSaidOnceAndEndsTheRun) {
     const SimulatedModel model(folder());
     write("eval.yml", chat_config(model.url()));
     write("dataset.json", many_questions(50));
-    constexpr int kBlocks = 40;
+    constexpr int kBlocks = 400;
     const auto result = Program({"eval", "--config_file", "eval.yml"}, folder(), {}, kBlocks).finish();
     EXPECT_EQ(result.exit_code, 1);
     EXPECT_THAT(result.err, HasSubstr("events.jsonl"));
+
+    // What had ended is on the disk and is not asked for again.
+    std::vector<std::string> ended;
+    std::istringstream log(read("out/events.jsonl"));
+    for (std::string line; std::getline(log, line);)
+        if (line.contains("\"t\":\"end\"")) ended.push_back(line);
+    ASSERT_FALSE(ended.empty());
+    ASSERT_LT(ended.size(), 50u);
+    const auto resumed = run_program({"eval", "--resume", "out"}, folder());
+    EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
+    EXPECT_EQ(output("workflow_output.json").as_array().size(), 50u);
+    const std::string after = read("out/events.jsonl");
+    for (const std::string& line : ended) EXPECT_THAT(after, HasSubstr(line));
+    EXPECT_EQ(count_of(after, "\"t\":\"end\""), 50u);
 }
 
 TEST_F(BadInput, PortInUseIsNamed) {
@@ -200,9 +215,13 @@ TEST_F(BadInput, PortInUseIsNamed) {
     socklen_t length = sizeof address;
     ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &length);
     const std::string port = std::to_string(ntohs(address.sin_port));
-    const auto result = run_program({"sim", "serve", "--port", port}, folder());
-    EXPECT_EQ(result.exit_code, 1);
-    EXPECT_THAT(result.err, HasSubstr(port));
+    write("eval.yml", chat_config("http://127.0.0.1:1/v1"));
+    for (std::vector<std::string> command : {std::vector<std::string>{"sim", "serve"}, {"serve", "--config_file", "eval.yml"}}) {
+        command.insert(command.end(), {"--port", port});
+        const auto result = run_program(command, folder());
+        EXPECT_EQ(result.exit_code, 1);
+        EXPECT_THAT(result.err, HasSubstr(port));
+    }
     ::close(socket);
 }
 
@@ -216,9 +235,7 @@ TEST_F(BadInput, AbsentCollectorCostsOneWarning) {
     write("dataset.json", many_questions(5));
     const auto result = eval();
     EXPECT_EQ(result.exit_code, 0) << result.err;
-    std::size_t warnings = 0;
-    for (std::size_t at = result.err.find("warning"); at != std::string::npos; at = result.err.find("warning", at + 1)) ++warnings;
-    EXPECT_EQ(warnings, 1u) << result.err;
+    EXPECT_EQ(count_of(result.err, "warning"), 1u) << result.err;
 }
 
 // Processor time of the processes that have ended so far.

@@ -9,12 +9,6 @@ namespace {
 
 using testing::HasSubstr;
 
-std::size_t count(const std::string& text, const std::string& part) {
-    std::size_t found = 0;
-    for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
-    return found;
-}
-
 class Ingest : public FolderTest {
   protected:
     void SetUp() override {
@@ -30,7 +24,7 @@ TEST_F(Ingest, ADocumentThatFailsIsNamedOnce) {
     for (int i = 0; i < 2; ++i) {  // the second time nothing is new
         const auto result = ingest();
         EXPECT_EQ(result.exit_code, 0) << result.err;
-        EXPECT_EQ(count(result.out + result.err, "bin.txt"), 1u) << result.out << result.err;
+        EXPECT_EQ(count_of(result.out + result.err, "bin.txt"), 1u) << result.out << result.err;
         EXPECT_THAT(result.err, HasSubstr("bin.txt: binary data"));
     }
 }

@@ -125,6 +125,12 @@ Finished run_program(const std::vector<std::string>& arguments, const std::files
     return Program(arguments, folder, environment).finish();
 }
 
+std::size_t count_of(const std::string& text, const std::string& part) {
+    std::size_t found = 0;
+    for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
+    return found;
+}
+
 namespace {
 
 std::vector<std::string> sim_arguments(std::vector<std::string> flags) {

@@ -46,6 +46,9 @@ class Program {
 Finished run_program(const std::vector<std::string>& arguments, const std::filesystem::path& folder,
                      const Program::Environment& environment = {});
 
+// How often `part` is in `text`.
+std::size_t count_of(const std::string& text, const std::string& part);
+
 // The simulated model server as a process of its own.
 class SimulatedModel {
   public:
