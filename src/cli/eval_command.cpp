@@ -12,6 +12,7 @@
 #include "cli/eval_run.h"
 #include "cli/flags.h"
 #include "cli/workflow_host.h"
+#include "eval/json_path.h"
 #include "eval/remote.h"
 
 namespace plimsoll::cli {
@@ -27,6 +28,14 @@ struct EvalFlags {
     bool nat_compat = false;
     std::set<std::string> given;  // flags that the command line has
 };
+
+CLI::Validator json_path() {
+    return {[](const std::string& text) {
+                const auto path = eval::JsonPath::parse(text);
+                return path ? std::string() : path.error().message;
+            },
+            "JSONPATH"};
+}
 
 // Text that was masked when it was written down.
 bool is_masked(const std::string& text) { return text.contains(kRedacted); }
@@ -61,6 +70,7 @@ Result<void> recall(EvalFlags& flags) {
     if (is_open("dataset") && earlier->dataset) flags.dataset = earlier->locate(*earlier->dataset);
     if (is_open("endpoint")) flags.endpoint = earlier->endpoint.value_or("");
     if (is_open("endpoint_timeout")) flags.metadata.endpoint_timeout = earlier->endpoint_timeout;
+    if (is_open("result_json_path")) flags.metadata.result_json_path = earlier->result_json_path;
     if (is_open("reps")) flags.metadata.reps = earlier->reps;
     if (is_open("skip_completed_entries")) flags.metadata.skip_completed_entries = earlier->skip_completed_entries;
     if (is_open("nat_compat")) flags.nat_compat = earlier->nat_compat;
@@ -106,10 +116,13 @@ Result<EvalOutcome> evaluate(const EvalFlags& flags, const config::Config& confi
     if (!host) return fail(host.error());
     if (!flags.endpoint.empty()) PLIMSOLL_TRY(eval::find_endpoint((*host)->pool(), flags.endpoint));
     PLIMSOLL_TRY(prepare_folder(*setup));
-    const auto runner =
+    auto runner =
         flags.endpoint.empty()
             ? (*host)->local_runner()
             : eval::make_remote_runner({.endpoint = flags.endpoint, .timeout = std::chrono::seconds(flags.metadata.endpoint_timeout)});
+    auto path = eval::JsonPath::parse(flags.metadata.result_json_path);
+    if (!path) return fail(path.error());
+    runner = eval::with_result_path(std::move(runner), std::move(*path));
     return run_eval(*setup, std::move(dataset->items), runner, (*host)->pool(), (*host)->sinks());
 }
 
@@ -138,6 +151,11 @@ void add_eval_command(CLI::App& app, Run& run) {
     eval::EvalMetadata& metadata = flags->metadata;
     add_config_flags(*command, flags->config, false);
     command->add_option("--dataset", flags->dataset, "file instead of the config's dataset");
+    command
+        ->add_option("--result_json_path,--result-json-path", metadata.result_json_path,
+                     "JSONPath to the answer in the workflow's result, such as $.answer or $..text")
+        ->capture_default_str()
+        ->check(json_path());
     auto* reps = command->add_option("--reps", metadata.reps, "the whole dataset that often")->check(above_zero());
     auto* endpoint = add_endpoint_flags(*command, flags->endpoint, metadata.endpoint_timeout);
     auto* skip_workflow =

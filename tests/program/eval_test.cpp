@@ -159,6 +159,23 @@ TEST_F(Eval, DrivesAPlimsollServerOverHttp) {
     EXPECT_EQ(server.finish().exit_code, 0);
 }
 
+TEST_F(Eval, ResultJsonPathSaysWhereTheAnswerIs) {
+    write("answers.json", R"([{"match": "", "reply": "{\"answer\": {\"text\": \"42\"}, \"notes\": [{\"text\": \"why\"}]}"}])");
+    const SimulatedModel model(folder(), {"--script", "answers.json"});
+    write("eval.yml", chat_config(model.url()));
+    write("dataset.json", many_questions(2));
+    const auto found = eval({"--result_json_path", "$..text"});
+    ASSERT_EQ(found.exit_code, 0) << found.err;
+    EXPECT_EQ(read_json("out/workflow_output.json").at(0).at("generated_answer"), "42");
+    EXPECT_EQ(read_json("out/config_metadata.json").at("result_json_path"), "$..text");
+    EXPECT_EQ(count_of(found.err, "matches 2 values"), 1u);
+
+    const auto missing = eval({"--result_json_path", "$.nothing"});
+    EXPECT_EQ(missing.exit_code, 1);
+    EXPECT_EQ(read_json("out/workflow_output.json").at(0).at("session_error").at("code"), "bad_response");
+    EXPECT_EQ(eval({"--result_json_path", "$."}).exit_code, 2);
+}
+
 TEST_F(Eval, RunStreamsOneSession) {
     const SimulatedModel model(folder());
     write("eval.yml", chat_config(model.url()));
