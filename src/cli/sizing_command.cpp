@@ -11,9 +11,11 @@
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
+#include "cli/pictures.h"
 #include "cli/sizing_job.h"
 #include "cli/sizing_measure.h"
 #include "forecast/sizing_table.h"
+#include "report/sizing_plots.h"
 
 namespace plimsoll::cli {
 namespace {
@@ -74,12 +76,16 @@ fs::path make_job(const SizingFlags& flags, const std::string& mode) {
     return dir / mode / fmt::format("job_{}", static_cast<std::int64_t>(system_clock()()));
 }
 
-void print_answer(const forecast::SizingResult& result) {
+// The numbers and the pictures of an answer that is complete, and its text.
+Result<void> give_answer(const fs::path& job, const forecast::SizingResult& result) {
+    PLIMSOLL_TRY(save_sizing(job, result));
+    save_pictures(job, report::make_sizing_pictures(result));
     std::fputs(forecast::sizing_table(result).c_str(), stdout);
     const std::string statistics = forecast::statistics_table(result);
     if (!statistics.empty()) std::printf("\n%s", statistics.c_str());
     const std::string notes = forecast::sizing_notes(result);
     if (!notes.empty()) std::printf("\n%s", notes.c_str());
+    return {};
 }
 
 // What was measured is saved after each run, so that a failing one loses nothing.
@@ -89,8 +95,7 @@ Result<int> measure(const SizingFlags& flags) {
         flags.measure, job, [&](const std::vector<forecast::LegResult>& legs) { return save_sizing(job, compute(flags.targets, legs)); });
     if (!measured) return fail(measured.error());
     const auto result = compute(flags.targets, measured->legs);
-    PLIMSOLL_TRY(save_sizing(job, result));
-    print_answer(result);
+    PLIMSOLL_TRY(give_answer(job, result));
     std::printf("\n%s\n", job.c_str());
     constexpr int kInterrupted = 130;
     if (std::ranges::any_of(measured->legs, &forecast::LegResult::interrupted)) return kInterrupted;
@@ -101,8 +106,7 @@ Result<int> recompute(const SizingFlags& flags) {
     auto online = load_online_legs(flags.output_dir, flags.append);
     if (!online) return fail(online.error());
     const forecast::SizingResult result = compute(flags.targets, std::move(online->legs));
-    PLIMSOLL_TRY(save_sizing(make_job(flags, "offline"), result));
-    print_answer(result);
+    PLIMSOLL_TRY(give_answer(make_job(flags, "offline"), result));
     return 0;
 }
 

@@ -91,12 +91,27 @@ json::object to_json(const ForecastResult& result) {
             {"law", to_string(form.form)}, {"weight", form.weight}, {"mismatch", form.mismatch}, {"workflow_p95", std::move(p95)}});
     }
     out["laws"] = std::move(forms);
-    json::array checks;
-    for (const LevelCheck& check : result.checks)
-        checks.push_back(json::object{
-            {"concurrency", check.concurrency}, {"mean_error", std::expm1(check.mean_error)}, {"p95_error", std::expm1(check.p95_error)}});
-    out["measured_levels"] = std::move(checks);
     out["warnings"] = json::array(result.warnings.begin(), result.warnings.end());
+    return out;
+}
+
+json::object to_json(const ForecastResult& result, const Recording& recording, const ForecastRequest& request) {
+    json::object out = to_json(result);
+    json::array levels;
+    for (const Level& level : recording.levels) {
+        json::object entry{
+            {"concurrency", level.concurrency}, {"measured_p95", rounded(level.p95())}, {"sessions", level.lengths().size()}};
+        for (const LevelCheck& check : result.checks)
+            if (check.concurrency == level.concurrency) {
+                entry["mean_error"] = std::expm1(check.mean_error);
+                entry["p95_error"] = std::expm1(check.p95_error);
+            }
+        levels.push_back(std::move(entry));
+    }
+    out["measured_levels"] = std::move(levels);
+    if (request.slo)
+        out["slo"] =
+            json::object{{"metric", request.slo->metric == Slo::Metric::llm ? "llm" : "workflow"}, {"seconds", request.slo->seconds}};
     return out;
 }
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "forecast/leg_runs.h"
+#include "report/forecast_plots.h"
 #include "report/machine_plots.h"
 #include "report/markdown.h"
 #include "report/picture.h"
@@ -102,12 +104,72 @@ TEST(MachinePlots, ALongRunKeepsItsPeaks) {
     EXPECT_THAT(make_machine_plots(csv)->front().title, HasSubstr("12 more not drawn"));
 }
 
-TEST(SizingPlots, AnalysisNeedsAFit) {
-    MetricView metric{.name = "p95 (s)", .points = {{1, 2}, {2, 3}}};
-    EXPECT_EQ(draw_analysis_png({metric}).error().code, ErrorCode::not_found);
-    metric.fit = FitView{1, 1, 1, {2}};
-    EXPECT_THAT(*draw_analysis_png({metric}), testing::StartsWith("\x89PNG"));
-    EXPECT_THAT(*draw_simple_png({metric}), testing::StartsWith("\x89PNG"));
+forecast::RunMeasurement measured(int concurrency, double seconds) {
+    forecast::RunMeasurement run{.concurrency = concurrency, .total_runtime = seconds};
+    for (int i = 0; i < 4; ++i)
+        run.sessions.push_back(
+            {.id = std::to_string(i), .runtime = seconds + i, .llm_latency = 1, .call_latencies = {1, 0.5}, .scores = {{"quality", 0.5}}});
+    run.llm_latency_p95 = 1;
+    run.workflow_runtime_p95 = seconds;
+    run.completion_tokens = 10;
+    return run;
+}
+
+std::vector<std::string> names_of(const std::vector<Picture>& pictures) {
+    std::vector<std::string> names;
+    for (const Picture& picture : pictures) names.push_back(picture.name);
+    return names;
+}
+
+std::vector<std::string> labels_of(const Plot& plot) {
+    std::vector<std::string> labels;
+    for (const Series& series : plot.series) labels.push_back(series.label);
+    return labels;
+}
+
+TEST(SizingPlots, AllOfThemWithAFitAndWithoutOne) {
+    using testing::ElementsAre;
+    const auto legs = forecast::pool_legs({measured(1, 10), measured(2, 20), measured(4, 40), measured(8, 80)});
+    auto result = forecast::compute_sizing({.legs = legs, .targets = {.workflow_runtime = 30, .users = 100}, .gpus = 1});
+    auto pictures = make_sizing_pictures(result);
+    EXPECT_THAT(names_of(pictures), ElementsAre("concurrency_vs_p95_simple", "concurrency_vs_p95_analysis", "percentiles_over_users",
+                                                "throughput_over_users", "scores_over_users"));
+    EXPECT_THAT(labels_of(pictures[1].plots[1]), ElementsAre(HasSubstr("R²"), "measured", "target 30 s"));
+    EXPECT_THAT(labels_of(pictures[2].plots[1]), ElementsAre("p50", "p95", "p99"));
+    EXPECT_LT(pictures[2].plots[1].series[0].error_bars[0].low, pictures[2].plots[1].series[0].error_bars[0].high);
+    EXPECT_THAT(labels_of(pictures[3].plots[0]), ElementsAre("measured", "knee at 1"));
+
+    result = forecast::compute_sizing({.legs = {legs[0]}});  // one level: no line, and the points are drawn all the same
+    pictures = make_sizing_pictures(result);
+    EXPECT_FALSE(result.workflow_runtime.fit);
+    EXPECT_THAT(labels_of(pictures[1].plots[1]), ElementsAre("measured"));
+    for (const Picture& picture : pictures) {
+        EXPECT_THAT(*draw_svg(picture), Not(HasSubstr("nan"))) << picture.name;
+        EXPECT_THAT(*draw_png(picture), testing::StartsWith("\x89PNG")) << picture.name;
+    }
+    EXPECT_TRUE(make_sizing_pictures({}).empty());
+    EXPECT_THAT(names_of(make_sizing_pictures(forecast::compute_sizing(
+                    {.legs = {{.concurrency = 1, .llm_latency_p95 = 1, .workflow_runtime_p95 = 2, .total_runtime = 9, .sessions = 2}}}))),
+                ElementsAre("concurrency_vs_p95_simple", "concurrency_vs_p95_analysis", "throughput_over_users"));  // a file of NAT's
+}
+
+TEST(ForecastPlots, OnlyWhatThereIs) {
+    using testing::ElementsAre;
+    ForecastCurves curves;
+    EXPECT_TRUE(make_forecast_pictures(curves).empty());
+    curves.levels = {{1, 10, 11}, {2, 12, {}}};
+    EXPECT_THAT(names_of(make_forecast_pictures(curves)), ElementsAre("forecast_over_users", "predicted_vs_measured"));
+    curves.forecasts = {{64, 100, 90, 120, 0.5, 3}};
+    curves.held_out = {2, 12, 13};
+    curves.target = 60;
+    curves.sweep = {.users = 64, .target = 60, .points = {{100, 1}, {50, 2}}};
+    const auto pictures = make_forecast_pictures(curves);
+    EXPECT_THAT(names_of(pictures), ElementsAre("forecast_over_users", "forecast_throughput", "predicted_vs_measured",
+                                                "replicas_over_users", "replicas_over_slo"));
+    EXPECT_THAT(labels_of(pictures[2].plots[0]), ElementsAre("equal", "fitted levels", "held out"));
+    EXPECT_THAT(pictures[2].plots[0].series[2].notes, ElementsAre("2"));
+    EXPECT_THAT(labels_of(pictures[4].plots[0]), ElementsAre("upper bound meets the target", "target"));
+    for (const Picture& picture : pictures) EXPECT_THAT(*draw_svg(picture), Not(HasSubstr("nan"))) << picture.name;
 }
 
 TEST(Markdown, RendersTheReportsShape) {
