@@ -340,6 +340,29 @@ TEST(Recording, NamesWhatIsWrongWithTheTraces) {
     EXPECT_EQ(code(make_recording({make_level(1, 5)}, {"no such step"})), ErrorCode::invalid_argument);
 }
 
+TEST(Recording, PoolsRepeatedRunsEachWithAWarmUpAndAClockOfItsOwn) {
+    const auto once = make_recording({make_level(2, 10)}).value().levels.at(0);
+    LevelTraces again = make_level(2, 10);
+    again.repetition = 2;
+    for (event::SessionTrace& session : again.sessions)
+        for (event::Step& step : session.steps) step.payload.event_timestamp -= 500;  // it ran before the other
+    const auto recording = make_recording({make_level(2, 10), again}).value();
+    ASSERT_EQ(recording.levels.size(), 1u);
+    const Level& level = recording.levels.at(0);
+    EXPECT_EQ(level.lengths().size(), 2 * once.lengths().size());
+    EXPECT_NEAR(level.p95(), once.p95(), 1e-6);
+    EXPECT_EQ(level.calls.size(), 2 * once.calls.size());
+    for (const ModelCall& call : level.calls) {
+        const RecordedSession& session = level.sessions.at(static_cast<std::size_t>(call.session));
+        EXPECT_GE(call.sent, session.start);
+        EXPECT_LE(call.ended, session.end);
+    }
+    EXPECT_TRUE(std::ranges::is_sorted(level.sessions, {}, &RecordedSession::start));
+    EXPECT_GE(level.duration, level.sessions.back().end);
+    const auto single = make_recording({make_level(2, 10)}).value();
+    EXPECT_NEAR(recording.think_time, single.think_time, 1e-9);  // the time between the runs is no pause of a user
+}
+
 TEST(Recording, SaysWhatCouldNotBeRead) {
     LevelTraces level = make_level(2, 20);
     level.skipped.add("damaged JSON", "byte 7", 3);
