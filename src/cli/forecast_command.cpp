@@ -21,9 +21,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A measured level.
+// A run at one concurrency.
 struct Source {
-    int concurrency = 0;
+    forecast::RunKey run;
     fs::path path;
 };
 
@@ -73,12 +73,12 @@ Result<Source> parse_source(const std::string& text) {
         return fail(ErrorCode::invalid_argument, fmt::format("--traces: \"{}\" is not CONCURRENCY=FILE", text));
     const auto count = parse_count("--traces", std::string_view(text).substr(0, equals));
     if (!count) return fail(count.error());
-    return Source{*count, text.substr(equals + 1)};
+    return Source{{*count, 1}, text.substr(equals + 1)};
 }
 
 std::vector<Source> find_sources(const fs::path& job) {
     std::vector<Source> sources;
-    for (const RunFolder& run : list_runs(job)) sources.push_back({run.run.concurrency, run.path});
+    for (const RunFolder& run : list_runs(job)) sources.push_back({run.run, run.path});
     return sources;
 }
 
@@ -110,7 +110,8 @@ Result<std::vector<Source>> collect_sources(const ForecastFlags& flags) {
 Result<void> add_source(forecast::RecordingBuilder& builder, const Source& source) {
     auto file = record::read_trace_file(source.path);
     if (!file) return fail(file.error());
-    return builder.add({source.concurrency, source.path.string(), std::move(file->sessions), std::move(file->skipped)});
+    return builder.add(
+        {source.run.concurrency, source.path.string(), std::move(file->sessions), std::move(file->skipped), source.run.repetition});
 }
 
 // Of a folder's runs one that was cut short costs no more than itself; a file that was named must be right.

@@ -102,6 +102,31 @@ TEST_F(Sizing, RepeatsShufflesAndJudges) {
     EXPECT_EQ(report.exit_code, 0) << report.err;
 }
 
+TEST_F(Sizing, AForecastPoolsTheRunsOfAJob) {
+    ASSERT_EQ(sizing({"--config_file", "eval.yml", "--calc_output_dir", "calc", "--concurrencies", "1,2", "--num_passes", "3", "--reps",
+                      "2", "--sample_every", "0"})
+                  .exit_code,
+              0);
+    // What kill -9 leaves is the event log alone; a run that was cut before its first session ended costs itself only.
+    for (const char* run : {"concurrency_1", "concurrency_2", "concurrency_2_run_2"})
+        std::filesystem::remove(job("online") / run / "all_requests_profiler_traces.json");
+    std::filesystem::create_directory(job("online") / "concurrency_4");
+    const std::vector<std::string> forecast = {"sizing", "forecast", "--runs", "calc", "--users", "4", "--draws", "3", "--json"};
+    const auto result = run_program(forecast, folder());
+    ASSERT_TRUE(result.exit_code == 0 || result.exit_code == 3) << result.err;
+    EXPECT_THAT(result.err, HasSubstr("concurrency_4"));
+    const auto levels = parse_json(result.out).value().at("measured_levels").as_array();
+    ASSERT_EQ(levels.size(), 2u);
+    EXPECT_EQ(levels.at(0).at("sessions"), 2 * (3 - 1));  // each run without a warm-up of its concurrency
+    EXPECT_EQ(levels.at(1).at("sessions"), 2 * (6 - 2));
+
+    std::filesystem::remove_all(job("online") / "concurrency_1");
+    std::filesystem::remove_all(job("online") / "concurrency_1_run_2");
+    std::filesystem::remove_all(job("online") / "concurrency_2");
+    std::filesystem::remove_all(job("online") / "concurrency_2_run_2");
+    EXPECT_EQ(run_program(forecast, folder()).exit_code, 1);  // nothing is left
+}
+
 TEST_F(Sizing, AnInterruptedJobGoesOn) {
     const std::vector<std::string> flags = {"--config_file", "eval.yml", "--concurrencies", "1,2,3", "--num_passes", "1"};
     auto first = flags;
