@@ -165,6 +165,7 @@ Result<Answer> compute(ForecastFlags& flags) {
         if (!limits) return fail(limits.error());
         request.limits = std::move(*limits);
     }
+    request.sweep_replicas = !flags.output_dir.empty() || !flags.report.empty();
     auto result = forecast::make_forecast(*recording, request);
     if (!result) return fail(result.error());
     return Answer{forecast::to_json(*result, *recording, request), forecast::forecast_text(*result), result->refused.has_value()};

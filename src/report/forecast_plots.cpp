@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace plimsoll::report {
 namespace {
@@ -57,20 +58,23 @@ Plot make_check_plot(const ForecastCurves& curves) {
     Plot plot{.title = "Predicted against measured, by sessions at once",
               .x_title = "Measured p95 of a session (s)",
               .y_title = "Predicted (s)",
-              .series = {}};
+              .series = {},
+              .x_from_zero = false,
+              .y_from_zero = false};
     Series fitted{.label = "fitted levels", .color = kBlue, .points = {}, .notes = {}, .draw_line = false};
     Series held_out{.label = "held out", .color = kRed, .points = {}, .notes = {}, .draw_line = false, .marker = Marker::square};
-    double highest = 0;
+    double lowest = std::numeric_limits<double>::infinity(), highest = 0;
     const auto add = [&](Series& series, int concurrency, double measured, double predicted) {
         series.points.push_back({measured, predicted});
         series.notes.push_back(fmt::format("{}", concurrency));
+        lowest = std::min({lowest, measured, predicted});
         highest = std::max({highest, measured, predicted});
     };
     for (const auto& level : curves.levels)
         if (level.played) add(fitted, level.concurrency, level.measured, *level.played);
     if (const auto& held = curves.held_out) add(held_out, held->concurrency, held->measured, held->predicted);
     if (highest <= 0) return plot;
-    plot.series.push_back(reference_line("equal", kMuted, {0, 0}, {highest, highest}));
+    plot.series.push_back(reference_line("equal", kMuted, {lowest, lowest}, {highest, highest}));
     for (Series* series : {&fitted, &held_out})
         if (!series->points.empty()) plot.series.push_back(std::move(*series));
     return plot;

@@ -204,7 +204,7 @@ void Plot::draw(Canvas& canvas, Point corner, double width, double height) const
 
     constexpr int kTicks = 6;
     const Range x_data = data_range(series, &Point::x, x_from_zero);
-    Range y_data = data_range(series, &Point::y, true);
+    Range y_data = data_range(series, &Point::y, y_from_zero);
     // Room for the legend above the data, as a share of the height.
     constexpr double kMargin = 14, kMostOfIt = 0.6;
     const Legend legend(series, axes.right - axes.left);

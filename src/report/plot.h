@@ -28,7 +28,7 @@ struct Series {
 struct Plot {
     std::string title, x_title, y_title;
     std::vector<Series> series;
-    bool x_from_zero = true;
+    bool x_from_zero = true, y_from_zero = true;
     // Draws into a part of the canvas. Several series with error bars stand a few pixels apart, so that each can be seen.
     void draw(Canvas& canvas, Point corner, double width, double height) const;
 };
