@@ -14,7 +14,6 @@
 #include "cli/workflow_host.h"
 #include "eval/remote.h"
 #include "load/diagnosis.h"
-#include "load/sampler.h"
 
 namespace plimsoll::cli {
 namespace {
@@ -82,9 +81,8 @@ Result<EvalOutcome> run_leg(const MeasureFlags& flags, const config::Config& con
 }
 
 std::optional<load::Sampler> make_sampler(const MeasureFlags& flags) {
-    if (flags.sample_every <= 0) return std::nullopt;
-    return std::optional<load::Sampler>(std::in_place,
-                                        load::SamplerOptions{.every_s = flags.sample_every, .metrics_url = flags.server_metrics});
+    if (!flags.sample) return std::nullopt;
+    return std::optional<load::Sampler>(std::in_place, flags.sampling);
 }
 
 // What the looks at the machine show goes into the run's folder, and what held the run back into the measurement.

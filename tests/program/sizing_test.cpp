@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <chrono>
 #include <csignal>
 #include <thread>
@@ -23,6 +25,7 @@ class Sizing : public testing::Test {
         ASSERT_TRUE(save_file(folder() / "eval.yml", chat_config(model_.url())));
     }
     std::filesystem::path folder() const { return folder_.path(); }
+    std::string model_url() const { return model_.url(); }
     Finished sizing(std::vector<std::string> more) {
         std::vector<std::string> arguments = {"sizing", "calc"};
         arguments.insert(arguments.end(), more.begin(), more.end());
@@ -100,6 +103,29 @@ TEST_F(Sizing, RepeatsShufflesAndJudges) {
 
     const auto report = run_program({"report", "--sizing_dir", "calc", "--output", "report.html"}, folder());
     EXPECT_EQ(report.exit_code, 0) << report.err;
+}
+
+TEST_F(Sizing, EveryWatchedProcessAndTheServersPageAreKeptAndDrawn) {
+    const auto watched = std::to_string(::getpid());
+    const auto result = sizing({"--config_file", "eval.yml", "--calc_output_dir", "calc", "--concurrencies", "1,2", "--num_passes", "4",
+                                "--sample_every", "0.05", "--pid", watched, "--metrics_url", model_url() + "/metrics"});
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    for (const char* run : {"concurrency_1", "concurrency_2"}) {
+        const auto leg = job("online") / run;
+        EXPECT_THAT(load_file(leg / "samples.csv").value(), HasSubstr("pid" + watched + "_cores")) << run;
+        EXPECT_THAT(load_file(leg / "server_metrics.prom").value(), HasSubstr("num_requests_running")) << run;
+        EXPECT_THAT(load_file(leg / "machine.svg").value(), HasSubstr("pid" + watched)) << run;
+        EXPECT_TRUE(std::filesystem::exists(leg / "machine.png")) << run;
+    }
+    for (const char* name : {"concurrency_vs_p95_simple", "concurrency_vs_p95_analysis", "percentiles_over_users", "throughput_over_users",
+                             "scores_over_users"}) {
+        EXPECT_THAT(load_file(job("online") / (std::string(name) + ".png")).value(), testing::StartsWith("\x89PNG")) << name;
+        EXPECT_THAT(load_file(job("online") / (std::string(name) + ".svg")).value(), testing::StartsWith("<svg")) << name;
+    }
+    ASSERT_EQ(run_program({"report", "--sizing_dir", "calc", "--output", "report.html"}, folder()).exit_code, 0);
+    const auto html = load_file(folder() / "report.html").value();
+    EXPECT_THAT(html, AllOf(HasSubstr("The machine at 2 at once"), HasSubstr("pid" + watched), HasSubstr("p99"), HasSubstr("latency: ")));
+    EXPECT_EQ(sizing({"--config_file", "eval.yml", "--pid", "4194999"}).exit_code, 2);
 }
 
 TEST_F(Sizing, AForecastPoolsTheRunsOfAJob) {
