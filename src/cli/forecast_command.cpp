@@ -12,6 +12,7 @@
 #include "cli/flags.h"
 #include "cli/forecast_report.h"
 #include "cli/limits_file.h"
+#include "cli/sizing_job.h"
 #include "forecast/forecast_output.h"
 #include "record/trace_file.h"
 
@@ -20,11 +21,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kTraceFile = "all_requests_profiler_traces.json";
-
-// A measured level.
+// A run at one concurrency.
 struct Source {
-    int concurrency = 0;
+    forecast::RunKey run;
     fs::path path;
 };
 
@@ -36,6 +35,7 @@ struct ForecastFlags {
     std::string slo;
     std::vector<std::string> without;
     std::string report;
+    std::string output_dir;
     double rate = 0;
     double think_time = -1;
     int replicas = 0;
@@ -73,38 +73,25 @@ Result<Source> parse_source(const std::string& text) {
         return fail(ErrorCode::invalid_argument, fmt::format("--traces: \"{}\" is not CONCURRENCY=FILE", text));
     const auto count = parse_count("--traces", std::string_view(text).substr(0, equals));
     if (!count) return fail(count.error());
-    return Source{*count, text.substr(equals + 1)};
+    return Source{{*count, 1}, text.substr(equals + 1)};
 }
 
-// The traces of concurrency_N folders, as `sizing calc` leaves them.
-std::vector<Source> find_levels(const fs::path& folder) {
-    constexpr std::string_view kPrefix = "concurrency_";
+std::vector<Source> find_sources(const fs::path& job) {
     std::vector<Source> sources;
-    std::error_code ignored;  // a folder that cannot be listed has no levels
-    for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-        const std::string name = entry.path().filename().string();
-        if (!name.starts_with(kPrefix)) continue;
-        const auto count = parse_count("--runs", std::string_view(name).substr(kPrefix.size()));
-        if (!count) continue;
-        for (const std::string& file : {std::string(kTraceFile), std::string(kTraceFile) + ".gz"})
-            if (fs::exists(entry.path() / file)) {
-                sources.push_back({*count, entry.path() / file});
-                break;
-            }
-    }
+    for (const RunFolder& run : list_runs(job)) sources.push_back({run.run, run.path});
     return sources;
 }
 
 // DIR is a job's folder, or what --calc_output_dir named: then its newest online job.
 Result<std::vector<Source>> find_runs(const fs::path& folder) {
-    if (auto sources = find_levels(folder); !sources.empty()) return sources;
+    if (auto sources = find_sources(folder); !sources.empty()) return sources;
     std::vector<fs::path> jobs;
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator(folder / "online", ignored)) jobs.push_back(entry.path());
     std::ranges::sort(jobs, std::greater<>{}, [](const fs::path& job) { return std::pair(job.filename().string().size(), job); });
     for (const fs::path& job : jobs)
-        if (auto sources = find_levels(job); !sources.empty()) return sources;
-    return fail(ErrorCode::not_found, fmt::format("{}: no concurrency_N folder with {} in it", folder.string(), kTraceFile));
+        if (auto sources = find_sources(job); !sources.empty()) return sources;
+    return fail(ErrorCode::not_found, fmt::format("{}: no concurrency_N folder in it", folder.string()));
 }
 
 Result<std::vector<Source>> collect_sources(const ForecastFlags& flags) {
@@ -120,17 +107,42 @@ Result<std::vector<Source>> collect_sources(const ForecastFlags& flags) {
     return sources;
 }
 
-Result<forecast::Recording> load_recording(const std::vector<Source>& sources, const std::vector<std::string>& without) {
-    forecast::RecordingBuilder builder(without);
-    for (const Source& source : sources) {
-        auto file = record::read_trace_file(source.path);
-        if (!file) return fail(file.error());
-        PLIMSOLL_TRY(builder.add({source.concurrency, source.path.string(), std::move(file->sessions), std::move(file->skipped)}));
+Result<void> add_source(forecast::RecordingBuilder& builder, const Source& source) {
+    auto file = record::read_trace_file(source.path);
+    if (!file) return fail(file.error());
+    return builder.add(
+        {source.run.concurrency, source.path.string(), std::move(file->sessions), std::move(file->skipped), source.run.repetition});
+}
+
+// Of a folder's runs one that was cut short costs no more than itself; a file that was named must be right.
+Result<forecast::Recording> load_recording(const ForecastFlags& flags) {
+    const auto sources = collect_sources(flags);
+    if (!sources) return fail(sources.error());
+    forecast::RecordingBuilder builder(flags.without);
+    std::optional<Error> unusable;
+    std::size_t used = 0;
+    for (const Source& source : *sources) {
+        if (const auto added = add_source(builder, source); added) {
+            ++used;
+        } else if (flags.runs.empty()) {
+            return fail(added.error());
+        } else {
+            log_warning("passed over: {}", added.error().message);
+            unusable = added.error();
+        }
     }
+    if (used == 0 && unusable) return fail(*unusable);
     return std::move(builder).finish();
 }
 
-Result<forecast::ForecastResult> compute(ForecastFlags& flags) {
+// The forecast as its JSON and as text.
+struct Answer {
+    json::value json;
+    std::string text;
+    bool refused = false;
+};
+
+Result<Answer> compute(ForecastFlags& flags) {
     forecast::ForecastRequest& request = flags.request;
     if (flags.rate > 0) request.rate = flags.rate;
     if (flags.think_time >= 0) request.think_time = flags.think_time;
@@ -146,31 +158,39 @@ Result<forecast::ForecastResult> compute(ForecastFlags& flags) {
         if (!slo) return fail(slo.error());
         request.slo = *slo;
     }
-    const auto sources = collect_sources(flags);
-    if (!sources) return fail(sources.error());
-    const auto recording = load_recording(*sources, flags.without);
+    const auto recording = load_recording(flags);
     if (!recording) return fail(recording.error());
     if (!flags.limits.empty()) {
         auto limits = load_limits(flags.limits, recording->names);
         if (!limits) return fail(limits.error());
         request.limits = std::move(*limits);
     }
+    request.sweep_replicas = !flags.output_dir.empty() || !flags.report.empty();
     auto result = forecast::make_forecast(*recording, request);
-    if (result && !flags.report.empty()) PLIMSOLL_TRY(save_forecast_report(*recording, request, *result, flags.report));
-    return result;
+    if (!result) return fail(result.error());
+    return Answer{forecast::to_json(*result, *recording, request), forecast::forecast_text(*result), result->refused.has_value()};
+}
+
+Result<void> save_answer(const ForecastFlags& flags, const Answer& answer) {
+    if (!flags.output_dir.empty()) PLIMSOLL_TRY(save_forecast(answer.json, flags.output_dir));
+    if (!flags.report.empty()) PLIMSOLL_TRY(save_forecast_page(answer.json, flags.report));
+    return {};
 }
 
 int run_command(ForecastFlags flags) {
     constexpr int kFailed = 1, kUsage = 2, kRefused = 3;
-    const auto result = compute(flags);
-    if (!result) {
-        log_error("{}", result.error().message);
-        const auto code = result.error().code;
+    const auto answer = compute(flags);
+    if (!answer) {
+        log_error("{}", answer.error().message);
+        const auto code = answer.error().code;
         return code == ErrorCode::invalid_argument || code == ErrorCode::config ? kUsage : kFailed;
     }
-    const std::string text = flags.json ? to_pretty_json(forecast::to_json(*result)) + "\n" : forecast::forecast_text(*result);
-    std::fputs(text.c_str(), stdout);
-    return result->refused ? kRefused : 0;
+    std::fputs(flags.json ? (to_pretty_json(answer->json) + "\n").c_str() : answer->text.c_str(), stdout);
+    if (const auto saved = save_answer(flags, *answer); !saved) {
+        log_error("{}", saved.error().message);
+        return kFailed;
+    }
+    return answer->refused ? kRefused : 0;
 }
 
 }  // namespace
@@ -207,6 +227,8 @@ void add_forecast_command(CLI::App& sizing, Run& run) {
         ->capture_default_str()
         ->check(CLI::Range(1, 10'000));
     command->add_option("--seed", flags->request.seed, "of all randomness")->capture_default_str();
+    command->add_option("-o,--output_dir,--output-dir", flags->output_dir,
+                        "folder for forecast.json, the pictures as PNG and SVG, and report.html");
     command->add_option("--report", flags->report, "page with the pictures to write, such as forecast.html");
     command->add_flag("--json", flags->json, "one JSON object instead of the table");
     command->callback([&run, flags] { run = [flags] { return run_command(*flags); }; });

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "forecast/capacity.h"
+#include "forecast/gpu_estimate.h"
 #include "forecast/linear_fit.h"
 #include "forecast/player.h"
 #include "forecast/reliance.h"
@@ -46,6 +47,7 @@ class Forecaster {
             PLIMSOLL_TRY(add_target({0, request_.rate, 0}));
         } else {
             for (const int users : request_.users) PLIMSOLL_TRY(add_target({users, std::nullopt, 0}));
+            if (request_.sweep_replicas) PLIMSOLL_TRY(add_sweep(most_users()));
         }
         add_nat_linear();
         choose_next();
@@ -156,6 +158,7 @@ class Forecaster {
             if (!needed) return fail(needed.error());
             forecast.replicas_needed = needed->replicas;
             forecast.replicas_expected = needed->expected;
+            if (needed->replicas) forecast.gpus_needed = gpus_of_replicas(*needed->replicas, recording_.names.models, request_.limits);
             forecast.replicas_reason = std::move(needed->reason);
         }
         out_.forecasts.push_back(std::move(forecast));
@@ -184,6 +187,13 @@ class Forecaster {
         // What else is uncertain is so by the same share.
         const double high = *worst * forecast.workflow_p95.high / best.p95;
         if (*worst > kMaterialLimit * best.p95) forecast.if_limit_is_wrong = {std::move(names), high};
+        return {};
+    }
+
+    Result<void> add_sweep(int users) {
+        auto promises = sweep_replicas(model_, player_, request_, {users, std::nullopt, 0}, users);
+        if (!promises) return fail(promises.error());
+        out_.replica_sweep = {users, std::move(*promises)};
         return {};
     }
 

@@ -9,6 +9,8 @@
 namespace plimsoll::forecast {
 
 json::object to_json(const ForecastResult& result);
+// With what was measured and asked for besides: the whole of --json.
+json::object to_json(const ForecastResult& result, const Recording& recording, const ForecastRequest& request);
 
 // Ends in a line end.
 std::string forecast_text(const ForecastResult& result);

@@ -8,6 +8,7 @@
 #include "base/decompress.h"
 #include "base/files.h"
 #include "forecast/forecast_output.h"
+#include "forecast/gpu_estimate.h"
 
 namespace plimsoll::forecast {
 namespace {
@@ -243,6 +244,37 @@ TEST(Forecast, ReplicasShareTheUsers) {
     EXPECT_LT(make_forecast(small_recording(), request).value().forecasts.at(0).workflow_p95.value, 0.4 * one);
 }
 
+TEST(Forecast, SaysWhatEachNumberOfReplicasCanPromiseAndTheirGpus) {
+    const auto recording = load_recording("forecast", {1, 4, 16});
+    ForecastRequest request;
+    request.users = {32, 100};
+    request.limits = make_limits("model-a", 2, 96, 900'000, 4096);
+    request.limits.endpoints.at("model-a").gpus_per_replica = 4;
+    request.slo = parse_slo("p95 workflow < 120s").value();
+    request.draws = 4;
+    request.hold_out = false;
+    request.sweep_replicas = true;
+    const auto result = make_forecast(recording, request).value();
+    ASSERT_TRUE(result.replica_sweep);
+    EXPECT_EQ(result.replica_sweep->users, 100);
+    const auto& promises = result.replica_sweep->promises;
+    ASSERT_GE(promises.size(), 3u);
+    EXPECT_EQ(promises.front().replicas, 1);
+    EXPECT_LT(promises.back().p95, promises.front().p95);
+    EXPECT_TRUE(std::ranges::is_sorted(promises, {}, &ReplicaPromise::replicas));
+    const UsersForecast& most = result.forecasts.back();
+    ASSERT_TRUE(most.replicas_needed);
+    for (const ReplicaPromise& promise : promises) {  // the two agree
+        if (promise.replicas >= *most.replicas_needed) EXPECT_LE(promise.p95, 1.1 * 120) << promise.replicas;
+        if (promise.replicas < *most.replicas_needed) EXPECT_GE(promise.p95, 0.9 * 120) << promise.replicas;
+    }
+    EXPECT_EQ(most.gpus_needed, 4 * *most.replicas_needed);
+    EXPECT_THAT(forecast_text(result), testing::HasSubstr("GPUs"));
+    EXPECT_EQ(to_json(result).at("replica_sweep").at("points").as_array().size(), promises.size());
+    EXPECT_EQ(gpus_of_replicas(2, {"a", "b"}, Limits{.endpoints = {{"a", {.gpus_per_replica = 1}}}}), std::nullopt);
+    EXPECT_EQ(gpus_of_replicas(2, {"a", "b"}, Limits{.endpoints = {{"a", {.gpus_per_replica = 1}}, {"b", {.gpus_per_replica = 8}}}}), 18);
+}
+
 TEST(Forecast, CachedPromptsAreNotRead) {
     const auto recording = load_recording("forecast", {1, 4});
     ForecastRequest request;
@@ -357,6 +389,29 @@ TEST(Recording, NamesWhatIsWrongWithTheTraces) {
     EXPECT_EQ(code(make_recording({make_level(1, 1)})), ErrorCode::invalid_argument);
     EXPECT_EQ(code(make_recording({make_level(1, 5), make_level(1, 5)})), ErrorCode::invalid_argument);
     EXPECT_EQ(code(make_recording({make_level(1, 5)}, {"no such step"})), ErrorCode::invalid_argument);
+}
+
+TEST(Recording, PoolsRepeatedRunsEachWithAWarmUpAndAClockOfItsOwn) {
+    const auto once = make_recording({make_level(2, 10)}).value().levels.at(0);
+    LevelTraces again = make_level(2, 10);
+    again.repetition = 2;
+    for (event::SessionTrace& session : again.sessions)
+        for (event::Step& step : session.steps) step.payload.event_timestamp -= 500;  // it ran before the other
+    const auto recording = make_recording({make_level(2, 10), again}).value();
+    ASSERT_EQ(recording.levels.size(), 1u);
+    const Level& level = recording.levels.at(0);
+    EXPECT_EQ(level.lengths().size(), 2 * once.lengths().size());
+    EXPECT_NEAR(level.p95(), once.p95(), 1e-6);
+    EXPECT_EQ(level.calls.size(), 2 * once.calls.size());
+    for (const ModelCall& call : level.calls) {
+        const RecordedSession& session = level.sessions.at(static_cast<std::size_t>(call.session));
+        EXPECT_GE(call.sent, session.start);
+        EXPECT_LE(call.ended, session.end);
+    }
+    EXPECT_TRUE(std::ranges::is_sorted(level.sessions, {}, &RecordedSession::start));
+    EXPECT_GE(level.duration, level.sessions.back().end);
+    const auto single = make_recording({make_level(2, 10)}).value();
+    EXPECT_NEAR(recording.think_time, single.think_time, 1e-9);  // the time between the runs is no pause of a user
 }
 
 TEST(Recording, SaysWhatCouldNotBeRead) {

@@ -151,7 +151,8 @@ void weigh_sessions(Level& level) {
 }
 
 // Closed loop: the k-th end lets the (C + k)-th start happen. Their differences are the users' pauses.
-void append_pauses(const Level& level, std::vector<double>& pauses) {
+std::vector<double> user_pauses(const Level& level) {
+    std::vector<double> pauses;
     std::vector<double> ends;
     for (const auto& session : level.sessions)
         if (session.finished) ends.push_back(session.end);
@@ -160,6 +161,35 @@ void append_pauses(const Level& level, std::vector<double>& pauses) {
         const std::size_t next = k + static_cast<std::size_t>(level.concurrency);
         if (next < level.sessions.size()) pauses.push_back(std::max(0.0, level.sessions[next].start - ends[k]));
     }
+    return pauses;
+}
+
+// Sets `run` behind what `level` holds, with a gap in which nothing ran: no step, call or queue reaches from one run into another.
+void append_run(Level& level, Level run) {
+    constexpr double kBetweenRuns = 1;  // seconds
+    const double offset = level.duration + kBetweenRuns;
+    const int before = static_cast<int>(level.sessions.size());
+    for (auto& session : run.sessions) {
+        session.start += offset;
+        session.end += offset;
+        level.sessions.push_back(std::move(session));
+    }
+    for (auto& call : run.calls) {
+        call.session += before;
+        call.sent += offset;
+        call.first_token += offset;
+        call.ended += offset;
+        for (double& time : call.token_times) time += offset;
+        level.calls.push_back(std::move(call));
+    }
+    for (auto& use : run.tools) {
+        use.session += before;
+        use.start += offset;
+        use.end += offset;
+        level.tools.push_back(use);
+    }
+    level.pauses.insert(level.pauses.end(), run.pauses.begin(), run.pauses.end());
+    level.duration = offset + run.duration;
 }
 
 // Token times are of use only when (nearly) all are there; a lone first token is kept apart already.
@@ -230,8 +260,9 @@ RecordingBuilder::RecordingBuilder(std::vector<std::string> without) : without_(
 
 Result<void> RecordingBuilder::add(const LevelTraces& traces) {
     const auto wrong = [&](std::string what) { return fail(ErrorCode::invalid_argument, traces.name + ": " + what); };
-    const auto same = [&](const Level& level) { return level.concurrency == traces.concurrency; };
-    if (std::ranges::any_of(recording_.levels, same)) return wrong(fmt::format("concurrency {} is given twice", traces.concurrency));
+    const auto known = std::ranges::find(recording_.levels, traces.concurrency, &Level::concurrency);
+    if (known != recording_.levels.end() && traces.repetition == 1)
+        return wrong(fmt::format("concurrency {} is given twice", traces.concurrency));
     for (const auto& [reason, entry] : traces.skipped.reasons())
         recording_.warnings.push_back(fmt::format("{}: {} x {} passed over", traces.name, entry.count, reason));
     Level level;
@@ -246,7 +277,11 @@ Result<void> RecordingBuilder::add(const LevelTraces& traces) {
     shift_times(level);
     weigh_sessions(level);
     if (level.lengths().empty()) return wrong(fmt::format("no session ended after the first {} (the warm-up)", level.concurrency));
-    recording_.levels.push_back(std::move(level));
+    level.pauses = user_pauses(level);
+    if (known != recording_.levels.end())
+        append_run(*known, std::move(level));
+    else
+        recording_.levels.push_back(std::move(level));
     return {};
 }
 
@@ -255,7 +290,7 @@ Result<Recording> RecordingBuilder::finish() && {
         if (hits_[i] == 0) return fail(ErrorCode::invalid_argument, fmt::format("no step is named \"{}\"", without_[i]));
     std::ranges::sort(recording_.levels, {}, &Level::concurrency);
     std::vector<double> pauses;
-    for (const Level& level : recording_.levels) append_pauses(level, pauses);
+    for (const Level& level : recording_.levels) pauses.insert(pauses.end(), level.pauses.begin(), level.pauses.end());
     recording_.think_time = percentile(pauses, 50);
     settle_token_times(recording_);
     check_sizes(recording_);

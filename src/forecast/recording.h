@@ -15,7 +15,7 @@
 
 namespace plimsoll::forecast {
 
-// Times are seconds since the level's first event.
+// Times are seconds since the first event of the level's first run; a further run is set behind it.
 struct ModelCall {
     int endpoint = 0;
     int session = 0;  // index into Level::sessions
@@ -54,6 +54,7 @@ struct Level {
     std::vector<RecordedSession> sessions;  // in the order of their start
     std::vector<ModelCall> calls;           // in the order they were sent
     std::vector<ToolUse> tools;             // in the order of their start
+    std::vector<double> pauses;             // of users between two sessions, seconds
     double duration = 0;                    // seconds from the first event to the last
 
     std::vector<std::pair<double, double>> lengths() const;  // (seconds, weight) of usable sessions after the warm-up
@@ -81,6 +82,7 @@ struct LevelTraces {
     std::string name;  // for messages
     std::vector<event::SessionTrace> sessions;
     event::SkipReport skipped{};  // what could not be read
+    int repetition = 1;           // above 1: a further run, with a warm-up of its own, for a level that is there already
 };
 
 // Takes one level after the other, since parsed steps are many times larger than what is kept of them.
@@ -89,7 +91,7 @@ class RecordingBuilder {
     // `without`: names of spans whose work a forecast leaves out of every session (a what-if); what was measured is fitted with it.
     explicit RecordingBuilder(std::vector<std::string> without = {});
 
-    // Errors: invalid_argument (a level twice, no model calls, no token counts, no finished session).
+    // Errors: invalid_argument (a level's first run twice, no model calls, no token counts, no finished session).
     Result<void> add(const LevelTraces& traces);
     // Errors: invalid_argument (a name in `without` that never occurs).
     Result<Recording> finish() &&;
