@@ -11,6 +11,7 @@
 
 #include "config/config.h"
 #include "eval/dataset.h"
+#include "eval/evaluators.h"
 #include "eval/output_files.h"
 #include "eval/progress.h"
 #include "eval/runner.h"
@@ -50,8 +51,15 @@ std::string session_hash(const config::Config& config, const eval::EvalMetadata&
 // writes there.
 Result<void> prepare_folder(const EvalSetup& setup);
 
+struct Evaluation {
+    std::string name;
+    int better = 1;                // as in eval::EvaluatorType
+    eval::EvaluatorOutput output;  // of every item of the run
+};
+
 struct EvalOutcome {
     eval::RunResult run;
+    std::vector<Evaluation> evaluations;
     profile::ProfileResult profile;  // empty when profiling is off
     eval::Summary summary;
     bool ok() const { return run.failed() == 0 && !run.interrupted && !run.log_error && !no_call_worked(); }
