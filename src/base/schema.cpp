@@ -16,6 +16,8 @@ std::string_view to_string(FieldType type) {
         case FieldType::integer: return "whole number";
         case FieldType::number: return "number";
         case FieldType::text_list: return "list of text";
+        case FieldType::text_lists: return "lists of text";
+        case FieldType::mapping: return "mapping";
         case FieldType::any: return "any";
     }
     return "any";
@@ -93,6 +95,11 @@ bool to_text_list(json::value& value) {
     return std::ranges::all_of(value.get_array(), to_text_value);
 }
 
+bool to_text_lists(json::value& value) {
+    auto* object = value.if_object();
+    return object && std::ranges::all_of(*object, [](auto& member) { return to_text_list(member.value()); });
+}
+
 bool convert(FieldType type, json::value& value) {
     switch (type) {
         case FieldType::text: return to_text_value(value);
@@ -100,6 +107,8 @@ bool convert(FieldType type, json::value& value) {
         case FieldType::integer: return to_integer(value);
         case FieldType::number: return to_double(value);
         case FieldType::text_list: return to_text_list(value);
+        case FieldType::text_lists: return to_text_lists(value);
+        case FieldType::mapping: return value.is_object();
         case FieldType::any: return true;
     }
     return true;
@@ -112,6 +121,8 @@ std::string_view wanted(FieldType type) {
         case FieldType::integer: return "a whole number";
         case FieldType::number: return "a number";
         case FieldType::text_list: return "a list of text";
+        case FieldType::text_lists: return "a mapping of names to lists of text";
+        case FieldType::mapping: return "a mapping";
         case FieldType::any: return "anything";
     }
     return "anything";
@@ -154,26 +165,49 @@ std::optional<std::string> normalise(const FieldInfo& field, json::value& value)
     return std::nullopt;
 }
 
-std::vector<FieldProblem> normalise(const ComponentInfo& info, json::object& settings) {
-    std::vector<FieldProblem> problems;
-    for (const auto& field : info.fields) {
+namespace {
+
+bool names_a_field(const std::vector<FieldInfo>& fields, std::string_view key) {
+    return std::ranges::any_of(
+        fields, [&](const FieldInfo& field) { return field.name == key || std::ranges::find(field.aliases, key) != field.aliases.end(); });
+}
+
+void normalise_fields(const std::vector<FieldInfo>& fields, const std::string& prefix, json::object& settings,
+                      std::vector<FieldProblem>& problems) {
+    for (const auto& field : fields) {
         for (const auto& alias : field.aliases) {
             const auto* value = settings.if_contains(alias);
             if (!value) continue;
             json::value given = *value;  // the insertion below may move what `value` points to
             settings.erase(alias);
             if (settings.contains(field.name))
-                problems.push_back({alias, fmt::format("is another name of {}, which is set too", field.name)});
+                problems.push_back({prefix + alias, fmt::format("is another name of {}, which is set too", field.name)});
             else
                 settings.emplace(field.name, std::move(given));
         }
         auto* value = settings.if_contains(field.name);
         if (!value) {
-            if (field.required) problems.push_back({field.name, "is required"});
+            if (field.required) problems.push_back({prefix + field.name, "is required"});
             continue;
         }
-        if (auto problem = normalise(field, *value)) problems.push_back({field.name, *problem});
+        if (auto problem = normalise(field, *value))
+            problems.push_back({prefix + field.name, *problem});
+        else if (field.type == FieldType::mapping && value->is_object()) {
+            const std::string path = prefix + field.name + ".";
+            if (field.is_closed)
+                for (const auto& member : value->get_object())
+                    if (!names_a_field(field.members, member.key()))
+                        problems.push_back({path + std::string(member.key()), "is not a known setting", true});
+            normalise_fields(field.members, path, value->get_object(), problems);
+        }
     }
+}
+
+}  // namespace
+
+std::vector<FieldProblem> normalise(const ComponentInfo& info, json::object& settings) {
+    std::vector<FieldProblem> problems;
+    normalise_fields(info.fields, "", settings, problems);
     return problems;
 }
 

@@ -26,7 +26,8 @@
 
 namespace plimsoll {
 
-enum class FieldType : std::uint8_t { text, boolean, integer, number, text_list, any };
+// text_lists: a mapping of any names to lists of text.
+enum class FieldType : std::uint8_t { text, boolean, integer, number, text_list, text_lists, mapping, any };
 std::string_view to_string(FieldType type);
 
 struct FieldInfo {
@@ -40,7 +41,10 @@ struct FieldInfo {
     std::vector<std::string> aliases;
     std::vector<std::string> choices;
     std::optional<double> min, max;
-    bool secret = false;  // masked in every file we write
+    bool secret = false;             // masked in every file we write
+    std::vector<FieldInfo> members;  // of a mapping
+    bool is_closed = false;          // of a mapping: any other member is an error
+    std::string no_effect;           // why this build does nothing with it; empty: it does
 };
 
 // Type-erased description, for validation and listings.
@@ -49,7 +53,8 @@ struct ComponentInfo {
     std::string type;     // `_type`
     std::string doc;
     std::vector<FieldInfo> fields;
-    bool keeps_unknown = false;  // unknown keys are passed on to the server instead of being warned about
+    bool keeps_unknown = false;          // unknown keys are passed on to the server; only what looks like a typing error is warned about
+    std::vector<std::string> passed_on;  // keys of such servers that look like one and are none
 };
 
 using Catalogue = std::vector<ComponentInfo>;
@@ -57,6 +62,7 @@ using Catalogue = std::vector<ComponentInfo>;
 struct FieldProblem {
     std::string field;
     std::string message;
+    bool is_unknown = false;  // no such field, in a mapping that must not have others
 };
 
 namespace detail {
@@ -121,7 +127,8 @@ void from_value(const json::value& v, json::value& out);
 // The value of a secret field is never repeated in the message.
 std::optional<std::string> normalise(const FieldInfo& field, json::value& value);
 
-// Checks a whole mapping against a description: missing and wrong fields, aliases renamed to the field's name.
+// Checks a whole mapping against a description: missing and wrong fields, aliases renamed to the field's name. The fields of an inner
+// mapping are named with their path: "filter.allowlist".
 // Unknown keys are not this function's business (config/ reports them with their line).
 std::vector<FieldProblem> normalise(const ComponentInfo& info, json::object& settings);
 
@@ -203,8 +210,32 @@ class Schema {
         return *this;
     }
 
-    Schema& keeps_unknown() {
+    // The field is a json::value with these fields inside.
+    template <class Inner>
+    Schema& holds(const Schema<Inner>& inner) {
+        last().type = FieldType::mapping;
+        last().members = inner.info().fields;
+        return *this;
+    }
+    // The same, and nothing else: whatever it is, it must not be passed over.
+    template <class Inner>
+    Schema& holds_only(const Schema<Inner>& inner) {
+        holds(inner);
+        last().is_closed = true;
+        return *this;
+    }
+    Schema& lists_of_text() {
+        last().type = FieldType::text_lists;
+        return *this;
+    }
+    Schema& no_effect(std::string why) {
+        last().no_effect = std::move(why);
+        return *this;
+    }
+
+    Schema& keeps_unknown(std::vector<std::string> passed_on = {}) {
         info_.keeps_unknown = true;
+        info_.passed_on = std::move(passed_on);
         return *this;
     }
 

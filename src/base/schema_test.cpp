@@ -143,6 +143,38 @@ TEST(Schema, SecretsAndLongValuesStayOutOfMessages) {
     EXPECT_LT(longer.error().message.size(), 200u);
 }
 
+TEST(Schema, MappingsAreCheckedInside) {
+    struct Inner {
+        std::string key = "k";
+        bool on = false;
+        json::value lists;
+    };
+    struct Outer {
+        json::value open, closed;
+    };
+    const auto inner = Schema<Inner>("", "", "")
+                           .field("key", &Inner::key, "")
+                           .alias("name")
+                           .field("on", &Inner::on, "")
+                           .field("lists", &Inner::lists, "")
+                           .lists_of_text();
+    const auto outer =
+        Schema<Outer>("", "", "").field("open", &Outer::open, "").holds(inner).field("closed", &Outer::closed, "").holds_only(inner);
+    const auto good = outer.parse({{"open", {{"name", 7}, {"on", "yes"}, {"lists", {{"a", json::array{1, "b"}}}}, {"more", 1}}}});
+    ASSERT_TRUE(good) << good.error().message;
+    EXPECT_EQ(good->open.at("key"), "7");
+    EXPECT_EQ(good->open.at("on"), true);
+    EXPECT_EQ(good->open.at("lists").at("a").at(0), "1");
+    json::object bad = {{"open", {{"on", 3}, {"lists", {{"a", 1}}}}}, {"closed", {{"more", 1}}}};
+    const auto problems = normalise(outer.info(), bad);
+    ASSERT_EQ(problems.size(), 3u);
+    EXPECT_EQ(problems[0].field, "open.on");
+    EXPECT_EQ(problems[1].field, "open.lists");
+    EXPECT_EQ(problems[2].field, "closed.more");
+    EXPECT_TRUE(problems[2].is_unknown);
+    EXPECT_FALSE(outer.parse({{"open", 5}}));
+}
+
 TEST(Schema, ListsHaveChoicesToo) {
     FieldInfo field{.name = "stages", .type = FieldType::text_list, .choices = {"a", "b"}};
     json::value good = {"a", "b"};

@@ -8,6 +8,7 @@
 #include "record/logging.h"
 #include "record/telemetry.h"
 #include "research/deep_research.h"
+#include "serve/front_end.h"
 
 namespace plimsoll::cli {
 
@@ -23,6 +24,7 @@ Catalogue full_catalogue() {
     for (auto& part : {record::telemetry_catalogue(), record::logging_catalogue(), eval::dataset_catalogue(), eval::evaluator_catalogue()})
         all.insert(all.end(), part.begin(), part.end());
     all.push_back(profile::profiler_info());
+    all.push_back(serve::front_end_info());
     return all;
 }
 

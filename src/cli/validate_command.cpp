@@ -2,7 +2,9 @@
 #include <cstdio>
 #include <memory>
 
+#include "base/log.h"
 #include "cli/commands.h"
+#include "cli/eval_run.h"
 #include "cli/flags.h"
 
 namespace plimsoll::cli {
@@ -11,6 +13,12 @@ namespace {
 int validate(const ConfigFlags& flags) {
     const auto config = load_config(flags);
     if (!config) return 1;
+    // What only `eval` itself knows to be wrong.
+    if (config->eval_general.contains("dataset"))
+        if (const auto setup = prepare_eval(*config, {}); !setup) {
+            log_error("{}: {}", flags.file, setup.error().message);
+            return 1;
+        }
     std::printf("%s is valid: %zu llms, %zu embedders, %zu functions, workflow %s\n", flags.file.c_str(), config->llms.size(),
                 config->embedders.size(), config->functions.size(), config->workflow.type.empty() ? "none" : config->workflow.type.c_str());
     return 0;

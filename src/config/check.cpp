@@ -1,6 +1,9 @@
 #include "config/check.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <array>
 
 #include "config/sections.h"
 
@@ -14,22 +17,40 @@ void check_telemetry(const Checking& checking, const Node& general, Config& out)
     out.logging = check_components(checking, find(*telemetry, "logging"), "general.telemetry.logging", "telemetry.logging");
 }
 
+// A server of a kind that this build has not is nothing to refuse a file for: most commands serve nothing.
+void check_front_end(const Checking& checking, const Member& member, Config& out) {
+    const TypedNode typed = {.section = "general.front_end",
+                             .catalogue_sections = {"front_end"},
+                             .name = "front_end",
+                             .path = "general.front_end",
+                             .node = member.value,
+                             .mark = member.mark,
+                             .default_type = "fastapi"};
+    const auto* type = find(member.value, "_type");
+    if (type && !find_type(checking.catalogue, typed.catalogue_sections, type->text))
+        checking.problems.warning(type->mark, "general.front_end._type", fmt::format("this build does not serve \"{}\"", type->text));
+    else
+        out.front_end = check_component(checking, typed);
+}
+
 void check_general(const Checking& checking, Config& out) {
-    const auto* general = check_mapping(checking, find(checking.root, "general"), "general",
-                                        {"use_uvloop", "telemetry", "per_user_workflow_timeout", "per_user_workflow_cleanup_interval",
-                                         "enable_per_user_monitoring", "front_end"});
+    constexpr std::array kPerUser = {"per_user_workflow_timeout", "per_user_workflow_cleanup_interval", "enable_per_user_monitoring"};
+    std::vector<std::string> keys = {"use_uvloop", "telemetry", "front_end"};
+    keys.insert(keys.end(), kPerUser.begin(), kPerUser.end());
+    const auto* general = check_mapping(checking, find(checking.root, "general"), "general", keys);
     if (!general) return;
+    for (const char* key : kPerUser)
+        if (const auto* member = find_member(*general, key); member && !member->value.is_null())
+            checking.problems.warning(member->mark, join_path("general", key), "has no effect: this build keeps no workflow for each user");
     check_telemetry(checking, *general, out);
-    const auto* front_end = find_member(*general, "front_end");
-    // Without a server in the build there is nothing to warn about: every other command ignores this section.
-    if (front_end && checking.has_types("front_end"))
-        check_component(checking, {.section = "general.front_end",
-                                   .catalogue_sections = {"front_end"},
-                                   .name = "front_end",
-                                   .path = "general.front_end",
-                                   .node = front_end->value,
-                                   .mark = front_end->mark,
-                                   .default_type = "fastapi"});
+    if (const auto* front_end = find_member(*general, "front_end")) check_front_end(checking, *front_end, out);
+}
+
+// What only NAT's own commands read.
+void check_not_run(const Checking& checking) {
+    for (const char* section : {"optimizer", "finetuning"})
+        if (const auto* member = find_member(checking.root, section); member && !member->value.is_null())
+            checking.problems.warning(member->mark, section, fmt::format("this build does not run {}", section));
 }
 
 void check_workflow(const Checking& checking, Config& out) {
@@ -99,6 +120,7 @@ void check_config(const Checking& checking, Config& out) {
     check_group_names(checking);
     check_workflow(checking, out);
     check_general(checking, out);
+    check_not_run(checking);
     check_eval(checking, out);
 }
 

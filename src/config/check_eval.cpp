@@ -30,6 +30,35 @@ struct JobManagement {
     std::string eviction_policy = "time_created";
 };
 
+constexpr const char* kNoPython = "this build runs no Python in the program";
+constexpr const char* kNoObjectStore = "this build has no object stores; copy the folder";
+
+Schema<JobManagement> job_management_schema() {
+    return Schema<JobManagement>("eval.general.output.job_management", "", "a folder for each run")
+        .field("append_job_id_to_output_dir", &JobManagement::append_job_id_to_output_dir, "write to jobs/job_<id>/")
+        .field("max_jobs", &JobManagement::max_jobs, "folders kept; 0: no bound")
+        .at_least(0)
+        .field("eviction_policy", &JobManagement::eviction_policy, "which folder goes first")
+        .one_of({"time_created", "time_modified"});
+}
+
+Schema<Output> output_schema() {
+    return Schema<Output>("eval.general.output", "", "what is kept of a run")
+        .field("dir", &Output::dir, "folder of the run; wins over output_dir")
+        .field("remote_dir", &Output::remote_dir, "key prefix in the object store")
+        .no_effect(kNoObjectStore)
+        .field("custom_pre_eval_process_function", &Output::custom_pre_eval_process_function, "Python callable for each item")
+        .no_effect(kNoPython)
+        .field("custom_scripts", &Output::custom_scripts, "scripts run after the files are written")
+        .field("s3", &Output::s3, "object store")
+        .no_effect(kNoObjectStore)
+        .field("job_management", &Output::job_management, "a folder for each run")
+        .holds(job_management_schema())
+        .field("cleanup", &Output::cleanup, "remove the files of an earlier run")
+        .field("workflow_output_step_filter", &Output::workflow_output_step_filter, "event types kept; empty: all")
+        .field("write_atif_workflow_output", &Output::write_atif_workflow_output, "write the ATIF form too");
+}
+
 ComponentInfo general_info() {
     return Schema<General>("eval.general", "", "how an evaluation runs")
         .field("max_concurrency", &General::max_concurrency, "sessions in flight; 0: no bound")
@@ -37,61 +66,12 @@ ComponentInfo general_info() {
         .field("workflow_alias", &General::workflow_alias, "name shown by exporters")
         .field("output_dir", &General::output_dir, "folder of the run")
         .field("output", &General::output, "what is kept in the folder")
+        .holds(output_schema())
         .field("dataset", &General::dataset, "inputs")
         .field("profiler", &General::profiler, "analyses")
         .field("validate_llm_endpoints", &General::validate_llm_endpoints, "ask every model once before the run")
         .field("per_input_user_id", &General::per_input_user_id, "a user of its own for each input")
         .info();
-}
-
-ComponentInfo output_info() {
-    return Schema<Output>("eval.general.output", "", "what is kept of a run")
-        .field("dir", &Output::dir, "folder of the run; wins over output_dir")
-        .field("remote_dir", &Output::remote_dir, "key prefix in the object store")
-        .field("custom_pre_eval_process_function", &Output::custom_pre_eval_process_function, "Python callable for each item")
-        .field("custom_scripts", &Output::custom_scripts, "scripts run after the files are written")
-        .field("s3", &Output::s3, "object store")
-        .field("job_management", &Output::job_management, "a folder for each run")
-        .field("cleanup", &Output::cleanup, "empty the folder before the run")
-        .field("workflow_output_step_filter", &Output::workflow_output_step_filter, "event types kept; empty: all")
-        .field("write_atif_workflow_output", &Output::write_atif_workflow_output, "write the ATIF form too")
-        .info();
-}
-
-ComponentInfo job_management_info() {
-    return Schema<JobManagement>("eval.general.output.job_management", "", "a folder for each run")
-        .field("append_job_id_to_output_dir", &JobManagement::append_job_id_to_output_dir, "write to jobs/job_<id>/")
-        .field("max_jobs", &JobManagement::max_jobs, "folders kept; 0: no bound")
-        .at_least(0)
-        .field("eviction_policy", &JobManagement::eviction_policy, "which folder goes first")
-        .one_of({"time_created", "time_modified"})
-        .info();
-}
-
-// `inner` checked where it stands in `outer`, and put back.
-void check_inner(const Checking& checking, const ComponentInfo& info, const Node& node, const std::string& key, const std::string& path,
-                 json::object& settings) {
-    const auto* member = find_member(node, key);
-    if (!member || member->value.is_null()) {
-        settings.erase(key);
-        return;
-    }
-    const std::string inner_path = join_path(path, key);
-    if (!member->value.is_map()) {
-        checking.problems.error(member->value.mark, inner_path, "must be a mapping");
-        return;
-    }
-    settings[key] = check_settings(checking, info, member->value, inner_path, member->mark);
-}
-
-json::object check_output(const Checking& checking, const Node& node, json::object settings) {
-    check_inner(checking, output_info(), node, "output", "eval.general", settings);
-    const auto* output = find(node, "output");
-    auto* checked = settings.contains("output") ? settings.at("output").if_object() : nullptr;
-    if (!output || !checked) return settings;
-    check_inner(checking, job_management_info(), *output, "job_management", "eval.general.output", *checked);
-    if (const auto* folder = checked->if_contains("dir")) settings["output_dir"] = *folder;
-    return settings;
 }
 
 // Dataset and profiler stand under eval.general in NAT, directly under eval in published articles. Null: nowhere.
@@ -138,9 +118,9 @@ void check_eval(const Checking& checking, Config& out) {
         return;
     }
     const Node* general_node = has_general ? &general->value : nullptr;
-    if (general_node)
-        out.eval_general =
-            check_output(checking, *general_node, check_settings(checking, general_info(), *general_node, "eval.general", general->mark));
+    if (general_node) out.eval_general = check_settings(checking, general_info(), *general_node, "eval.general", general->mark);
+    if (const auto* output = out.eval_general.if_contains("output"))
+        if (const auto* folder = plimsoll::find(*output, "dir")) out.eval_general["output_dir"] = json::value(*folder);
 
     const auto path_of = [&](const Member* member, const std::string& key) {
         return general_node && member == find_member(*general_node, key) ? "eval.general." + key : "eval." + key;

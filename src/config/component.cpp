@@ -43,15 +43,25 @@ const Member* find_given(const Node& node, const FieldInfo& field) {
 }
 
 // A field that wants text gets an unquoted 1.10 as it stands in the file, not as the number it looks like.
-json::value to_setting(const Node& node, FieldType type) {
-    const bool is_text = node.kind == Node::Kind::scalar && !node.is_null();
-    if (is_text && (type == FieldType::text || type == FieldType::text_list)) return json::value(json::string(node.text));
-    if (node.kind == Node::Kind::list && type == FieldType::text_list) {
-        json::array items;
-        for (const auto& item : node.items) items.push_back(to_setting(item, type));
-        return items;
+json::value to_setting(const Node& node, const FieldInfo& field) {
+    const bool wants_text = field.type == FieldType::text || field.type == FieldType::text_list || field.type == FieldType::text_lists;
+    switch (node.kind) {
+        case Node::Kind::scalar: return wants_text && !node.is_null() ? json::value(json::string(node.text)) : to_json(node);
+        case Node::Kind::list: {
+            json::array items;
+            for (const auto& item : node.items) items.push_back(wants_text ? to_setting(item, field) : to_json(item));
+            return items;
+        }
+        case Node::Kind::map: {
+            json::object settings = to_json(node).as_object();
+            if (field.type == FieldType::text_lists)
+                for (const auto& member : node.members) settings[member.key] = to_setting(member.value, field);
+            for (const auto& inner : field.members)
+                if (const auto* given = find_given(node, inner)) settings[given->key] = to_setting(given->value, inner);
+            return settings;
+        }
     }
-    return to_json(node);
+    return nullptr;
 }
 
 json::object to_settings(const Node& node, const Member* type_key) {
@@ -100,19 +110,63 @@ void check_references(const Checking& checking, const ComponentInfo& info, const
     }
 }
 
-void check_unknown_keys(const Checking& checking, const ComponentInfo& info, const Node& node, const std::string& path) {
-    if (info.keeps_unknown) return;
+// The member that a problem's path names ("filter.allowlist", aliases included), or the innermost of it that is there.
+const Member* find_by_path(const Node& node, const std::vector<FieldInfo>& fields, std::string_view path) {
+    const std::string name(path.substr(0, path.find('.')));
+    const auto field = std::ranges::find(fields, name, &FieldInfo::name);
+    const auto* given = field == fields.end() ? find_member(node, name) : find_given(node, *field);
+    if (!given || path.size() == name.size() || field == fields.end()) return given;
+    const auto* inner = find_by_path(given->value, field->members, path.substr(name.size() + 1));
+    return inner ? inner : given;
+}
+
+// What becomes of a key that no field has.
+enum class Unknown : std::uint8_t { reported, error, excused };
+
+// Keys that nobody reads, and those that are read and left without effect.
+void check_keys(const Checking& checking, const std::vector<FieldInfo>& fields, const Node& node, const std::string& path,
+                const std::function<Unknown(const Member&, const std::vector<std::string>&)>& judge) {
     std::vector<std::string> known;
-    for (const auto& field : info.fields) {
+    for (const auto& field : fields) {
         known.push_back(field.name);
         known.insert(known.end(), field.aliases.begin(), field.aliases.end());
     }
+    for (const auto& member : node.members) {
+        if (std::ranges::find(known, member.key) != known.end()) continue;
+        const Unknown unknown = judge(member, known);
+        if (unknown != Unknown::excused) checking.unknown_key(member, path, known, unknown == Unknown::error);
+    }
+    for (const auto& field : fields) {
+        const auto* given = find_given(node, field);
+        if (!given || given->value.is_null()) continue;
+        const std::string inner_path = join_path(path, given->key);
+        if (!field.no_effect.empty()) checking.problems.warning(given->mark, inner_path, "has no effect: " + field.no_effect);
+        if (field.type == FieldType::mapping)
+            check_keys(checking, field.members, given->value, inner_path,
+                       [&](const Member&, const auto&) { return field.is_closed ? Unknown::error : Unknown::reported; });
+    }
+}
+
+void check_component_keys(const Checking& checking, const ComponentInfo& info, const Node& node, const std::string& path) {
     const bool typed = !info.type.empty();  // eval.general and the profiler are described alike but are no components
     const auto* type_key = find_type_key(node);
-    for (const auto& member : node.members) {
-        if (typed && (&member == type_key || is_shared_key(member.key))) continue;
-        if (std::ranges::find(known, member.key) != known.end()) continue;
-        checking.unknown_key(member, path, known);
+    check_keys(checking, info.fields, node, path, [&](const Member& member, const std::vector<std::string>& known) {
+        if (typed && (&member == type_key || is_shared_key(member.key))) return Unknown::excused;
+        if (!info.keeps_unknown) return Unknown::reported;
+        const bool is_meant = std::ranges::find(info.passed_on, member.key) != info.passed_on.end();
+        return is_meant || did_you_mean(member.key, known).empty() ? Unknown::excused : Unknown::reported;
+    });
+}
+
+// Null takes a default away where there is one; elsewhere it says what leaving the key out says.
+void drop_unset(const std::vector<FieldInfo>& fields, json::object& settings) {
+    for (const auto& field : fields) {
+        auto* value = settings.if_contains(field.name);
+        if (!value) continue;
+        if (value->is_null() && !(field.nullable && !field.default_value.is_null()))
+            settings.erase(field.name);
+        else if (field.type == FieldType::mapping && value->is_object())
+            drop_unset(field.members, value->get_object());
     }
 }
 
@@ -122,9 +176,9 @@ bool Checking::has_types(std::string_view section) const {
     return std::ranges::any_of(catalogue, [&](const ComponentInfo& info) { return info.section == section; });
 }
 
-void Checking::unknown_key(const Member& member, const std::string& path, const std::vector<std::string>& known) const {
+void Checking::unknown_key(const Member& member, const std::string& path, const std::vector<std::string>& known, bool is_error) const {
     std::string message = "is not a known setting" + but_maybe(member.key, known);
-    if (options.strict)
+    if (is_error || options.strict)
         problems.error(member.mark, join_path(path, member.key), std::move(message));
     else
         problems.warning(member.mark, join_path(path, member.key), std::move(message));
@@ -152,23 +206,18 @@ const ComponentInfo* find_type(const Catalogue& catalogue, const std::vector<std
 json::object check_settings(const Checking& checking, const ComponentInfo& info, const Node& node, const std::string& path, Mark mark) {
     json::object settings = to_settings(node, find_type_key(node));
     for (const auto& field : info.fields)
-        if (const auto* given = find_given(node, field)) settings[given->key] = to_setting(given->value, field.type);
+        if (const auto* given = find_given(node, field)) settings[given->key] = to_setting(given->value, field);
 
     for (auto& problem : normalise(info, settings)) {
-        const auto* given = find_member(node, problem.field);
-        for (const auto& field : info.fields)
-            if (!given && field.name == problem.field) given = find_given(node, field);
-        checking.problems.error(given ? given->value.mark : mark, join_path(path, given ? given->key : problem.field),
+        if (problem.is_unknown) continue;  // check_keys() says it with what may have been meant
+        const auto* given = find_by_path(node, info.fields, problem.field);
+        const bool is_inner = problem.field.contains('.');
+        checking.problems.error(given ? given->value.mark : mark, join_path(path, given && !is_inner ? given->key : problem.field),
                                 std::move(problem.message));
     }
-    check_unknown_keys(checking, info, node, path);
+    check_component_keys(checking, info, node, path);
     check_references(checking, info, node, path);
-
-    for (const auto& field : info.fields) {
-        // Null takes a default away where there is one; elsewhere it says what leaving the key out says.
-        const auto* value = settings.if_contains(field.name);
-        if (value && value->is_null() && !(field.nullable && !field.default_value.is_null())) settings.erase(field.name);
-    }
+    drop_unset(info.fields, settings);
     for (const auto& key : {"optimizable_params", "search_space"}) {
         // These never are settings of a model, whose unknown keys go to the server.
         if (std::ranges::find(info.fields, key, &FieldInfo::name) == info.fields.end()) settings.erase(key);

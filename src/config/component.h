@@ -21,8 +21,8 @@ struct Checking {
 
     bool has_types(std::string_view section) const;  // the catalogue knows any type of the section
 
-    // A key nobody reads: a warning, or an error when strict, with the likely meaning.
-    void unknown_key(const Member& member, const std::string& path, const std::vector<std::string>& known) const;
+    // A key nobody reads: a warning, or an error when `is_error` or strict, with the likely meaning.
+    void unknown_key(const Member& member, const std::string& path, const std::vector<std::string>& known, bool is_error = false) const;
 };
 
 // A mapping that picks its type by `_type` (or `type`).

@@ -42,6 +42,7 @@ struct Config {
     std::string original;  // bytes of the main file
     std::map<std::string, Component> llms, embedders, functions, tracing, logging, evaluators;
     Component workflow;         // type empty when the file has none
+    Component front_end;        // how `serve` listens; type empty when the file has none
     json::object eval_general;  // with dataset/profiler also taken from directly under `eval` (as published articles show it)
 
     // Every component of every section.

@@ -70,14 +70,16 @@ std::string describe(const FieldInfo& field) {
     std::string doc = one_line(field.doc);
     if (!field.choices.empty()) doc += fmt::format(" (one of {})", fmt::join(field.choices, ", "));
     if (!field.refers_to.empty()) doc += fmt::format(" (a name in {})", field.refers_to);
+    if (!field.no_effect.empty()) doc += " (no effect)";
     if (!field.aliases.empty()) doc += fmt::format(" (also {})", fmt::join(field.aliases, ", "));
     return doc;
 }
 
-void add_rows(const ComponentInfo& info, std::vector<Row>& rows) {
-    rows.push_back({info.section, info.type, "", "", "", one_line(info.doc)});
-    for (const auto& field : info.fields)
-        rows.push_back({"", "", field.name, std::string(to_string(field.type)), describe_default(field), describe(field)});
+void add_rows(const std::vector<FieldInfo>& fields, const std::string& prefix, std::vector<Row>& rows) {
+    for (const auto& field : fields) {
+        rows.push_back({"", "", prefix + field.name, std::string(to_string(field.type)), describe_default(field), describe(field)});
+        add_rows(field.members, prefix + field.name + ".", rows);
+    }
 }
 
 std::string render(const std::vector<Row>& rows) {
@@ -106,7 +108,10 @@ json::value to_json(const FieldInfo& field) {
                         {"choices", json::array(field.choices.begin(), field.choices.end())},
                         {"min", nullptr},
                         {"max", nullptr},
-                        {"secret", field.secret}};
+                        {"secret", field.secret},
+                        {"no_effect", field.no_effect},
+                        {"members", json::array()}};
+    for (const auto& member : field.members) out["members"].as_array().push_back(to_json(member));
     if (field.min) out["min"] = *field.min;
     if (field.max) out["max"] = *field.max;
     return out;
@@ -139,7 +144,10 @@ std::string list_components(const Catalogue& catalogue) {
     for (const auto& info : catalogue) chosen.push_back(&info);
     std::ranges::stable_sort(chosen, {}, [](const ComponentInfo* info) { return std::tie(info->section, info->type); });
     std::vector<Row> rows = {{"SECTION", "TYPE", "FIELD", "FIELD TYPE", "DEFAULT", "MEANING"}};
-    for (const auto* info : chosen) add_rows(*info, rows);
+    for (const auto* info : chosen) {
+        rows.push_back({info->section, info->type, "", "", "", one_line(info->doc)});
+        add_rows(info->fields, "", rows);
+    }
     return render(rows);
 }
 

@@ -93,8 +93,8 @@ TEST(Load, StrictMakesUnknownKeysErrors) {
 
 TEST(Load, SuggestsWhatWasMeant) {
     const auto text = all_text(load(kData / "cases/typos.yml", test_catalogue(), with_environment()));
-    for (const char* word :
-         {"\"llms\"", "\"telemetry\"", "\"temperature\"", "\"nim\"", "\"main\"", "\"general\"", "\"max_concurrency\"", "\"json\""})
+    for (const char* word : {"\"llms\"", "\"telemetry\"", "\"temperature\"", "\"nim\"", "\"main\"", "\"general\"", "\"max_concurrency\"",
+                             "\"json\"", "\"max_tokens\""})
         EXPECT_THAT(text, HasSubstr(word));
     EXPECT_THAT(all_text(load(kData / "cases/nat_unknown_type.yml", test_catalogue(), with_environment())),
                 HasSubstr("local, nim, openai"));

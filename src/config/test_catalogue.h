@@ -20,11 +20,41 @@ struct TestAgent {
 
 struct TestTyped {
     std::string endpoint, project, level = "INFO", file_path, id_key = "id";
-    json::value structure;
+    json::value structure, filter;
     int port = 8000;
     bool base_metrics = false, compute_llm_metrics = false, token_uniqueness_forecast = false, workflow_runtime_forecast = false;
     json::value bottleneck_analysis, concurrency_spike_analysis;
 };
+
+struct TestInner {
+    std::string question_key = "question", answer_key = "answer";
+    bool disable = false, enable_nested_stack = false, enable = false;
+    json::value allowlist, denylist, field;
+    int spike_threshold = 1;
+};
+
+inline Schema<TestInner> test_structure() {
+    return Schema<TestInner>("", "", "")
+        .field("question_key", &TestInner::question_key, "column")
+        .field("answer_key", &TestInner::answer_key, "column")
+        .field("disable", &TestInner::disable, "whole rows");
+}
+
+inline Schema<TestInner> test_filter() {
+    const auto side = Schema<TestInner>("", "", "").field("field", &TestInner::field, "columns").lists_of_text();
+    return Schema<TestInner>("", "", "")
+        .field("allowlist", &TestInner::allowlist, "kept")
+        .holds(side)
+        .field("denylist", &TestInner::denylist, "left out")
+        .holds(side);
+}
+
+inline Schema<TestInner> test_analysis() {
+    return Schema<TestInner>("", "", "")
+        .field("enable_nested_stack", &TestInner::enable_nested_stack, "by call")
+        .field("enable", &TestInner::enable, "runs it")
+        .field("spike_threshold", &TestInner::spike_threshold, "calls");
+}
 
 inline ComponentInfo test_llm(const std::string& section, const std::string& type) {
     return Schema<TestLlm>(section, type, "a model behind an endpoint")
@@ -76,6 +106,9 @@ inline Catalogue test_catalogue() {
             .required("file_path", &TestTyped::file_path, "file")
             .field("id_key", &TestTyped::id_key, "column")
             .field("structure", &TestTyped::structure, "columns")
+            .holds_only(test_structure())
+            .field("filter", &TestTyped::filter, "rows")
+            .holds(test_filter())
             .info(),
         Schema<TestTyped>("profiler", "", "analyses")
             .field("base_metrics", &TestTyped::base_metrics, "runtimes")
@@ -83,10 +116,13 @@ inline Catalogue test_catalogue() {
             .field("token_uniqueness_forecast", &TestTyped::token_uniqueness_forecast, "unique words")
             .field("workflow_runtime_forecast", &TestTyped::workflow_runtime_forecast, "runtime")
             .field("bottleneck_analysis", &TestTyped::bottleneck_analysis, "bottlenecks")
+            .holds(test_analysis())
             .field("concurrency_spike_analysis", &TestTyped::concurrency_spike_analysis, "spikes")
+            .holds(test_analysis())
             .info(),
     };
     all[1].keeps_unknown = true;
+    all[1].passed_on = {"min_tokens"};
     return all;
 }
 

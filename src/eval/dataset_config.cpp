@@ -7,7 +7,16 @@
 namespace plimsoll::eval {
 namespace {
 
-// What the YAML holds; structure and filter are nested and read by hand.
+struct FilterSide {
+    json::value field;
+};
+
+struct Filter {
+    json::value allowlist;
+    json::value denylist;
+};
+
+// What the YAML holds; structure and filter have schemas of their own.
 struct Settings {
     std::string file_path = ".tmp/nat/examples/default/default.json";
     std::string id_key = "id";
@@ -17,12 +26,38 @@ struct Settings {
     json::value s3;
 };
 
+const Schema<DatasetStructure>& structure_schema() {
+    using C = DatasetStructure;
+    static const auto schema = Schema<C>("dataset", "structure", "names of the columns")
+                                   .field("disable", &C::disable, "whole rows are the questions")
+                                   .field("question_key", &C::question_key, "column of the questions")
+                                   .field("answer_key", &C::answer_key, "column of the expected answers")
+                                   .field("generated_answer_key", &C::generated_answer_key, "column of the workflow's answers")
+                                   .field("trajectory_key", &C::trajectory_key, "column of the steps")
+                                   .field("expected_trajectory_key", &C::expected_trajectory_key, "column of the expected steps");
+    return schema;
+}
+
+const Schema<Filter>& filter_schema() {
+    static const auto side = Schema<FilterSide>("dataset", "filter", "rows by their columns")
+                                 .field("field", &FilterSide::field, "column -> list of shell patterns, one of which must match")
+                                 .lists_of_text();
+    static const auto schema = Schema<Filter>("dataset", "filter", "which rows are run")
+                                   .field("allowlist", &Filter::allowlist, "rows that match in every column given are kept")
+                                   .holds(side)
+                                   .field("denylist", &Filter::denylist, "rows that match in any column given are left out")
+                                   .holds(side);
+    return schema;
+}
+
 Schema<Settings> make_schema(std::string type, std::string doc) {
     return Schema<Settings>("dataset", std::move(type), std::move(doc))
         .field("file_path", &Settings::file_path, "the file")
         .field("id_key", &Settings::id_key, "column of the ids")
-        .field("structure", &Settings::structure, "names of the other columns; disable: true takes whole rows as questions")
-        .field("filter", &Settings::filter, "allowlist.field and denylist.field: column -> list of shell patterns")
+        .field("structure", &Settings::structure, "names of the other columns")
+        .holds_only(structure_schema())
+        .field("filter", &Settings::filter, "which rows are run")
+        .holds(filter_schema())
         .field("remote_file_path", &Settings::remote_file_path, "not supported: fetch the file first")
         .field("s3", &Settings::s3, "not supported: fetch the file first");
 }
@@ -36,49 +71,14 @@ const std::vector<Schema<Settings>>& schemas() {
     return all;
 }
 
-Result<DatasetStructure> parse_structure(const json::value& value) {
-    DatasetStructure structure;
-    if (value.is_null()) return structure;
-    if (!value.is_object()) return fail(ErrorCode::config, "structure: must be a mapping");
-    const std::map<std::string_view, std::string*> texts = {
-        {"question_key", &structure.question_key},
-        {"answer_key", &structure.answer_key},
-        {"generated_answer_key", &structure.generated_answer_key},
-        {"trajectory_key", &structure.trajectory_key},
-        {"expected_trajectory_key", &structure.expected_trajectory_key},
-    };
-    for (const auto& [key, member] : value.get_object()) {
-        if (key == "disable") {
-            if (!member.is_bool()) return fail(ErrorCode::config, "structure.disable: must be true or false");
-            structure.disable = member.get_bool();
-        } else if (const auto found = texts.find(key); found == texts.end()) {
-            return fail(ErrorCode::config, fmt::format("structure.{}: no such field", std::string_view(key)));
-        } else if (!member.is_string()) {
-            return fail(ErrorCode::config, fmt::format("structure.{}: must be text", std::string_view(key)));
-        } else {
-            *found->second = std::string(member.get_string());
-        }
-    }
-    return structure;
-}
-
-Result<ColumnPatterns> parse_patterns(const json::value& filter, std::string_view list) {
+// Of settings that the schema has checked.
+ColumnPatterns parse_patterns(const json::value& filter, std::string_view list) {
     ColumnPatterns patterns;
     const auto* entry = find(filter, list);
     const auto* columns = entry ? find(*entry, "field") : nullptr;
-    if (!columns || columns->is_null()) return patterns;
-    const auto wrong = [&](std::string_view column) {
-        return fail(ErrorCode::config,
-                    fmt::format("filter.{}.field{}{}: must be a list of text or numbers", list, column.empty() ? "" : ".", column));
-    };
-    if (!columns->is_object()) return wrong("");
-    for (const auto& [column, values] : columns->get_object()) {
-        if (!values.is_array()) return wrong(column);
-        for (const auto& value : values.get_array()) {
-            if (!value.is_string() && !value.is_number()) return wrong(column);
-            patterns[std::string(column)].push_back(to_text(value));
-        }
-    }
+    if (!columns || !columns->is_object()) return patterns;
+    for (const auto& [column, values] : columns->get_object())
+        for (const auto& value : values.as_array()) patterns[std::string(column)].push_back(to_text(value));
     return patterns;
 }
 
@@ -110,17 +110,15 @@ Result<DatasetConfig> parse_dataset_config(json::object settings) {
     if (!parsed) return fail(parsed.error());
     if (!parsed->remote_file_path.is_null() || !parsed->s3.is_null())
         return fail(ErrorCode::unsupported, "remote_file_path, s3: remote datasets are not fetched; give a local file_path");
-    auto structure = parse_structure(parsed->structure);
-    if (!structure) return fail(structure.error());
-    auto allow = parse_patterns(parsed->filter, "allowlist");
-    if (!allow) return fail(allow.error());
-    auto deny = parse_patterns(parsed->filter, "denylist");
-    if (!deny) return fail(deny.error());
     config.file_path = std::move(parsed->file_path);
     config.id_key = std::move(parsed->id_key);
-    config.structure = std::move(*structure);
-    config.allow = std::move(*allow);
-    config.deny = std::move(*deny);
+    if (const auto* structure = parsed->structure.if_object()) {
+        auto names = structure_schema().parse(*structure);
+        if (!names) return fail(names.error().with_context("structure"));
+        config.structure = std::move(*names);
+    }
+    config.allow = parse_patterns(parsed->filter, "allowlist");
+    config.deny = parse_patterns(parsed->filter, "denylist");
     return config;
 }
 

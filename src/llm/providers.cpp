@@ -98,8 +98,7 @@ const Schema<LocalLlm>& local_llm() {
                                    .range(0, 1)
                                    .field("seed", &LocalLlm::seed, "seed of the sampling")
                                    .field("request_timeout", &LocalLlm::request_timeout, "seconds a call may take, retries included")
-                                   .at_least(0.001)
-                                   .keeps_unknown();
+                                   .at_least(0.001);
     return schema;
 }
 
@@ -160,8 +159,7 @@ const Schema<LocalEmbedder>& local_embedder() {
             .field("batch_size", &LocalEmbedder::batch_size, "texts a request")
             .at_least(1)
             .field("request_timeout", &LocalEmbedder::request_timeout, "seconds a request may take")
-            .at_least(0.001)
-            .keeps_unknown();
+            .at_least(0.001);
     return schema;
 }
 

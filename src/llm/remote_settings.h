@@ -50,7 +50,7 @@ Schema<Config> with_remote_fields(Schema<Config> schema) {
         .one_of({"chat_completion", "responses"})
         .template field<std::vector<std::string>>("optimizable_params", &Config::optimizable_params, "accepted for NAT's optimizer, unused")
         .template field<json::value>("search_space", &Config::search_space, "accepted for NAT's optimizer, unused")
-        .keeps_unknown();
+        .keeps_unknown({"top_k", "top_a", "min_tokens"});
     return schema;
 }
 

@@ -107,6 +107,8 @@ ComponentInfo make_profiler_info() {
     const auto add = [&](const ComponentInfo& section) {
         FieldInfo field;
         field.name = section.type;
+        field.type = section.fields.empty() ? FieldType::any : FieldType::mapping;
+        field.members = section.fields;
         field.nullable = true;
         field.doc = section.doc;
         info.fields.push_back(std::move(field));

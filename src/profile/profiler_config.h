@@ -67,7 +67,7 @@ struct ProfilerConfig {
 // Errors: config, naming every wrong field.
 Result<ProfilerConfig> parse_profiler_config(const json::value& settings);
 
-// Section "profiler", no type. The nested mappings are fields of type `any`.
+// Section "profiler", no type. The nested mappings are fields with members.
 const ComponentInfo& profiler_info();
 
 }  // namespace plimsoll::profile

@@ -159,6 +159,13 @@ TEST_F(Eval, DrivesAPlimsollServerOverHttp) {
     EXPECT_EQ(server.finish().exit_code, 0);
 }
 
+TEST_F(Eval, ServeListensWhereTheFileSays) {
+    write("eval.yml",
+          "general:\n  front_end:\n    _type: fastapi\n    host: 127.0.0.2\n    port: 0\n" + chat_config("http://127.0.0.1:1/v1"));
+    Program server({"serve", "--config_file", "eval.yml"}, folder());
+    EXPECT_THAT(server.wait_for_line("listening on "), HasSubstr("http://127.0.0.2:"));
+}
+
 TEST_F(Eval, ResultJsonPathSaysWhereTheAnswerIs) {
     write("answers.json", R"([{"match": "", "reply": "{\"answer\": {\"text\": \"42\"}, \"notes\": [{\"text\": \"why\"}]}"}])");
     const SimulatedModel model(folder(), {"--script", "answers.json"});
