@@ -93,7 +93,11 @@ TEST(Log, MasksWhatAUrlSaysBeforeItsHost) {
         EXPECT_EQ(mask_url_password(text), text);
 }
 
-TEST(Clock, FormatsIso8601) { EXPECT_EQ(to_iso8601(1795388151.25), "2026-11-22T22:55:51.250000+00:00"); }
+TEST(Clock, FormatsIso8601) {
+    EXPECT_EQ(to_iso8601(1795388151.25), "2026-11-22T22:55:51.250000+00:00");
+    EXPECT_EQ(to_iso8601(1795388329.0617015), "2026-11-22T22:58:49.061702+00:00");
+    EXPECT_EQ(to_iso8601(1795388329.9999999), "2026-11-22T22:58:50.000000+00:00");
+}
 
 }  // namespace
 }  // namespace plimsoll

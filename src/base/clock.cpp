@@ -13,8 +13,14 @@ WallClock system_clock() {
 }
 
 std::string to_iso8601(double epoch_seconds) {
-    const double whole = std::floor(epoch_seconds);
-    const auto micros = static_cast<long>((epoch_seconds - whole) * 1e6);
+    // To the nearest microsecond, half to even, as Python's datetime does.
+    constexpr long kMicros = 1'000'000;
+    double whole = std::floor(epoch_seconds);
+    auto micros = static_cast<long>(std::nearbyint((epoch_seconds - whole) * kMicros));
+    if (micros == kMicros) {
+        whole += 1;
+        micros = 0;
+    }
     // Every checkpoint has a time: the calendar by hand costs a fifth of what a format of std::tm does.
     const std::chrono::sys_seconds second(std::chrono::seconds(static_cast<std::int64_t>(whole)));
     const auto day = std::chrono::floor<std::chrono::days>(second);

@@ -9,6 +9,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/endpoint_check.h"
 #include "cli/eval_run.h"
 #include "cli/flags.h"
 #include "cli/workflow_host.h"
@@ -114,6 +115,8 @@ Result<EvalOutcome> evaluate(const EvalFlags& flags, const config::Config& confi
     // What is wrong with the workflow shows before anything of an earlier run is removed.
     auto host = WorkflowHost::make(config, default_io_threads(), setup->folder / "logs", flags.endpoint.empty());
     if (!host) return fail(host.error());
+    const auto* validates = find_general(config, "validate_llm_endpoints");
+    if (validates && validates->get_bool() && flags.endpoint.empty()) PLIMSOLL_TRY(check_llm_endpoints((*host)->builder()));
     if (!flags.endpoint.empty()) PLIMSOLL_TRY(eval::find_endpoint((*host)->pool(), flags.endpoint));
     PLIMSOLL_TRY(prepare_folder(*setup));
     auto runner =

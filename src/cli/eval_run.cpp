@@ -17,7 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kDefaultOutput = "./.tmp/nat/examples/default/";
 std::atomic<eval::Stop> stop_requested = eval::Stop::no;
 
 extern "C" void note_interrupt(int) {
@@ -42,40 +41,11 @@ class InterruptScope {
     std::array<void (*)(int), kSignals.size()> previous_{};
 };
 
-const json::value* find_general(const config::Config& config, std::string_view key) {
-    const auto* value = config.eval_general.if_contains(key);
-    return value && !value->is_null() ? value : nullptr;
-}
-
-fs::path output_folder(const config::Config& config) {
-    const json::value* output = find_general(config, "output");
-    fs::path dir = kDefaultOutput;
-    if (const auto given = get_string(json::value(config.eval_general), "output_dir")) dir = *given;
-    if (output)
-        if (const auto given = get_string(*output, "dir")) dir = *given;
-    const json::value* jobs = output ? find(*output, "job_management") : nullptr;
-    const json::value* append = jobs ? find(*jobs, "append_job_id_to_output_dir") : nullptr;
-    if (append && append->is_bool() && append->get_bool()) dir = dir / "jobs" / ("job_" + Random::from_entropy().uuid());
-    return dir;
-}
-
-bool wants_cleanup(const config::Config& config) {
-    const json::value* output = find_general(config, "output");
-    const json::value* cleanup = output ? find(*output, "cleanup") : nullptr;
-    return !cleanup || !cleanup->is_bool() || cleanup->get_bool();
-}
-
 // What the config gives the name of.
 std::vector<std::string> named_files(const EvalSetup& setup, std::vector<std::string> more) {
     for (const auto& [name, component] : setup.config->evaluators) more.push_back(eval::evaluator_file(name));
     if (setup.profiler && setup.profiler->prediction_trie.enable) more.push_back(setup.profiler->prediction_trie.output_filename);
     return more;
-}
-
-Result<eval::StepFilter> output_filter(const config::Config& config) {
-    const json::value* output = find_general(config, "output");
-    const json::value* names = output ? find(*output, "workflow_output_step_filter") : nullptr;
-    return eval::parse_step_filter(names ? *names : json::value());
 }
 
 // A key may be renewed, or come from the environment: that changes no session.
@@ -136,10 +106,18 @@ void summarise(EvalOutcome& outcome) {
 Result<EvalOutcome> save_outcome(const EvalSetup& setup, eval::RunResult run) {
     EvalOutcome outcome;
     outcome.run = std::move(run);
-    PLIMSOLL_TRY(eval::save_workflow_output(setup.folder, outcome.run.items, setup.dataset, setup.step_filter));
+    PLIMSOLL_TRY(eval::save_workflow_output(setup.folder, outcome.run.items, setup.dataset, setup.output.step_filter));
+    if (setup.output.write_atif) {
+        PLIMSOLL_TRY(eval::save_atif_output(setup.folder, outcome.run.items));
+        outcome.summary.output_files += fmt::format(", {}", eval::kAtifName);
+    }
     if (setup.profiler) profile_run(setup, outcome);
     save_evaluations(setup, outcome);
     summarise(outcome);
+    if (const auto ran = run_custom_scripts(setup.output.scripts, setup.folder); !ran) {
+        outcome.script_error = ran.error();
+        log_error("{}", ran.error().message);
+    }
     if (outcome.no_call_worked() && outcome.summary.degraded > 0)
         log_error("no model call worked, so the answers hold nothing of a model: {}", outcome.summary.failed_calls.front().message);
     else if (outcome.summary.degraded > 0)
@@ -162,7 +140,13 @@ Result<EvalSetup> prepare_eval(const config::Config& config, EvalRequest request
     if (!request.dataset_file.empty()) setup.dataset = eval::with_file(std::move(setup.dataset), request.dataset_file);
     setup.dataset_file = config.resolve(setup.dataset.file_path);
 
-    setup.folder = request.folder.value_or(output_folder(config));
+    auto output = read_output_settings(config);
+    if (!output) return fail(output.error());
+    setup.output = std::move(*output);
+    setup.folder = request.folder.value_or(setup.output.folder);
+    if (request.folder) setup.output.jobs.reset();
+    setup.workflow_alias = get_string(json::value(config.eval_general), "workflow_alias").value_or("");
+    if (const auto* own = find_general(config, "per_input_user_id")) setup.per_input_user_id = own->get_bool();
     setup.max_concurrency = static_cast<int>(get_int(json::value(config.eval_general), "max_concurrency").value_or(setup.max_concurrency));
     if (const json::value* profiler = find_general(config, "profiler")) {
         auto settings = profile::parse_profiler_config(*profiler);
@@ -170,9 +154,6 @@ Result<EvalSetup> prepare_eval(const config::Config& config, EvalRequest request
         setup.profiler = std::move(*settings);
         setup.profiler->nat_compat = request.nat_compat;
     }
-    auto filter = output_filter(config);
-    if (!filter) return fail(filter.error());
-    setup.step_filter = std::move(*filter);
     setup.metadata = std::move(request.metadata);
     setup.metadata.overrides = config::masked_overrides(std::move(setup.metadata.overrides), config, full_catalogue());
     if (auto& endpoint = setup.metadata.endpoint) endpoint = mask_url_password(*endpoint);
@@ -180,7 +161,6 @@ Result<EvalSetup> prepare_eval(const config::Config& config, EvalRequest request
     setup.metadata.working_folder = fs::current_path(ignored);
     setup.metadata.nat_compat = request.nat_compat;
     setup.metadata.named_files = named_files(setup, std::move(request.more_files));
-    setup.cleanup = wants_cleanup(config);
     setup.resume = request.resume;
     return setup;
 }
@@ -197,11 +177,12 @@ std::string session_hash(const config::Config& config, const eval::EvalMetadata&
 Result<void> prepare_folder(const EvalSetup& setup) {
     // A run that goes on is what it was begun as.
     if (setup.resume && eval::load_metadata(setup.folder)) return {};
-    const RunFolder folder{.path = setup.folder,
-                           .named_files = setup.metadata.named_files,
-                           .inputs = {setup.config->file, setup.dataset_file},
-                           .makes_raw_data = !setup.metadata.skip_workflow};
-    PLIMSOLL_TRY(setup.cleanup && !setup.resume ? clear_earlier_run(folder) : make_folder(setup.folder));
+    const EvalFolder folder{.path = setup.folder,
+                            .named_files = setup.metadata.named_files,
+                            .inputs = {setup.config->file, setup.dataset_file},
+                            .makes_raw_data = !setup.metadata.skip_workflow};
+    if (setup.output.jobs && !setup.resume) PLIMSOLL_TRY(evict_jobs(*setup.output.jobs));
+    PLIMSOLL_TRY(setup.output.cleanup && !setup.resume ? clear_earlier_run(folder) : make_folder(setup.folder));
     if (!folder.makes_raw_data) PLIMSOLL_TRY(set_aside_raw_data(folder));
     return eval::save_config_files(setup.folder, setup.config->original, config::to_effective_yaml(*setup.config, full_catalogue()),
                                    setup.metadata);
@@ -217,6 +198,8 @@ Result<EvalOutcome> run_eval(const EvalSetup& setup, std::vector<eval::DatasetIt
     options.folder = setup.folder;
     options.sinks = sinks;
     options.resume = setup.resume;
+    options.workflow_alias = setup.workflow_alias;
+    options.per_input_user_id = setup.per_input_user_id;
     options.skip_completed = setup.metadata.skip_completed_entries;
     options.config_hash = session_hash(*setup.config, setup.metadata);
     options.seed = Random::from_entropy()();

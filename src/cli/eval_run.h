@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/output_settings.h"
 #include "config/config.h"
 #include "eval/dataset.h"
 #include "eval/evaluators.h"
@@ -24,11 +25,12 @@ struct EvalSetup {
     eval::DatasetConfig dataset;
     std::filesystem::path dataset_file;
     std::filesystem::path folder;
+    OutputSettings output;  // its folder replaced by `folder`
     int max_concurrency = 8;
+    std::string workflow_alias;                       // name of the workflow for exporters; empty: its type
+    bool per_input_user_id = true;                    // every session is a user of its own
     std::optional<profile::ProfilerConfig> profiler;  // nothing: profiling is off
-    eval::StepFilter step_filter;
     eval::EvalMetadata metadata;
-    bool cleanup = true;  // the files of an earlier run go
     bool resume = false;
 };
 
@@ -62,7 +64,8 @@ struct EvalOutcome {
     std::vector<Evaluation> evaluations;
     profile::ProfileResult profile;  // empty when profiling is off
     eval::Summary summary;
-    bool ok() const { return run.failed() == 0 && !run.interrupted && !run.log_error && !no_call_worked(); }
+    std::optional<Error> script_error;  // of the first custom script that failed
+    bool ok() const { return run.failed() == 0 && !run.interrupted && !run.log_error && !no_call_worked() && !script_error; }
     // Every model call of the run failed, whatever the sessions made of that.
     bool no_call_worked() const { return summary.answered_calls == 0 && !summary.failed_calls.empty(); }
 };

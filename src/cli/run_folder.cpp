@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -44,7 +45,7 @@ constexpr std::array kKeptFolders = {"logs", "jobs"};
 
 constexpr std::size_t kMaxListed = 5;  // names of files that stay
 
-bool is_input(const RunFolder& folder, const fs::path& file) {
+bool is_input(const EvalFolder& folder, const fs::path& file) {
     std::error_code absent;
     return std::ranges::any_of(folder.inputs, [&](const fs::path& input) { return fs::equivalent(input, file, absent); });
 }
@@ -52,7 +53,7 @@ bool is_input(const RunFolder& folder, const fs::path& file) {
 std::string earlier_name(const fs::path& name) { return name.stem().string() + ".earlier" + name.extension().string(); }
 
 // Inputs stay, and whatever stands under the name without being a file.
-Result<void> remove_own(const RunFolder& folder, const fs::path& relative) {
+Result<void> remove_own(const EvalFolder& folder, const fs::path& relative) {
     if (!eval::stays_inside(relative)) return {};
     const fs::path file = folder.path / relative;
     std::error_code error;
@@ -66,7 +67,7 @@ Result<void> remove_own(const RunFolder& folder, const fs::path& relative) {
     return {};
 }
 
-void say_what_stays(const RunFolder& folder) {
+void say_what_stays(const EvalFolder& folder) {
     std::vector<std::string> names;
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(folder.path, error)) {
@@ -85,7 +86,7 @@ void say_what_stays(const RunFolder& folder) {
 
 }  // namespace
 
-Result<void> clear_earlier_run(const RunFolder& folder) {
+Result<void> clear_earlier_run(const EvalFolder& folder) {
     PLIMSOLL_TRY(make_folder(folder.path));
     if (std::ranges::none_of(kRunMarks, [&](const char* name) { return fs::exists(folder.path / name); })) return {};
     // The lock that a run in progress holds; its files are not ours to remove.
@@ -104,7 +105,7 @@ Result<void> clear_earlier_run(const RunFolder& folder) {
     return {};
 }
 
-Result<void> set_aside_raw_data(const RunFolder& folder) {
+Result<void> set_aside_raw_data(const EvalFolder& folder) {
     PLIMSOLL_TRY(make_folder(folder.path));
     const auto lock = eval::FolderLock::take(folder.path);
     if (!lock) return fail(lock.error());
@@ -115,6 +116,33 @@ Result<void> set_aside_raw_data(const RunFolder& folder) {
         fs::rename(file, folder.path / earlier_name(name), error);
         if (error) return fail(errno_error("renaming " + file.string(), error.value()));
         log_info("{}: {} is of an earlier run and is called {} from here on", folder.path.string(), name, earlier_name(name));
+    }
+    return {};
+}
+
+Result<void> evict_jobs(const JobRetention& retention) {
+    std::vector<std::pair<std::int64_t, fs::path>> jobs;  // by age in nanoseconds
+    std::error_code absent;
+    for (const auto& entry : fs::directory_iterator(retention.jobs, absent)) {
+        struct stat status{};
+        if (!entry.path().filename().string().starts_with("job_") || ::lstat(entry.path().c_str(), &status) != 0) continue;
+        if (!S_ISDIR(status.st_mode)) continue;
+        const timespec& time = retention.by_creation ? status.st_ctim : status.st_mtim;
+        constexpr std::int64_t kNanos = 1'000'000'000;
+        jobs.emplace_back(time.tv_sec * kNanos + time.tv_nsec, entry.path());
+    }
+    std::ranges::sort(jobs);
+    for (std::size_t i = 0; i + retention.most <= jobs.size(); ++i) {
+        const fs::path& job = jobs[i].second;
+        const auto lock = eval::FolderLock::take(job);
+        if (!lock) {
+            log_warning("{} stays beyond max_jobs: {}", job.string(), lock.error().message);
+            continue;
+        }
+        std::error_code error;
+        fs::remove_all(job, error);
+        if (error) return fail(errno_error("removing " + job.string(), error.value()));
+        log_info("{} is removed: max_jobs is {}", job.string(), retention.most);
     }
     return {};
 }

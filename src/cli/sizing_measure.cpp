@@ -76,6 +76,7 @@ Result<EvalOutcome> run_leg(const MeasureFlags& flags, const config::Config& con
     auto setup = prepare_eval(config, std::move(request));
     if (!setup) return fail(setup.error());
     setup->max_concurrency = concurrency;
+    setup->workflow_alias = fmt::format("wf_concurrency_{}", concurrency);
     if (!setup->profiler) setup->profiler.emplace();
     setup->profiler->base_metrics = true;
     auto dataset = eval::load_dataset(setup->dataset, setup->dataset_file,

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/files.h"
+#include "eval/atif.h"
 
 namespace plimsoll::eval {
 namespace {
@@ -69,6 +70,10 @@ bool stays_inside(const std::filesystem::path& name) {
 Result<void> save_workflow_output(const std::filesystem::path& folder, std::span<const ItemResult> items, const DatasetConfig& dataset,
                                   const StepFilter& filter) {
     return save_file(folder / "workflow_output.json", to_pretty_json(make_workflow_output(items, dataset, filter)));
+}
+
+Result<void> save_atif_output(const std::filesystem::path& folder, std::span<const ItemResult> items) {
+    return save_file(folder / kAtifName, to_pretty_json(make_atif_output(items)));
 }
 
 Result<void> save_config_files(const std::filesystem::path& folder, std::string_view original, std::string_view effective,

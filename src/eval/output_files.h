@@ -26,12 +26,15 @@ Result<StepFilter> parse_step_filter(const json::value& names);
 // that is JSON as JSON.
 json::value make_workflow_output(std::span<const ItemResult> items, const DatasetConfig& dataset, const StepFilter& filter);
 
+inline constexpr const char* kAtifName = "workflow_output_atif.json";
+
 // A name of a file that joined to a folder is in it.
 bool stays_inside(const std::filesystem::path& name);
 
 // Errors of all: io, no_space.
 Result<void> save_workflow_output(const std::filesystem::path& folder, std::span<const ItemResult> items, const DatasetConfig& dataset,
                                   const StepFilter& filter);
+Result<void> save_atif_output(const std::filesystem::path& folder, std::span<const ItemResult> items);
 // config_original.yml, config_effective.yml and config_metadata.json.
 Result<void> save_config_files(const std::filesystem::path& folder, std::string_view original, std::string_view effective,
                                const EvalMetadata& metadata);

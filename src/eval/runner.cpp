@@ -74,6 +74,7 @@ class Run {
     asio::awaitable<void> work(std::shared_ptr<Worker> worker);
     asio::awaitable<void> run_item(std::size_t index, Worker& worker);
     asio::awaitable<SessionOutcome> run_with_timeout(std::shared_ptr<event::Session> session, DatasetItem item, Worker& worker);
+    std::string user_id(std::size_t index) const;
     Stop stop() const { return options_.stop ? options_.stop->load() : Stop::no; }
     Progress progress(std::chrono::steady_clock::time_point begun) const;
 
@@ -210,12 +211,21 @@ asio::awaitable<void> Run::work(std::shared_ptr<Worker> worker) {
     while (const auto index = next_item()) co_await run_item(*index, *worker);
 }
 
+// NAT's names. A session's own comes from its seed, so that a resumed run has the same users.
+std::string Run::user_id(std::size_t index) const {
+    if (!options_.per_input_user_id) return "nat_eval_user";
+    constexpr std::uint64_t kOfUsers = 0x75736572;  // keeps the id apart from those of the session's steps
+    return "nat_eval_user-" + Random(session_seed(options_.seed, index) ^ kOfUsers).uuid();
+}
+
 asio::awaitable<void> Run::run_item(std::size_t index, Worker& worker) {
     ItemResult& result = result_.items[index];
     result.intended_start = options_.clock();
     event::SessionInfo info;
     info.number = static_cast<std::int64_t>(index);
     info.item_id = to_text(result.item.id);
+    info.workflow_alias = options_.workflow_alias;
+    info.user_id = user_id(index);
     auto session = event::Session::make(std::move(info), sinks_, options_.clock, session_seed(options_.seed, index));
     log_->begin(session->info().number, result.item.id);
     ++running_;

@@ -54,6 +54,8 @@ struct RunOptions {
     std::vector<event::StepSink*> sinks;  // besides the log; outlive the run
     bool resume = false;                  // take over what finished without an error; the log's run id and seed stay
     bool skip_completed = false;          // items that have a generated answer already are not run
+    std::string workflow_alias;           // of every session
+    bool per_input_user_id = true;        // every session has a user id of its own; false: all have the same
     std::string config_hash;              // of all that changes a session's course; must be equal to resume
     std::uint64_t seed = 0;               // of all ids and every random choice of a session; equal seeds give equal ids, so draw one a run
     WallClock clock = system_clock();

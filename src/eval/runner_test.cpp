@@ -132,6 +132,22 @@ TEST_F(RunnerTest, AnswersEveryItemInOrder) {
     EXPECT_EQ(log->sessions.at(4).steps.size(), 4u);
 }
 
+asio::awaitable<SessionOutcome> say_who(std::shared_ptr<event::Session> session, DatasetItem) {
+    co_return SessionOutcome{{session->info().user_id, session->info().workflow_alias}, {}};
+}
+
+TEST_F(RunnerTest, SessionsHaveUsersAndTheWorkflowsName) {
+    RunOptions options = make_options(folder_.path(), 2);
+    options.workflow_alias = "mine";
+    const RunResult own = run(say_who, options);
+    EXPECT_THAT(std::string(own.items[0].output.at(0).as_string()), testing::MatchesRegex("nat_eval_user-[0-9a-f-]{36}"));
+    EXPECT_NE(own.items[0].output, own.items[1].output);
+    EXPECT_EQ(own.items[0].output.at(1), "mine");
+    EXPECT_EQ(run(say_who, options).items[1].output, own.items[1].output) << "of the seed";
+    options.per_input_user_id = false;
+    EXPECT_EQ(run(say_who, options).items[1].output.at(0), "nat_eval_user");
+}
+
 TEST_F(RunnerTest, TheSameSeedGivesTheSameRun) {
     TemporaryFolder other;
     auto options = make_options(other.path(), 6, 0);

@@ -28,6 +28,7 @@ struct SessionInfo {
     std::string trace_id;     // 32 hex digits
     std::string conversation_id;
     std::string user_id;
+    std::string workflow_alias;                                // name of the workflow for exporters; empty: "<workflow>"
     std::vector<std::pair<std::string, std::string>> headers;  // of the request that started it, credentials left out
 };
 

@@ -31,7 +31,7 @@ asio::awaitable<Result<json::value>> run_session(std::shared_ptr<event::Session>
                          {{"workflow_run_id", info.run_id},
                           {"workflow_trace_id", info.trace_id},
                           {"conversation_id", conversation},
-                          {"display_name", "<workflow>"}}}};
+                          {"display_name", info.workflow_alias.empty() ? "<workflow>" : info.workflow_alias}}}};
     Result<json::value> result;
     {
         event::ScopedSpan span(session->root().with_deadline(deadline), event::Category::workflow, std::move(type), input, options);
