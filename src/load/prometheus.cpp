@@ -1,6 +1,7 @@
 #include "load/prometheus.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <map>
@@ -10,24 +11,36 @@ namespace {
 
 enum class Meaning : std::uint8_t { running, waiting, max_running, kv_usage };
 
-constexpr std::pair<std::string_view, Meaning> kNames[] = {
-    {"vllm:num_requests_running", Meaning::running},
-    {"vllm:num_requests_waiting", Meaning::waiting},
-    {"vllm:kv_cache_usage_perc", Meaning::kv_usage},
-    {"vllm:gpu_cache_usage_perc", Meaning::kv_usage},
-    {"num_requests_running", Meaning::running},
-    {"num_requests_waiting", Meaning::waiting},
-    {"num_request_max", Meaning::max_running},
-    {"gpu_cache_usage_perc", Meaning::kv_usage},
-    {"sglang:num_running_reqs", Meaning::running},
-    {"sglang:num_queue_reqs", Meaning::waiting},
-    {"sglang:token_usage", Meaning::kv_usage},
-    {"tgi_batch_current_size", Meaning::running},
-    {"tgi_queue_size", Meaning::waiting},
-    {"llamacpp:requests_processing", Meaning::running},
-    {"llamacpp:requests_deferred", Meaning::waiting},
-    {"llamacpp:kv_cache_usage_ratio", Meaning::kv_usage},
-    {"nv_inference_pending_request_count", Meaning::waiting},
+constexpr std::size_t kMeanings = 4;
+
+// Whose name it is. A server that speaks several of these languages at once says the same thing in each, so that one of them counts:
+// the first that says it.
+enum class Family : std::uint8_t { vllm, nim, sglang, tgi, llamacpp, triton, none };
+
+struct KnownName {
+    std::string_view name;
+    Family family;
+    Meaning meaning;
+};
+
+constexpr KnownName kNames[] = {
+    {"vllm:num_requests_running", Family::vllm, Meaning::running},
+    {"vllm:num_requests_waiting", Family::vllm, Meaning::waiting},
+    {"vllm:kv_cache_usage_perc", Family::vllm, Meaning::kv_usage},
+    {"vllm:gpu_cache_usage_perc", Family::vllm, Meaning::kv_usage},
+    {"num_requests_running", Family::nim, Meaning::running},
+    {"num_requests_waiting", Family::nim, Meaning::waiting},
+    {"num_request_max", Family::nim, Meaning::max_running},
+    {"gpu_cache_usage_perc", Family::nim, Meaning::kv_usage},
+    {"sglang:num_running_reqs", Family::sglang, Meaning::running},
+    {"sglang:num_queue_reqs", Family::sglang, Meaning::waiting},
+    {"sglang:token_usage", Family::sglang, Meaning::kv_usage},
+    {"tgi_batch_current_size", Family::tgi, Meaning::running},
+    {"tgi_queue_size", Family::tgi, Meaning::waiting},
+    {"llamacpp:requests_processing", Family::llamacpp, Meaning::running},
+    {"llamacpp:requests_deferred", Family::llamacpp, Meaning::waiting},
+    {"llamacpp:kv_cache_usage_ratio", Family::llamacpp, Meaning::kv_usage},
+    {"nv_inference_pending_request_count", Family::triton, Meaning::waiting},
 };
 
 std::string label_of(const MetricValue& metric, std::string_view name) {
@@ -80,21 +93,28 @@ std::vector<MetricValue> parse_prometheus(std::string_view text) {
 }
 
 std::optional<ServerSample> read_server(const std::vector<MetricValue>& metrics) {
-    ServerSample out;
-    bool any = false;
+    struct Taken {
+        Family family = Family::none;
+        double value = 0;
+    };
+    std::array<Taken, kMeanings> taken;
     for (const MetricValue& metric : metrics) {
-        const auto known = std::ranges::find(kNames, std::string_view(metric.name), [](const auto& entry) { return entry.first; });
+        const auto known = std::ranges::find(kNames, std::string_view(metric.name), &KnownName::name);
         if (known == std::end(kNames)) continue;
-        any = true;
-        switch (known->second) {
-            case Meaning::running: out.running = out.running.value_or(0) + metric.value; break;
-            case Meaning::waiting: out.waiting = out.waiting.value_or(0) + metric.value; break;
-            case Meaning::max_running: out.max_running = out.max_running.value_or(0) + metric.value; break;
-            case Meaning::kv_usage: out.kv_usage = std::max(out.kv_usage.value_or(0), metric.value); break;
-        }
+        Taken& place = taken[static_cast<std::size_t>(known->meaning)];
+        if (known->family > place.family) continue;
+        if (known->family < place.family) place = {known->family, 0};
+        place.value = known->meaning == Meaning::kv_usage ? std::max(place.value, metric.value) : place.value + metric.value;
     }
-    if (!any) return std::nullopt;
-    return out;
+    if (std::ranges::all_of(taken, [](const Taken& place) { return place.family == Family::none; })) return std::nullopt;
+    const auto value_of = [&](Meaning meaning) {
+        const Taken& place = taken[static_cast<std::size_t>(meaning)];
+        return place.family == Family::none ? std::nullopt : std::optional(place.value);
+    };
+    return ServerSample{.running = value_of(Meaning::running),
+                        .waiting = value_of(Meaning::waiting),
+                        .max_running = value_of(Meaning::max_running),
+                        .kv_usage = value_of(Meaning::kv_usage)};
 }
 
 std::vector<GpuSample> read_dcgm(const std::vector<MetricValue>& metrics) {
