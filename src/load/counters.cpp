@@ -1,7 +1,9 @@
 #include "load/counters.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <fstream>
 #include <map>
@@ -83,10 +85,35 @@ std::optional<std::uint64_t> read_stall(const fs::path& proc) {
     return to_number<std::uint64_t>(std::string_view(*text).substr(at + kTotal.size()));
 }
 
-fs::path find_accounting(const fs::path& cgroups, const fs::path& folder, const fs::path& inside) {
-    for (const fs::path& place : {folder, cgroups / "cpuacct" / inside, cgroups / "cpuacct"})
-        if (fs::exists(place / "cpuacct.usage")) return place;
-    return folder;
+// A line of /proc/PID/cgroup: "4:cpu,cpuacct:/path" of version 1, "0::/path" of version 2.
+struct Membership {
+    std::string controllers;  // empty: version 2
+    fs::path inside;          // relative to where the hierarchy is mounted
+
+    bool has(std::string_view controller) const { return fmt::format(",{},", controllers).contains(fmt::format(",{},", controller)); }
+};
+
+std::vector<Membership> read_memberships(const fs::path& proc, int pid) {
+    std::vector<Membership> out;
+    std::istringstream lines(read_text(proc / std::to_string(pid) / "cgroup").value_or(""));
+    for (std::string line; std::getline(lines, line);) {
+        const std::size_t first = line.find(':'), second = line.find(':', first + 1);
+        if (first == std::string::npos || second == std::string::npos) continue;
+        out.push_back({line.substr(first + 1, second - first - 1), fs::path(line.substr(second + 1)).relative_path()});
+    }
+    return out;
+}
+
+// Where version 1 counts the processor time of the group whose files are in `folder`: there, or in a hierarchy of its own, in which the
+// process may well be in another group. Then nothing is counted for this one. `at_root`: in a container every mount shows the container's
+// group as its root.
+std::optional<fs::path> find_accounting(const std::vector<Membership>& memberships, const fs::path& cgroups, const Membership& cpu,
+                                        const fs::path& folder, bool at_root) {
+    if (fs::exists(folder / "cpuacct.usage")) return folder;
+    const auto accounting = std::ranges::find_if(memberships, [](const Membership& group) { return group.has("cpuacct"); });
+    if (accounting == memberships.end() || accounting->inside != cpu.inside) return std::nullopt;
+    const fs::path place = at_root ? cgroups / "cpuacct" : cgroups / "cpuacct" / cpu.inside;
+    return fs::exists(place / "cpuacct.usage") ? std::optional(place) : std::nullopt;
 }
 
 }  // namespace
@@ -171,23 +198,19 @@ std::optional<ProcessCounters> read_tree(const ProcessList& list, const fs::path
 double ticks_per_second() { return static_cast<double>(::sysconf(_SC_CLK_TCK)); }
 
 std::optional<CgroupPlace> find_cgroup(const fs::path& proc, const fs::path& cgroups, int pid) {
-    const auto text = read_text(proc / std::to_string(pid) / "cgroup");
-    if (!text) return std::nullopt;
-    std::istringstream lines(*text);
-    for (std::string line; std::getline(lines, line);) {
-        // "4:cpu,cpuacct:/path" of version 1, "0::/path" of version 2
-        const std::size_t first = line.find(':'), second = line.find(':', first + 1);
-        if (first == std::string::npos || second == std::string::npos) continue;
-        const std::string controllers = line.substr(first + 1, second - first - 1);
-        const fs::path inside = fs::path(line.substr(second + 1)).relative_path();
-        if (controllers.empty()) {
+    const auto memberships = read_memberships(proc, pid);
+    for (const Membership& group : memberships) {
+        if (group.controllers.empty()) {
             // Inside a container the path is the host's; the container's own group is then the root.
-            for (const fs::path& folder : {cgroups / inside, cgroups})
+            for (const fs::path& folder : {cgroups / group.inside, cgroups})
                 if (fs::exists(folder / "cpu.stat") && fs::exists(folder / "cgroup.controllers")) return CgroupPlace{folder, folder, true};
-        } else if ((',' + controllers + ',').contains(",cpu,")) {
-            for (const fs::path& mount : {cgroups / controllers, cgroups / "cpu", cgroups / "cpu,cpuacct"})
-                for (const fs::path& folder : {mount / inside, mount})
-                    if (fs::exists(folder / "cpu.stat")) return CgroupPlace{folder, find_accounting(cgroups, folder, inside), false};
+        } else if (group.has("cpu")) {
+            for (const fs::path& mount : {cgroups / group.controllers, cgroups / "cpu", cgroups / "cpu,cpuacct"})
+                for (const bool at_root : {false, true}) {
+                    const fs::path folder = at_root ? mount : mount / group.inside;
+                    if (fs::exists(folder / "cpu.stat"))
+                        return CgroupPlace{folder, find_accounting(memberships, cgroups, group, folder, at_root), false};
+                }
         }
     }
     return std::nullopt;
@@ -213,8 +236,9 @@ std::optional<CgroupCounters> read_cgroup(const CgroupPlace& place) {
     const auto quota = to_number<double>(read_text(place.folder / "cpu.cfs_quota_us").value_or(""));
     const auto period = to_number<double>(read_text(place.folder / "cpu.cfs_period_us").value_or(""));
     if (quota && period && *quota > 0 && *period > 0) out.quota_cores = *quota / *period;
-    if (const auto usage = read_text(place.accounting / "cpuacct.usage"))
-        out.usage_us = to_number<std::uint64_t>(*usage).value_or(0) / kNanosecondsPerMicrosecond;
+    if (!place.accounting) return out;
+    if (const auto usage = to_number<std::uint64_t>(read_text(*place.accounting / "cpuacct.usage").value_or("")))
+        out.usage_us = *usage / kNanosecondsPerMicrosecond;
     return out;
 }
 

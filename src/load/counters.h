@@ -46,13 +46,14 @@ std::optional<ProcessCounters> read_tree(const ProcessList& list, const std::fil
 double ticks_per_second();
 
 struct CgroupCounters {
-    double quota_cores = -1;  // < 0: no limit
-    std::uint64_t usage_us = 0, periods = 0, throttled = 0, throttled_us = 0;
+    double quota_cores = -1;                // < 0: no limit
+    std::optional<std::uint64_t> usage_us;  // absent: version 1 counts it for other groups than this one
+    std::uint64_t periods = 0, throttled = 0, throttled_us = 0;
 };
 // The folder of a process' control group that counts processor time; nothing when there is none.
 struct CgroupPlace {
     std::filesystem::path folder;
-    std::filesystem::path accounting;  // where version 1 counts what was used; often a mount of its own
+    std::optional<std::filesystem::path> accounting;  // where what was used is counted; in version 1 often a mount of its own
     bool v2 = false;
 };
 std::optional<CgroupPlace> find_cgroup(const std::filesystem::path& proc, const std::filesystem::path& cgroups, int pid);

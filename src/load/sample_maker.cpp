@@ -52,7 +52,7 @@ ProcessSample make_process(int pid, const ProcessCounters& now, const ProcessCou
 
 CgroupSample make_cgroup(const CgroupCounters& now, const CgroupCounters& before, double seconds) {
     return {.quota_cores = now.quota_cores,
-            .usage_cores = 1e-6 * grown(now.usage_us, before.usage_us) / seconds,
+            .usage_cores = 1e-6 * grown(now.usage_us.value_or(0), before.usage_us.value_or(0)) / seconds,
             .periods = static_cast<std::int64_t>(grown(now.periods, before.periods)),
             .throttled = static_cast<std::int64_t>(grown(now.throttled, before.throttled)),
             .throttled_cores = 1e-6 * grown(now.throttled_us, before.throttled_us) / seconds};
@@ -68,6 +68,9 @@ Counters read_counters(const SamplerOptions& options, double now) {
     for (const int pid : pids)
         if (auto tree = read_tree(list, options.proc, pid)) out.processes[pid] = std::move(*tree);
     if (const auto place = find_cgroup(options.proc, options.cgroups, pids.front())) out.cgroup = read_cgroup(*place);
+    // The tree stands in for its group where nothing is counted for the group.
+    if (const auto tree = out.processes.find(pids.front()); out.cgroup && !out.cgroup->usage_us && tree != out.processes.end())
+        out.cgroup->usage_us = static_cast<std::uint64_t>(1e6 * static_cast<double>(tree->second.ticks) / ticks_per_second());
     return out;
 }
 

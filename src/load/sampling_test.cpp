@@ -38,6 +38,44 @@ TEST(Counters, ControlGroupsOfBothVersions) {
     EXPECT_FALSE(find_cgroup(kData / "v1/proc", kData / "v1/cgroup", 8));
 }
 
+// Two hierarchies of version 1, the process in a group of the one and in the root of the other: what the root counts is the machine's.
+TEST(Counters, AnotherGroupsUsageIsNotTaken) {
+    TemporaryFolder folder;
+    const auto write = [&](const char* name, const char* text) { ASSERT_TRUE(save_file(folder.path() / name, text)); };
+    write("cgroup/cpu/agent/cpu.stat", "nr_periods 10\nnr_throttled 8\nthrottled_time 800000000\n");
+    write("cgroup/cpuacct/cpuacct.usage", "123456789000\n");
+    write("cgroup/cpuacct/agent/cpuacct.usage", "5000\n");
+    write("proc/7/cgroup", "2:cpuacct:/\n1:cpu:/agent\n0::/\n");
+    const auto apart = find_cgroup(folder.path() / "proc", folder.path() / "cgroup", 7);
+    ASSERT_TRUE(apart);
+    EXPECT_FALSE(apart->accounting);
+    EXPECT_FALSE(read_cgroup(*apart)->usage_us);
+    write("proc/7/cgroup", "2:cpuacct:/agent\n1:cpu:/agent\n");
+    EXPECT_EQ(read_cgroup(find_cgroup(folder.path() / "proc", folder.path() / "cgroup", 7).value())->usage_us, 5u);
+}
+
+// The process tree stands in for a group whose use is not counted.
+TEST(SampleMaker, TheTreesUseIsTheGroups) {
+    TemporaryFolder folder;
+    const auto write = [&](const char* name, const std::string& text) { ASSERT_TRUE(save_file(folder.path() / name, text)); };
+    const auto look_like = [&](int ticks, int throttled) {
+        write("proc/7/stat", "7 (agent) R 1 7 7 0 -1 0 0 0 0 0 " + std::to_string(ticks) + " 0 0 0 20 0 1 0 100 1000 10\n");
+        write("cgroup/cpu/agent/cpu.stat", "nr_periods " + std::to_string(throttled) + "\nnr_throttled " + std::to_string(throttled) +
+                                               "\nthrottled_time " + std::to_string(throttled * 80'000'000ll) + "\n");
+    };
+    write("cgroup/cpuacct/cpuacct.usage", "123456789000\n");
+    write("proc/7/cgroup", "2:cpuacct:/\n1:cpu:/agent\n");
+    const SamplerOptions options{.pids = {7}, .metrics_url = {}, .proc = folder.path() / "proc", .cgroups = folder.path() / "cgroup"};
+    SampleMaker maker(options);
+    look_like(100, 10);
+    EXPECT_FALSE(maker.look(1));
+    look_like(100 + static_cast<int>(ticks_per_second() / 5), 20);
+    const auto sample = maker.look(2);
+    ASSERT_TRUE(sample && sample->cgroup);
+    EXPECT_NEAR(sample->cgroup->usage_cores, 0.2, 1e-6);
+    EXPECT_NEAR(sample->cgroup->throttled_cores, 0.8, 1e-6);
+}
+
 TEST(Counters, ProcessTrees) {
     const fs::path proc = kData / "v2/first/proc";
     const ProcessList list = read_processes(proc);
@@ -113,6 +151,22 @@ TEST(Prometheus, ServersAndGpus) {
     EXPECT_FALSE(read_server(parse_prometheus("up 1\n")));
     EXPECT_TRUE(parse_prometheus("").empty());
     EXPECT_TRUE(parse_prometheus("\xff{\"\\").empty());
+}
+
+// Replicas are added up; the same requests under another server's names are not.
+TEST(Prometheus, NamesOfSeveralServersCountOnce) {
+    const auto server =
+        read_server(parse_prometheus("llamacpp:requests_processing 20\n"
+                                     "llamacpp:requests_deferred 3\n"
+                                     "vllm:num_requests_running{engine=\"0\"} 12\n"
+                                     "num_requests_running 20\n"
+                                     "num_request_max 64\n"
+                                     "vllm:num_requests_running{engine=\"1\"} 8\n"));
+    ASSERT_TRUE(server);
+    EXPECT_EQ(server->running, 20);
+    EXPECT_EQ(server->waiting, 3);
+    EXPECT_EQ(server->max_running, 64);
+    EXPECT_FALSE(server->kv_usage);
 }
 
 TEST(Nvml, AbsentIsFine) { EXPECT_EQ(Nvml::open("libno-such-library.so.1"), nullptr); }
