@@ -137,6 +137,7 @@ load::SampleLog take_samples(std::optional<load::Sampler>& sampler, const load::
 
 std::vector<std::string> make_findings(const LoadSetup& setup, const load::LoadStats& stats, const load::SampleLog& log) {
     load::DiagnosisInput input{.samples = log.samples,
+                               .failures = load::find_failures(stats),
                                .schedule_error_p99_s = stats.of(load::Metric::schedule_error).percentile(99),
                                .threads = setup.plan.threads,
                                .open_loop = setup.plan.open};

@@ -25,7 +25,7 @@ using std::chrono::milliseconds;
 
 constexpr const char* kAnswer = R"({"choices":[{"message":{"content":"fine"}}],"usage":{"prompt_tokens":3,"completion_tokens":2}})";
 
-// A model server: "hang" and "500" in a question do what they say; every body is kept.
+// A model server: "hang", "500" and "429" (with a Retry-After of a minute) in a question do what they say; every body is kept.
 class Server {
   public:
     Server() : server_(context_.get_executor(), {}) {
@@ -48,6 +48,10 @@ class Server {
         self.bodies.push_back(request.body);
         if (request.body.contains("500")) {
             std::ignore = co_await response.send(500, "application/json", R"({"error":{"message":"broken"}})");
+            co_return;
+        }
+        if (request.body.contains("429")) {
+            std::ignore = co_await response.send(429, "application/json", R"({"error":{"message":"later"}})", {{"Retry-After", "60"}});
             co_return;
         }
         while (request.body.contains("hang") && !response.client_gone()) co_await net::sleep_for(milliseconds(2));
@@ -166,6 +170,22 @@ TEST_F(LoadRun, ATimedOutCallIsAnError) {
     plan.call_timeout = milliseconds(30);
     const auto ran = run(plan, questions({"hang"}));
     EXPECT_EQ(ran.sessions.at(0).calls.at(0).error->code, ErrorCode::timeout);
+}
+
+// Waits of at least 50, 100, 200, … ms between a user's starts.
+TEST_F(LoadRun, AUserWhoseSessionFailedComesBackLater) {
+    LoadPlan plan;
+    plan.users = 4;
+    plan.duration = milliseconds(300);
+    const auto ran = run(plan, questions({"500"}));
+    EXPECT_GE(ran.sessions.size(), 4u);
+    EXPECT_LE(ran.sessions.size(), 4u * 3);
+    EXPECT_GE(ran.outcome.put_off, 4u);
+    EXPECT_EQ(run(plan, questions({"429"})).sessions.size(), 4u);  // not before the server said
+    plan.open = true;
+    plan.arrivals.gaps = Gaps::constant;
+    plan.arrivals.stages = {{milliseconds(100), 100, 100}};
+    EXPECT_EQ(run(plan, questions({"500"})).sessions.size(), 10u);  // an open loop has its schedule
 }
 
 TEST_F(LoadRun, DrainCancelsWhatDoesNotEnd) {

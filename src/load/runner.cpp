@@ -56,6 +56,7 @@ class Run {
         if (!drain_end_) outcome_.starts_end = outcome_.elapsed;
         outcome_.started = shared_.started;
         outcome_.dropped = shared_.dropped;
+        outcome_.put_off = shared_.put_off;
         outcome_.lost_records = shared_.lost_records;
         outcome_.peak_calls = shared_.peak_calls;
         return outcome_;

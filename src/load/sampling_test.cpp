@@ -277,6 +277,50 @@ INSTANTIATE_TEST_SUITE_P(
         DiagnosisCase{"late_starts", kIdle, kFree, {own(0.3)}, {}, 0.2, {Cause::client_saturated}, {"200 ms"}}),
     [](const auto& info) { return std::string(info.param.name); });
 
+struct TargetCase {
+    const char* name;
+    std::vector<std::pair<int, std::optional<Error>>> calls;  // second of the end, and how it ended
+    std::vector<Cause> expected;
+    const char* words = "";
+};
+
+class TargetDiagnosis : public testing::TestWithParam<TargetCase> {};
+
+// The load generator's core is full in all of them: refusals cost little time each.
+TEST_P(TargetDiagnosis, TellsATargetThatIsNoneFromABusyTester) {
+    LoadPlan plan;
+    LoadStats stats(plan);
+    for (const auto& [second, error] : GetParam().calls) {
+        SessionRecord session;
+        session.calls.push_back({.end = second * 1'000'000'000ll + 1000, .error = error, .token_us = {}});
+        stats.add(session);
+    }
+    stats.finish({});
+    const std::deque<Sample> samples(20, Sample{.processes = {own(0.97)}, .gpus = {}});
+    std::vector<Cause> causes;
+    std::string text;
+    for (const Finding& finding : diagnose({.samples = samples, .failures = find_failures(stats)})) {
+        causes.push_back(finding.cause);
+        text += finding.text;
+    }
+    EXPECT_EQ(causes, GetParam().expected) << text;
+    EXPECT_THAT(text, testing::HasSubstr(GetParam().words));
+}
+
+const Error kRefused{ErrorCode::connect, "connecting: Connection refused"};
+const Error kTooMany{ErrorCode::http_status, "HTTP 429: slow down", 429};
+const std::optional<Error> kFine;
+
+INSTANTIATE_TEST_SUITE_P(
+    Targets, TargetDiagnosis,
+    testing::Values(TargetCase{"fine", {{0, kFine}, {1, kFine}, {2, kFine}}, {Cause::client_saturated}},
+                    TargetCase{"never_there", {{0, kRefused}, {0, kRefused}, {1, kRefused}}, {Cause::target_gone}, "refused"},
+                    TargetCase{
+                        "killed", {{0, kFine}, {1, kFine}, {2, kRefused}, {3, kRefused}, {3, kRefused}}, {Cause::target_gone}, "second 1"},
+                    TargetCase{"came_back", {{0, kRefused}, {0, kRefused}, {0, kRefused}, {1, kFine}}, {Cause::client_saturated}},
+                    TargetCase{"refuses", {{0, kTooMany}, {0, kTooMany}, {1, kFine}}, {Cause::target_refuses}, "HTTP 429: slow down"}),
+    [](const auto& info) { return std::string(info.param.name); });
+
 TEST(DiagnosisOfNothing, SaysNothing) {
     const std::deque<Sample> none;
     EXPECT_TRUE(diagnose({.samples = none}).empty());

@@ -39,6 +39,7 @@ void LoadStats::add_call(const CallRecord& call) {
     if (Second* second = second_of(call.end)) {
         ++second->ended;
         second->failed += well ? 0 : 1;
+        second->unreachable += call.error && call.error->code == ErrorCode::connect ? 1 : 0;
         second->tokens += static_cast<std::uint64_t>(call.tokens());
         if (well) second->latencies.push_back(static_cast<float>(1e-9 * static_cast<double>(call.end - call.intended)));
     }

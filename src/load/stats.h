@@ -27,9 +27,10 @@ std::string error_kind(const CallRecord& call);
 // One second of the run.
 struct Second {
     std::uint64_t started = 0, ended = 0, failed = 0, tokens = 0;
-    int open = 0;                  // calls in flight at its last look
-    double p50 = 0, p95 = 0;       // latency in seconds of the calls that ended in it
-    std::vector<float> latencies;  // until it is closed
+    std::uint64_t unreachable = 0;  // of the failed ones, those that could not connect
+    int open = 0;                   // calls in flight at its last look
+    double p50 = 0, p95 = 0;        // latency in seconds of the calls that ended in it
+    std::vector<float> latencies;   // until it is closed
 };
 
 struct ErrorCount {

@@ -101,6 +101,8 @@ std::string summary_text(const SummaryInput& input) {
                        stats.failed(), stats.unfinished(), stats.rate(), stats.token_rate(), duration_text(stats.window_s()));
     out += fmt::format("{} sessions started, {} starts dropped; at most {} calls in flight at once{}\n\n", outcome.started, outcome.dropped,
                        outcome.peak_calls, server_peak ? fmt::format(", {} as the server counts at its looks", *server_peak) : "");
+    if (outcome.put_off > 0)
+        out.insert(out.size() - 1, fmt::format("{} starts put off, each after a session of its user that failed\n", outcome.put_off));
     out += fmt::format("{:<22}{:>10}{:>11}{:>11}{:>11}{:>11}{:>11}\n", "", "count", "mean", "median", "p95", "p99", "max");
     for (const auto& [metric, name] : kRows)
         if (stats.of(metric).count() > 0) out += row(name, stats.of(metric));
@@ -139,6 +141,7 @@ json::value summary_json(const SummaryInput& input) {
             {"interrupted", outcome.interrupted},
             {"sessions_started", outcome.started},
             {"starts_dropped", outcome.dropped},
+            {"starts_put_off", outcome.put_off},
             {"records_lost", outcome.lost_records},
             {"peak_calls_in_flight", outcome.peak_calls},
             {"server_peak", server_peak ? json::value(*server_peak) : json::value(nullptr)},

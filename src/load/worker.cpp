@@ -9,10 +9,12 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "base/log.h"
 #include "net/io_pool.h"
+#include "net/retry.h"
 
 namespace plimsoll::load {
 namespace {
@@ -150,6 +152,7 @@ asio::awaitable<void> Worker::run_user(int user) {
     const LoadPlan& plan = shared_.plan;
     // The user's intended next start: a plan, not what became of it.
     Clock::time_point due = shared_.start + plan.ramp_up * user / plan.users;
+    int failures = 0;  // in a row
     for (;;) {
         if (due > Clock::now()) {
             const bool go = co_await wait_until(due);
@@ -162,15 +165,30 @@ asio::awaitable<void> Worker::run_user(int user) {
             co_return;
         }
         ++shared_.sessions;
-        co_await run_session(number, due);
+        const Clock::time_point begin = Clock::now();
+        std::optional<Error> failure;
+        co_await run_session(number, due, &failure);
         if (aborted_) co_return;
         const Nanoseconds think =
             plan.exponential_think ? from_seconds(-to_seconds(plan.think) * std::log1p(-random_.uniform())) : plan.think;
         due = Clock::now() + think;
+        failures = failure ? failures + 1 : 0;
+        if (!failure) continue;
+        const Clock::time_point earliest = earliest_start(begin, *failure, failures);
+        if (earliest > due) ++shared_.put_off;
+        due = std::max(due, earliest);
     }
 }
 
-asio::awaitable<void> Worker::run_session(std::uint64_t number, Clock::time_point intended) {
+Clock::time_point Worker::earliest_start(Clock::time_point last_start, const Error& failure, int failures) {
+    static const net::RetryPolicy kPolicy{
+        .attempts = std::numeric_limits<int>::max(), .initial = kFirstBackoff, .max = kMaxBackoff, .statuses = {}};
+    const auto wait = net::next_delay(kPolicy, failure, failures, random_).value_or(kMaxBackoff);
+    const Nanoseconds asked = from_seconds(std::clamp(failure.retry_after_s, 0.0, std::chrono::duration<double>(kMaxRetryAfter).count()));
+    return std::max(last_start + wait, Clock::now() + asked);
+}
+
+asio::awaitable<void> Worker::run_session(std::uint64_t number, Clock::time_point intended, std::optional<Error>* failure) {
     Session session{shared_.book[number % shared_.book.size()], {}, {}};
     session.record.number = number;
     session.record.intended = offset(intended);
@@ -187,6 +205,7 @@ asio::awaitable<void> Worker::run_session(std::uint64_t number, Clock::time_poin
         session.record.unfinished = true;
     }
     session.record.end = offset(Clock::now());
+    if (failure && session.has_failed()) *failure = session.record.calls.back().error;
     keep(std::move(session.record));
     --shared_.sessions;
 }

@@ -9,6 +9,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "load/plan.h"
@@ -26,6 +27,7 @@ struct SharedRun {
 
     std::atomic<std::uint64_t> started = 0;
     std::atomic<std::uint64_t> dropped = 0;
+    std::atomic<std::uint64_t> put_off = 0;
     std::atomic<std::uint64_t> lost_records = 0;
     std::atomic<int> sessions = 0;
     std::atomic<int> calls = 0;
@@ -56,7 +58,9 @@ class Worker {
     bool may_start() const;
 
     void spawn(asio::awaitable<void> work);
-    asio::awaitable<void> run_session(std::uint64_t number, Clock::time_point intended);
+    // `failure` gets the error that ended the session, if any.
+    asio::awaitable<void> run_session(std::uint64_t number, Clock::time_point intended, std::optional<Error>* failure = nullptr);
+    Clock::time_point earliest_start(Clock::time_point last_start, const Error& failure, int failures);
     asio::awaitable<void> run_chain(Session& session);
     asio::awaitable<void> run_graph(Session& session);
     asio::awaitable<void> run_step(Session& session, int index, Clock::time_point ready);
