@@ -148,9 +148,9 @@ std::vector<std::string> make_findings(const LoadSetup& setup, const load::LoadS
 }
 
 Result<void> save_samples(const std::filesystem::path& folder, const load::SampleLog& log) {
-    if (!log.samples.empty()) PLIMSOLL_TRY(save_file(folder / "samples.csv", load::samples_csv(log)));
+    if (!log.samples.empty()) PLIMSOLL_TRY(save_file(folder / load::kSamplesCsv, load::samples_csv(log)));
     if (log.last_scrape.empty()) return {};
-    return save_file(folder / "server_metrics.prom", log.last_scrape);
+    return save_file(folder / load::kServerMetrics, log.last_scrape);
 }
 
 Result<int> run_load(const LoadFlags& flags, const LoadSetup& setup) {
@@ -193,7 +193,7 @@ Result<int> run_load(const LoadFlags& flags, const LoadSetup& setup) {
     if (files) {
         PLIMSOLL_TRY(files->finish(stats, load::summary_json(summary)));
         PLIMSOLL_TRY(save_samples(flags.output_dir, samples));
-        PLIMSOLL_TRY(save_file(std::filesystem::path(flags.output_dir) / "report.html", load_report_html(summary, samples)));
+        PLIMSOLL_TRY(save_file(std::filesystem::path(flags.output_dir) / load::kReportHtml, load_report_html(summary, samples)));
         std::printf("\n%s\n", flags.output_dir.c_str());
     }
     return exit_code(summary);

@@ -131,7 +131,7 @@ RunFiles::RunFiles(std::filesystem::path folder, const ScriptBook& book, std::st
 Result<RunFiles> RunFiles::open(const std::filesystem::path& folder, const ScriptBook& book, std::string model,
                                 std::size_t traced_sessions) {
     PLIMSOLL_TRY(make_folder(folder));
-    for (const char* name : {kTimelineCsv, kSummaryJson}) {
+    for (const char* name : {kTimelineCsv, kSummaryJson, kSamplesCsv, kServerMetrics, kReportHtml}) {
         std::error_code ignored;  // there may be none
         std::filesystem::remove(folder / name, ignored);
     }

@@ -26,10 +26,14 @@ inline constexpr const char* kRequestsCsv = "requests.csv";
 inline constexpr const char* kTimelineCsv = "timeline.csv";
 inline constexpr const char* kSummaryJson = "load_summary.json";
 inline constexpr const char* kTracesJson = "all_requests_profiler_traces.json";
+// Written by others after finish(), and only when there is something to write.
+inline constexpr const char* kSamplesCsv = "samples.csv";
+inline constexpr const char* kServerMetrics = "server_metrics.prom";
+inline constexpr const char* kReportHtml = "report.html";
 
 class RunFiles {
   public:
-    // Replaces the files of an earlier run there. Traces are written of the first `traced_sessions`. Errors: io, no_space.
+    // Removes every file of an earlier run there. Traces are written of the first `traced_sessions`. Errors: io, no_space.
     static Result<RunFiles> open(const std::filesystem::path& folder, const ScriptBook& book, std::string model,
                                  std::size_t traced_sessions);
 

@@ -55,6 +55,13 @@ TEST_F(Load, WhatOneRunRecordsAnotherReplays) {
     EXPECT_EQ(get_int(summary(), "calls"), 6);
 }
 
+// Nothing of an earlier run may pass for this one's.
+TEST_F(Load, ARunReplacesTheOneBefore) {
+    ASSERT_EQ(load({"--users", "1", "--max_requests", "2", "--metrics_url", metrics_url()}).exit_code, 0);
+    ASSERT_EQ(load({"--users", "1", "--max_requests", "1", "--no_sampling"}).exit_code, 0);
+    for (const char* name : {"samples.csv", "server_metrics.prom"}) EXPECT_FALSE(std::filesystem::exists(folder() / "out" / name)) << name;
+}
+
 TEST_F(Load, ThresholdsAndTheLoadItselfHaveTheirExitCodes) {
     EXPECT_EQ(load({"--users", "1", "--max_requests", "3", "--threshold", "p(50) ttft < 1us"}).exit_code, 3);
     EXPECT_EQ(load({"--users", "1", "--max_requests", "3", "--min_open", "2"}).exit_code, 4);
