@@ -17,7 +17,9 @@ namespace {
 constexpr double kThrottled = 0.10;       // of the scheduler's periods: users notice from here
 constexpr std::int64_t kFewPeriods = 10;  // a second of the usual period of 100 ms
 constexpr double kBusy = 0.90;            // of all cores
-constexpr double kStalled = 0.25;         // of the time
+// Something that now and then waits for a core is no busy machine: both must be.
+constexpr double kStalled = 0.25;          // of the time
+constexpr double kBusyWhenStalled = 0.70;  // of all cores
 constexpr double kStolen = 0.10;
 constexpr double kOneCore = 0.90, kOneCoreTop = 1.15;  // a process that fills one core and no more
 constexpr double kHotThread = 0.85;
@@ -116,7 +118,8 @@ void check_limit(const Picture& picture, std::vector<Finding>& out) {
 }
 
 void check_node(const Picture& picture, std::vector<Finding>& out) {
-    const bool waits = !picture.stall.empty() && mean(picture.stall) > kStalled && picture.throttled_share() <= kThrottled;
+    const bool waits = !picture.stall.empty() && mean(picture.stall) > kStalled && mean(picture.busy) > kBusyWhenStalled &&
+                       picture.throttled_share() <= kThrottled;
     if (picture.busy.empty() || (!picture.is_busy() && !waits)) return;
     // Stopped by its limit, a group waits too; that is the limit's doing unless the cores are really in use.
     std::string text = fmt::format("Node busy: its {} cores were {:.0f} % in use", picture.cores, percent(mean(picture.busy)));

@@ -373,7 +373,11 @@ TEST(Inputs, Shapes) {
     ASSERT_EQ(list.size(), 4u);
     EXPECT_EQ(list[1].size(), 2u);
     EXPECT_EQ(list[2][0], "d");
-    for (const char* bad : {"", "\n\n", "[]", "[1]", "[[]]", "[{\"a\": 1}]", "[\"a\"", "[{\"turns\": [1]}]"})
+    const auto lines = parse_inputs("{\"question\": \"a\"}\n\n{\"turns\": [\"b\", \"c\"]}\n").value();
+    ASSERT_EQ(lines.size(), 2u);
+    EXPECT_EQ(lines[1].size(), 2u);
+    for (const char* bad : {"", "\n\n", "{\"data\": [\"a\"]}", "{\n  \"question\": \"a\"\n}", "{\"question\": \"a\"}\nb", "[]", "[1]",
+                            "[[]]", "[{\"a\": 1}]", "[\"a\"", "[{\"turns\": [1]}]"})
         EXPECT_EQ(parse_inputs(bad).error().code, ErrorCode::parse) << bad;
 }
 

@@ -239,6 +239,16 @@ INSTANTIATE_TEST_SUITE_P(
                       {Cause::cpu_limit_too_low},
                       {}},
         DiagnosisCase{"node", kBusyNode, kFree, {agent(0.6, 0.3)}, {}, 0, {Cause::node_busy}, {"98 %", "80 %"}},
+        DiagnosisCase{"node_in_bursts",
+                      {.cores = 8, .busy = 0.8, .steal = 0, .load1 = 9, .stall = 0.4},
+                      kFree,
+                      {agent(0.6, 0.3)},
+                      {},
+                      0,
+                      {Cause::node_busy},
+                      {"80 %", "40 %"}},
+        // Short waits on a half idle machine.
+        DiagnosisCase{"pressure_alone", {.cores = 2, .busy = 0.48, .steal = 0, .load1 = 2, .stall = 0.26}, kFree, {}, {}, 0, {}, {}},
         // Throttled on a node that is full as well: raising the limit would not help.
         DiagnosisCase{"node_and_throttled", kBusyNode, kThrottled, {}, {}, 0, {Cause::node_busy}, {}},
         DiagnosisCase{"steal",

@@ -246,6 +246,8 @@ TEST(Stats, HonestyChecks) {
     for (const Check& check : good) EXPECT_TRUE(check.ok) << check.text;
     outcome.lost_records = 1;
     EXPECT_FALSE(check_honesty({}, stats, outcome).back().ok);
+    outcome = {.started = 3};
+    EXPECT_FALSE(check_honesty({}, LoadStats(plan), outcome).back().ok);  // all of them in the warm-up
 }
 
 TEST(Plans, WhatCannotBe) {
@@ -261,6 +263,13 @@ TEST(Plans, WhatCannotBe) {
     plan = {};
     plan.duration = seconds(1);
     plan.warmup = seconds(1);
+    EXPECT_FALSE(check_plan(plan));
+    plan.open = true;
+    plan.arrivals.stages = {{seconds(5), 1, 1}};
+    EXPECT_FALSE(check_plan(plan));
+    plan.duration = seconds(0);
+    EXPECT_TRUE(check_plan(plan));
+    plan.warmup = seconds(5);
     EXPECT_FALSE(check_plan(plan));
     plan.warmup = seconds(0);
     plan.threads = 0;

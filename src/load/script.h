@@ -41,8 +41,8 @@ using ScriptBook = std::vector<Script>;
 // One session an entry of `conversations`; its questions one after the other with `pause` between them, each with what was said before.
 ScriptBook make_conversations(const std::vector<std::vector<std::string>>& conversations, Nanoseconds pause);
 
-// A JSON array (of texts, of lists of texts, or of objects with "question", "input" or "turns"), or plain text with one question a line.
-// Errors: parse, saying which entry.
+// A JSON array (of texts, of lists of texts, or of objects with "question", "input" or "turns"), such objects one a line, or plain text
+// with one question a line. Errors: parse, saying which entry.
 Result<std::vector<std::vector<std::string>>> parse_inputs(std::string_view text);
 
 // A text of about so many tokens (words), different each time.

@@ -70,6 +70,7 @@ std::vector<Check> check_honesty(const HonestyLimits& limits, const LoadStats& s
     if (limits.min_open >= 0)
         out.push_back({fmt::format("{} calls in flight at once", limits.min_open), fmt::format("{}", outcome.peak_calls),
                        outcome.peak_calls >= limits.min_open});
+    if (outcome.started > 0 && stats.sessions() == 0) out.push_back({"a session outside the warm-up", "none", false});
     if (outcome.lost_records > 0) out.push_back({"every session is counted", fmt::format("{} lost", outcome.lost_records), false});
     return out;
 }
