@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/descriptors.h"
 #include "cli/load_flags.h"
 #include "cli/load_report.h"
 #include "cli/load_view.h"
@@ -28,14 +28,6 @@ constexpr int kUsage = 2;
 constexpr int kThresholdFailed = 3;
 constexpr int kLoadNotAsAsked = 4;
 constexpr int kInterrupted = 130;
-
-// Thousands of connections need as many descriptors; what the system does not give shows as connect errors.
-void raise_descriptor_limit() {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
-    limit.rlim_cur = limit.rlim_max;
-    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) log_warning("the limit of open files stays at its default");
-}
 
 asio::awaitable<Result<std::string>> run_workflow(WorkflowHost& host, std::uint64_t seed, std::string input) {
     auto session = event::Session::make({}, host.sinks(), system_clock(), seed, false);
