@@ -86,15 +86,15 @@ Result<LoadSetup> make_setup(const LoadFlags& flags) {
     auto thresholds = make_thresholds(flags);
     if (!thresholds) return fail(thresholds.error());
     setup.thresholds = std::move(*thresholds);
-    const auto limits = make_limits(flags, setup.plan);
-    if (!limits) return fail(limits.error());
-    setup.limits = *limits;
     for (const int pid : flags.pids)
         if (!std::filesystem::exists(std::filesystem::path(flags.proc_root) / std::to_string(pid)))
             return fail(ErrorCode::invalid_argument, fmt::format("--pid: there is no process {}", pid));
     auto book = make_book(flags);
     if (!book) return fail(book.error());
     setup.book = std::move(*book);
+    const auto limits = make_limits(flags, setup.plan, setup.book);
+    if (!limits) return fail(limits.error());
+    setup.limits = *limits;
     return setup;
 }
 
@@ -177,8 +177,8 @@ Result<int> run_load(const LoadFlags& flags, const LoadSetup& setup) {
                                      .outcome = *outcome,
                                      .stats = stats,
                                      .target = target.name,
-                                     .server_peak = samples.server_peak(),
-                                     .honesty = load::check_honesty(setup.limits, stats, *outcome),
+                                     .server = samples.server_seen(),
+                                     .honesty = load::check_honesty(setup.limits, stats, *outcome, samples.server_seen()),
                                      .thresholds = load::check_thresholds(setup.thresholds, stats),
                                      .findings = make_findings(setup, stats, samples)};
     std::fputs(load::summary_text(summary).c_str(), stdout);

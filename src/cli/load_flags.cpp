@@ -59,6 +59,15 @@ Result<void> read_arrivals(const LoadFlags& flags, load::LoadPlan& plan) {
     return {};
 }
 
+// "http://host:port" of both.
+bool same_server(std::string_view a, std::string_view b) {
+    const auto authority = [](std::string_view url) {
+        const std::size_t start = url.find("://");
+        return start == std::string_view::npos ? std::string_view() : url.substr(0, url.find_first_of("/?#", start + 3));
+    };
+    return !authority(a).empty() && authority(a) == authority(b);
+}
+
 load::ScriptBook synthetic_book(const LoadFlags& flags, Nanoseconds pause) {
     Random random(flags.seed);
     std::vector<std::vector<std::string>> conversations(kSyntheticInputs);
@@ -177,7 +186,10 @@ void add_load_flags(CLI::App& command, LoadFlags& flags) {
         ->group(keep);
     command.add_option("--max_dropped,--max-dropped", flags.max_dropped, "starts that may be dropped; open loop: 0 when not given")
         ->group(keep);
-    command.add_option("--min_open,--min-open", flags.min_open, "calls that must have been in flight at once")->group(keep);
+    command
+        .add_option("--min_open,--min-open", flags.min_open,
+                    "calls that must have been connected at once; closed loop without pauses: its users when not given; 0 asks for nothing")
+        ->group(keep);
 
     command
         .add_option("-o,--output_dir,--output-dir", flags.output_dir,
@@ -302,7 +314,7 @@ Result<std::vector<load::Threshold>> make_thresholds(const LoadFlags& flags) {
     return out;
 }
 
-Result<load::HonestyLimits> make_limits(const LoadFlags& flags, const load::LoadPlan& plan) {
+Result<load::HonestyLimits> make_limits(const LoadFlags& flags, const load::LoadPlan& plan, const load::ScriptBook& book) {
     load::HonestyLimits limits;
     if (!flags.max_schedule_error.empty()) {
         Nanoseconds span{0};
@@ -312,7 +324,10 @@ Result<load::HonestyLimits> make_limits(const LoadFlags& flags, const load::Load
         limits.max_schedule_error_s = kDefaultScheduleError;
     }
     limits.max_dropped = flags.max_dropped < 0 && plan.open ? 0 : flags.max_dropped;
-    limits.min_open = flags.min_open;
+    const auto asked = load::asked_at_once(plan, book);
+    limits.min_open = flags.min_open >= 0 ? flags.min_open : asked.value_or(-1);
+    // Only what the target itself says; the model server behind an agent has other calls than the agent.
+    if (same_server(flags.url, flags.metrics_url)) limits.min_at_server = limits.min_open;
     return limits;
 }
 

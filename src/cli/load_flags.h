@@ -57,6 +57,6 @@ Result<load::LoadPlan> make_plan(const LoadFlags& flags);
 Result<load::ScriptBook> make_book(const LoadFlags& flags);
 Result<load::HttpTargetSpec> make_target_spec(const LoadFlags& flags);
 Result<std::vector<load::Threshold>> make_thresholds(const LoadFlags& flags);
-Result<load::HonestyLimits> make_limits(const LoadFlags& flags, const load::LoadPlan& plan);
+Result<load::HonestyLimits> make_limits(const LoadFlags& flags, const load::LoadPlan& plan, const load::ScriptBook& book);
 
 }  // namespace plimsoll::cli

@@ -48,6 +48,12 @@ struct ServerSample {
     std::optional<double> kv_usage;                       // 0 to 1
 };
 
+// What a run's looks at the model server saw.
+struct ServerSeen {
+    std::optional<double> peak;  // requests that it had at once, running and waiting; nothing when it does not say
+    std::size_t looks = 0;       // that said so
+};
+
 struct Sample {
     double at_s = 0;  // since the run's start
     std::optional<MachineSample> machine;

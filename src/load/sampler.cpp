@@ -120,12 +120,14 @@ void SampleLog::shift(double start) {
     for (Sample& sample : samples) sample.at_s -= start;
 }
 
-std::optional<double> SampleLog::server_peak() const {
-    std::optional<double> peak;
-    for (const Sample& sample : samples)
-        if (sample.server && sample.server->running)
-            peak = std::max(peak.value_or(0), *sample.server->running + sample.server->waiting.value_or(0));
-    return peak;
+ServerSeen SampleLog::server_seen() const {
+    ServerSeen seen;
+    for (const Sample& sample : samples) {
+        if (!sample.server || !sample.server->running) continue;
+        ++seen.looks;
+        seen.peak = std::max(seen.peak.value_or(0), *sample.server->running + sample.server->waiting.value_or(0));
+    }
+    return seen;
 }
 
 }  // namespace plimsoll::load

@@ -34,8 +34,7 @@ struct SampleLog {
 
     // From seconds since the epoch to seconds since `start`; samples before it are left out.
     void shift(double start);
-    // The most requests the model server had at once, running and waiting; nothing when it does not say.
-    std::optional<double> server_peak() const;
+    ServerSeen server_seen() const;
 };
 
 class Sampler {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 
 #include "base/json.h"
@@ -39,6 +40,13 @@ bool Script::is_chain() const {
         if (i == 0 ? !after.empty() : after != std::vector<int>{static_cast<int>(i) - 1}) return false;
     }
     return true;
+}
+
+bool has_pauses(const ScriptBook& book) {
+    return std::ranges::any_of(book, [](const Script& script) {
+        return std::ranges::any_of(script.steps,
+                                   [](const ScriptStep& step) { return step.delay.count() > 0 || step.duration.count() > 0; });
+    });
 }
 
 ScriptBook make_conversations(const std::vector<std::vector<std::string>>& conversations, Nanoseconds pause) {

@@ -38,6 +38,9 @@ struct Script {
 // Session n runs scripts[n % size]; shared by all threads, never changed during a run.
 using ScriptBook = std::vector<Script>;
 
+// A session that waits between calls: it has fewer of them in flight than there are sessions.
+bool has_pauses(const ScriptBook& book);
+
 // One session an entry of `conversations`; its questions one after the other with `pause` between them, each with what was said before.
 ScriptBook make_conversations(const std::vector<std::vector<std::string>>& conversations, Nanoseconds pause);
 
