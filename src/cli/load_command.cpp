@@ -80,7 +80,10 @@ struct LoadSetup {
 
 Result<LoadSetup> make_setup(const LoadFlags& flags) {
     LoadSetup setup;
-    auto plan = make_plan(flags);
+    auto asked = make_asked(flags);
+    if (!asked) return fail(asked.error());
+    setup.book = std::move(asked->book);
+    auto plan = make_plan(flags, asked->starts);
     if (!plan) return fail(plan.error());
     setup.plan = std::move(*plan);
     auto thresholds = make_thresholds(flags);
@@ -89,9 +92,6 @@ Result<LoadSetup> make_setup(const LoadFlags& flags) {
     for (const int pid : flags.pids)
         if (!std::filesystem::exists(std::filesystem::path(flags.proc_root) / std::to_string(pid)))
             return fail(ErrorCode::invalid_argument, fmt::format("--pid: there is no process {}", pid));
-    auto book = make_book(flags);
-    if (!book) return fail(book.error());
-    setup.book = std::move(*book);
     const auto limits = make_limits(flags, setup.plan, setup.book);
     if (!limits) return fail(limits.error());
     setup.limits = *limits;

@@ -9,8 +9,8 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "cli/flags.h"
-#include "event/trace.h"
 #include "load/replay.h"
+#include "record/trace_file.h"
 
 namespace plimsoll::cli {
 namespace {
@@ -68,6 +68,24 @@ bool same_server(std::string_view a, std::string_view b) {
     return !authority(a).empty() && authority(a) == authority(b);
 }
 
+Result<Asked> read_replay(const LoadFlags& flags) {
+    const auto traces = record::read_trace_file(flags.replay);
+    if (!traces) return fail(traces.error().with_context("--replay"));
+    for (const auto& [reason, entry] : traces->skipped.reasons()) log_warning("{}: {} x {} skipped", flags.replay, entry.count, reason);
+    load::ReplayMaker maker({.speed = flags.speed, .unknown_prompt = flags.synthetic_words});
+    for (const event::SessionTrace& trace : traces->sessions) maker.add(trace);
+    auto replay = maker.finish();
+    if (!replay) return fail(replay.error().with_context(flags.replay));
+    if (replay->without_call > 0) log_warning("{}: {} sessions without a model call are left out", flags.replay, replay->without_call);
+    if (replay->made_up > 0)
+        log_warning(
+            "{}: the input of {} calls is not recorded; made-up text of the recorded length stands for it{}", flags.replay, replay->made_up,
+            replay->unknown_length > 0
+                ? fmt::format(", of {} tokens for {} calls without one (--input_words)", flags.synthetic_words, replay->unknown_length)
+                : "");
+    return Asked{std::move(replay->book), std::move(replay->starts)};
+}
+
 load::ScriptBook synthetic_book(const LoadFlags& flags, Nanoseconds pause) {
     Random random(flags.seed);
     std::vector<std::vector<std::string>> conversations(kSyntheticInputs);
@@ -107,7 +125,7 @@ void add_load_flags(CLI::App& command, LoadFlags& flags) {
         ->type_size(2)
         ->expected(-1)
         ->group(target);
-    command.add_option("--model", flags.model, "model to ask for")->capture_default_str()->group(target);
+    command.add_option("--model", flags.model, "model to ask for, in a replay too [model, or the recorded one]")->group(target);
     command.add_option("--max_tokens,--max-tokens", flags.max_tokens, "bound of an answer; 0: the server's")
         ->check(at_least_zero())
         ->group(target);
@@ -132,7 +150,13 @@ void add_load_flags(CLI::App& command, LoadFlags& flags) {
         ->group(asked);
     command.add_option("--pause", flags.pause, "between a session's questions")->capture_default_str()->group(asked);
     command
-        .add_option("--replay", flags.replay, "recorded sessions (all_requests_profiler_traces.json): calls and tool waits in their shape")
+        .add_option("--replay", flags.replay,
+                    "recorded sessions (a run folder or any file that `profile` reads): calls and tool waits in their shape, at their "
+                    "recorded starts unless another arrival is given")
+        ->group(asked);
+    command
+        .add_flag("--no_ignore_eos,--no-ignore-eos", flags.no_ignore_eos,
+                  "replay without asking for the recorded length of answers, for servers that refuse ignore_eos")
         ->group(asked);
     command.add_option("--speed", flags.speed, "of --replay and --arrivals: 2 = twice as fast")
         ->check(above_zero())
@@ -213,7 +237,7 @@ void add_load_flags(CLI::App& command, LoadFlags& flags) {
     command.add_flag("--no_sampling,--no-sampling", flags.no_sampling, "do not watch the machine")->group(files);
 }
 
-Result<load::LoadPlan> make_plan(const LoadFlags& flags) {
+Result<load::LoadPlan> make_plan(const LoadFlags& flags, const std::vector<Nanoseconds>& recorded_starts) {
     load::LoadPlan plan;
     if (!flags.duration.empty()) PLIMSOLL_TRY(read_duration("--duration", flags.duration, plan.duration));
     PLIMSOLL_TRY(read_duration("--warmup", flags.warmup, plan.warmup));
@@ -231,8 +255,11 @@ Result<load::LoadPlan> make_plan(const LoadFlags& flags) {
         PLIMSOLL_TRY(read_arrivals(flags, plan));
         busiest = flags.rate;
         for (const load::RateStage& stage : plan.arrivals.stages) busiest = std::max(busiest, stage.to);
+    } else if (flags.users == 0 && !recorded_starts.empty()) {
+        plan.open = true;
+        plan.arrivals.trace = recorded_starts;
     } else if (flags.users == 0) {
-        return wrong("give --users (closed loop) or --rate, --stages or --arrivals (open loop)");
+        return wrong("give --users (closed loop) or --rate, --stages, --arrivals or --replay (open loop)");
     }
     constexpr double kOneThread = 2000;
     const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
@@ -241,20 +268,10 @@ Result<load::LoadPlan> make_plan(const LoadFlags& flags) {
     return plan;
 }
 
-Result<load::ScriptBook> make_book(const LoadFlags& flags) {
+Result<Asked> make_asked(const LoadFlags& flags) {
     Nanoseconds pause{0};
     PLIMSOLL_TRY(read_duration("--pause", flags.pause, pause));
-    if (!flags.replay.empty()) {
-        const auto text = load_file(flags.replay);
-        if (!text) return fail(text.error());
-        const auto traces = event::parse_traces(*text);
-        if (!traces) return fail(traces.error().with_context(flags.replay));
-        auto replay = load::make_replay(*traces, flags.speed);
-        if (!replay) return fail(replay.error().with_context(flags.replay));
-        for (const auto& [reason, entry] : traces->skipped.reasons()) log_warning("{}: {} x {} skipped", flags.replay, entry.count, reason);
-        for (const std::string& line : replay->skipped) log_warning("{}: {}", flags.replay, line);
-        return std::move(replay->book);
-    }
+    if (!flags.replay.empty()) return read_replay(flags);
     std::vector<std::vector<std::string>> inputs;
     for (const std::string& input : flags.inputs) inputs.push_back({input});
     if (!flags.inputs_file.empty()) {
@@ -264,8 +281,8 @@ Result<load::ScriptBook> make_book(const LoadFlags& flags) {
         if (!parsed) return fail(parsed.error().with_context(flags.inputs_file));
         inputs.insert(inputs.end(), parsed->begin(), parsed->end());
     }
-    if (inputs.empty()) return synthetic_book(flags, pause);
-    return load::make_conversations(group(std::move(inputs), flags.turns), pause);
+    if (inputs.empty()) return Asked{synthetic_book(flags, pause), {}};
+    return Asked{load::make_conversations(group(std::move(inputs), flags.turns), pause), {}};
 }
 
 Result<load::HttpTargetSpec> make_target_spec(const LoadFlags& flags) {
@@ -283,7 +300,9 @@ Result<load::HttpTargetSpec> make_target_spec(const LoadFlags& flags) {
         spec = flags.kind == "nat" ? load::make_nat_spec(flags.url) : load::make_openai_spec(flags.url, flags.kind == "chat");
     }
     spec.stream = !flags.no_stream;
-    spec.model = flags.model;
+    if (!flags.model.empty()) spec.model = flags.model;
+    spec.any_model = flags.model.empty();
+    spec.ignore_eos = !flags.no_ignore_eos;
     spec.max_tokens = flags.max_tokens;
     spec.verify_tls = !flags.insecure;
     for (const std::string& header : flags.headers) {

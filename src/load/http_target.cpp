@@ -39,7 +39,8 @@ void replace_all(std::string& text, std::string_view what, std::string_view with
 }
 
 std::string make_openai_body(const HttpTargetSpec& spec, const CallInput& input) {
-    std::string body = fmt::format(R"({{"model":{},)", json_text(spec.model));
+    const std::string_view model = spec.any_model && !input.model.empty() ? input.model : std::string_view(spec.model);
+    std::string body = fmt::format(R"({{"model":{},)", json_text(model));
     if (spec.kind == HttpKind::chat) {
         body += R"("messages":[)";
         for (const Message& message : input.messages)
@@ -53,6 +54,7 @@ std::string make_openai_body(const HttpTargetSpec& spec, const CallInput& input)
     }
     const std::int64_t max_tokens = input.max_tokens > 0 ? input.max_tokens : spec.max_tokens;
     if (max_tokens > 0) fmt::format_to(std::back_inserter(body), R"(,"max_tokens":{})", max_tokens);
+    if (input.exact_tokens && spec.ignore_eos) body += R"(,"ignore_eos":true)";
     if (spec.stream) body += R"(,"stream":true,"stream_options":{"include_usage":true})";
     return body + "}";
 }

@@ -30,7 +30,9 @@ struct HttpTargetSpec {
     net::Headers headers;
     bool stream = true;           // chat and completions
     std::string model = "model";  // the same
+    bool any_model = true;        // the same: a call may ask for another one
     std::int64_t max_tokens = 0;  // the same; 0: left to the server
+    bool ignore_eos = true;       // the same: how exact lengths are asked for; off for servers that do not know it
     std::string body;             // of a described one, with its placeholders
     AnswerRules rules;            // of a described one
     bool verify_tls = true;

@@ -276,6 +276,12 @@ event::SessionTrace recorded() {
     return trace;
 }
 
+Result<Replay> make_replay(const std::vector<event::SessionTrace>& traces, double speed) {
+    ReplayMaker maker({.speed = speed});
+    for (const auto& trace : traces) maker.add(trace);
+    return maker.finish();
+}
+
 const ScriptStep& step_named(const Script& script, std::string_view name) {
     return *std::ranges::find_if(script.steps, [&](const ScriptStep& step) { return step.name == name; });
 }
@@ -292,8 +298,8 @@ std::set<std::string> calls_before(const Script& script, const ScriptStep& step)
 }
 
 TEST(Replay, ForksAndJoinsByTheParents) {
-    const auto replay = make_replay({.sessions = {recorded(), {}}, .skipped = {}}, 2).value();
-    EXPECT_EQ(replay.skipped.size(), 1u);
+    const auto replay = make_replay({recorded(), {}}, 2).value();
+    EXPECT_EQ(replay.without_call, 1u);
     const Script& script = replay.book.at(0);
     EXPECT_FALSE(script.is_chain());
     for (std::size_t i = 0; i < script.steps.size(); ++i)
@@ -307,11 +313,52 @@ TEST(Replay, ForksAndJoinsByTheParents) {
     EXPECT_EQ(make_replay({}, 1).error().code, ErrorCode::not_found);
 }
 
+TEST(Replay, StartsAsTheSessionsDid) {
+    std::vector<event::SessionTrace> traces(3, recorded());
+    const double offsets[] = {3, 0, 1};
+    for (std::size_t i = 0; i < traces.size(); ++i) {
+        traces[i].request_number = static_cast<std::int64_t>(i);
+        for (auto& step : traces[i].steps) {
+            step.payload.event_timestamp += offsets[i];
+            if (step.payload.data) step.payload.data->input = json::value(std::to_string(i));
+        }
+    }
+    const auto replay = make_replay(traces, 2).value();
+    EXPECT_EQ(replay.starts, (std::vector<Nanoseconds>{milliseconds(0), milliseconds(500), milliseconds(1500)}));
+    EXPECT_EQ(step_named(replay.book[0], "plan").messages.at(0).text, "1");
+    EXPECT_EQ(step_named(replay.book[2], "plan").messages.at(0).text, "0");
+}
+
+// Lengths count where the words are not recorded, and the answer's length always does.
+TEST_F(LoadRun, ReplaysLengthsAndModels) {
+    auto trace = recorded();
+    for (auto& step : trace.steps) {
+        step.payload.data.reset();
+        if (step.payload.event_type.phase != event::Phase::end || step.payload.name != "plan") continue;
+        step.payload.usage_info.emplace();
+        step.payload.usage_info->token_usage = {.prompt_tokens = 50, .completion_tokens = 7};
+    }
+    const auto replay = make_replay({trace}, 100).value();
+    EXPECT_EQ(replay.made_up, 4u);
+    EXPECT_EQ(replay.unknown_length, 3u);
+    LoadPlan plan;
+    plan.max_sessions = 1;
+    run(plan, replay.book);
+    ASSERT_EQ(server_.bodies.size(), 4u);
+    const auto body = parse_json(server_.bodies.front()).value();
+    EXPECT_EQ(get_string(body, "model"), "plan");
+    EXPECT_EQ(get_int(body, "max_tokens"), 7);
+    EXPECT_EQ(body.at("ignore_eos"), true);
+    const std::string text(body.at("messages").at(0).at("content").as_string());
+    EXPECT_EQ(std::ranges::count(text, ' '), 49);
+    EXPECT_FALSE(find(parse_json(server_.bodies.back()).value(), "ignore_eos"));  // of unknown length
+}
+
 TEST_F(LoadRun, ReplaysARecordedSession) {
     LoadPlan plan;
     plan.max_sessions = 3;
     plan.users = 3;
-    const auto replay = make_replay({.sessions = {recorded()}, .skipped = {}}, 20).value();
+    const auto replay = make_replay({recorded()}, 20).value();
     const auto ran = run(plan, replay.book);
     ASSERT_EQ(ran.sessions.size(), 3u);
     for (const auto& session : ran.sessions) {
@@ -329,7 +376,7 @@ TEST_F(LoadRun, AReplayedForkIsCancelledAsAWhole) {
     plan.users = 2;
     plan.duration = milliseconds(150);
     plan.drain = milliseconds(0);
-    const auto replay = make_replay({.sessions = {trace}, .skipped = {}}, 50).value();
+    const auto replay = make_replay({trace}, 50).value();
     const auto ran = run(plan, replay.book);
     ASSERT_EQ(ran.sessions.size(), 2u);
     for (const auto& session : ran.sessions) {
@@ -360,7 +407,7 @@ TEST_F(LoadRun, FilesOfARun) {
     const auto traces = event::parse_traces(load_file(folder.path() / kTracesJson).value()).value();
     EXPECT_EQ(traces.sessions.size(), 3u);
     EXPECT_TRUE(traces.skipped.empty());
-    EXPECT_TRUE(make_replay(traces, 1));
+    EXPECT_TRUE(make_replay(traces.sessions, 1));
     const auto json_summary = parse_json(load_file(folder.path() / kSummaryJson).value()).value();
     EXPECT_EQ(get_int(json_summary, "calls"), 5);
     EXPECT_EQ(get_int(json_summary, "failed"), 2);

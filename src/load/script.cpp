@@ -103,11 +103,12 @@ Result<std::vector<std::vector<std::string>>> parse_inputs(std::string_view text
     return out;
 }
 
-std::string make_text(Random& random, int words) {
-    static constexpr std::string_view kWords[] = {"harbour", "cargo",  "tide", "draught", "vessel",  "keel",  "ballast", "voyage",
-                                                  "freight", "anchor", "hull", "beam",    "current", "pilot", "ledger",  "season"};
+std::string make_text(Random& random, std::int64_t words) {
+    // A token each, for real tokenizers and for the simulated server.
+    static constexpr std::string_view kWords[] = {"wharf", "cargo",  "tide", "draft", "vessel", "keel",  "cable",  "voyage",
+                                                  "crane", "anchor", "hull", "beam",  "chart",  "pilot", "ledger", "season"};
     std::string out;
-    for (int i = 0; i < words; ++i) {
+    for (std::int64_t i = 0; i < words; ++i) {
         if (i > 0) out += ' ';
         out += kWords[random() % std::size(kWords)];
     }

@@ -21,10 +21,12 @@ struct ScriptStep {
     std::vector<int> after;   // steps that must have ended, all of a lower index; empty: the session's start
     Nanoseconds delay{0};     // from then on
     Nanoseconds duration{0};  // of a wait
-    std::string name;         // of the model or tool
+    std::string name;         // of the model that is asked, or of the tool; empty: the target's model
     std::vector<Message> messages;
-    bool in_conversation = false;  // the session's earlier questions and answers go in front
+    std::int64_t made_up_tokens = 0;  // without messages: the length of a question that is made up
+    bool in_conversation = false;     // the session's earlier questions and answers go in front
     std::int64_t max_tokens = 0;
+    bool exact_tokens = false;  // the answer is to have max_tokens, no fewer
 };
 
 // Invariant: the indices in `after` are below the step's own.
@@ -48,7 +50,7 @@ ScriptBook make_conversations(const std::vector<std::vector<std::string>>& conve
 // with one question a line. Errors: parse, saying which entry.
 Result<std::vector<std::vector<std::string>>> parse_inputs(std::string_view text);
 
-// A text of about so many tokens (words), different each time.
-std::string make_text(Random& random, int words);
+// A text of about so many tokens (short words), different each time.
+std::string make_text(Random& random, std::int64_t words);
 
 }  // namespace plimsoll::load

@@ -24,6 +24,8 @@ struct Message {
 struct CallInput {
     std::vector<Message> messages;  // the last one is what is asked now
     std::int64_t max_tokens = 0;    // 0: as the target says
+    bool exact_tokens = false;      // max_tokens are wanted, no fewer
+    std::string_view model;         // empty: the target's
     std::uint64_t session = 0;      // the session's number
 };
 

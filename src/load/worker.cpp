@@ -284,8 +284,14 @@ asio::awaitable<void> Worker::run_call(Session& session, int index, Clock::time_
     CallInput input;
     input.session = session.record.number;
     input.max_tokens = step.max_tokens;
+    input.exact_tokens = step.exact_tokens;
+    input.model = step.name;
     if (step.in_conversation) input.messages = session.conversation;
     input.messages.insert(input.messages.end(), step.messages.begin(), step.messages.end());
+    if (step.made_up_tokens > 0) {
+        Random random(shared_.plan.seed ^ (session.record.number * session.script.steps.size() + static_cast<std::uint64_t>(index)));
+        input.messages.push_back({"user", make_text(random, step.made_up_tokens)});
+    }
 
     Answer answer;
     answer.keep_tokens = shared_.plan.keep_tokens;

@@ -53,6 +53,12 @@ TEST_F(Load, WhatOneRunRecordsAnotherReplays) {
     const auto replayed = load({"--users", "2", "--max_requests", "6", "--replay", "recorded.json", "--speed", "4", "--no_sampling"});
     EXPECT_EQ(replayed.exit_code, 0) << replayed.err;
     EXPECT_EQ(get_int(summary(), "calls"), 6);
+    // The run folder itself, at its starts, another length of answers than the server's own.
+    std::filesystem::rename(folder() / "out", folder() / "first");
+    const auto again = load({"--replay", "first", "--no_sampling", "--max_schedule_error", "10s"});
+    EXPECT_EQ(again.exit_code, 0) << again.err;
+    EXPECT_THAT(again.out, HasSubstr("6 recorded arrivals"));
+    EXPECT_EQ(get_int(summary(), "completion_tokens"), 6 * 16);
 }
 
 // Nothing of an earlier run may pass for this one's.
