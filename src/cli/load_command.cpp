@@ -2,7 +2,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <atomic>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -29,11 +28,35 @@ constexpr int kThresholdFailed = 3;
 constexpr int kLoadNotAsAsked = 4;
 constexpr int kInterrupted = 130;
 
-asio::awaitable<Result<std::string>> run_workflow(WorkflowHost& host, std::uint64_t seed, std::string input) {
-    auto session = event::Session::make({}, host.sinks(), system_clock(), seed, false);
-    auto output = co_await functions::run_session(std::move(session), host.workflow_type(), host.workflow(), json::value(input), {});
-    if (!output) co_return fail(output.error());
-    co_return to_text(*output);
+// A workflow of this process as a load's target.
+struct LocalWorkflow {
+    WorkflowHost& host;
+    std::uint64_t seed;
+    std::uint64_t traced_sessions;  // with numbers below it have their steps kept
+    WallClock clock = system_clock();
+};
+
+asio::awaitable<void> run_workflow(std::shared_ptr<const LocalWorkflow> workflow, const load::CallInput& input, Deadline deadline,
+                                   load::Answer& answer) {
+    WorkflowHost& host = workflow->host;
+    const auto session =
+        event::Session::make({.number = static_cast<std::int64_t>(input.session), .conversation_id = load::session_id(input)}, host.sinks(),
+                             workflow->clock, workflow->seed + input.session);
+    // A cancelled session leaves its steps too.
+    struct Steps {
+        event::Session& session;
+        double began;
+        bool keep;
+        load::Answer& answer;
+        ~Steps() { load::take_steps(session.take_steps(), began, keep, answer); }
+    };
+    const Steps steps{*session, workflow->clock(), input.session < workflow->traced_sessions, answer};
+    auto output =
+        co_await functions::run_session(session, host.workflow_type(), host.workflow(), json::value(input.messages.back().text), deadline);
+    if (output)
+        answer.text = to_text(*output);
+    else
+        answer.error = output.error();
 }
 
 // What is called, alive: with a config file a workflow of this process, else a server.
@@ -64,9 +87,11 @@ Result<void> make_live_target(const LoadFlags& flags, LiveTarget& live) {
     live.host = std::move(*host);
     live.name = flags.config.file;
     live.model = live.host->workflow_type();
-    live.factory =
-        load::make_local_target([workflow_host = live.host.get(), random = std::make_shared<std::atomic<std::uint64_t>>(flags.seed)](
-                                    std::string input) { return run_workflow(*workflow_host, (*random)++, std::move(input)); });
+    const auto workflow =
+        std::make_shared<const LocalWorkflow>(*live.host, flags.seed, flags.output_dir.empty() ? 0 : flags.traced_sessions);
+    live.factory = load::make_local_target([workflow](const load::CallInput& input, Deadline deadline, load::Answer& answer) {
+        return run_workflow(workflow, input, deadline, answer);
+    });
     return {};
 }
 

@@ -112,28 +112,32 @@ std::vector<std::vector<std::string>> group(std::vector<std::vector<std::string>
 
 void add_load_flags(CLI::App& command, LoadFlags& flags) {
     const std::string target = "Target", asked = "What is asked", when = "When", keep = "What must hold", files = "Watching and files";
-    auto* url = command.add_option("--url", flags.url, "base URL, e.g. http://localhost:8000/v1")->group(target);
-    command.add_option("--kind", flags.kind, "chat, completions (OpenAI) or nat (POST /generate/full)")
+    std::vector<CLI::Option*> of_a_server;  // they say nothing about a workflow in this process
+    const auto server_option = [&](CLI::Option* option) {
+        of_a_server.push_back(option->group(target));
+        return option;
+    };
+    server_option(command.add_option("--url", flags.url, "base URL, e.g. http://localhost:8000/v1"));
+    server_option(command.add_option("--kind", flags.kind, "chat, completions (OpenAI) or nat (POST /generate/full)"))
         ->check(CLI::IsMember({"chat", "completions", "nat"}))
-        ->capture_default_str()
-        ->group(target);
-    command.add_option("--target", flags.target_file, "YAML file that describes any other HTTP or SSE endpoint")->group(target);
-    command.add_option("--config_file,--config-file", flags.config.file, "NAT YAML: its workflow runs in this process")
-        ->excludes(url)
-        ->group(target);
+        ->capture_default_str();
+    server_option(command.add_option("--target", flags.target_file, "YAML file that describes any other HTTP or SSE endpoint"));
+    server_option(command.add_option("--model", flags.model, "model to ask for, in a replay too [model, or the recorded one]"));
+    server_option(command.add_option("--max_tokens,--max-tokens", flags.max_tokens, "bound of an answer; 0: the server's"))
+        ->check(at_least_zero());
+    server_option(command.add_flag("--no_stream,--no-stream", flags.no_stream, "ask for whole answers"));
+    server_option(command.add_option("--header", flags.headers, "\"Name: value\", may be repeated"));
+    server_option(command.add_option("--api_key_env,--api-key-env", flags.api_key_env, "environment variable with the bearer token"));
+    server_option(command.add_flag("--insecure", flags.insecure, "do not check the server's certificate"));
+    server_option(command.add_flag("--allow_remote,--allow-remote", flags.allow_remote, "the target may be another machine"));
+    auto* config =
+        command.add_option("--config_file,--config-file", flags.config.file, "NAT YAML: its workflow runs in this process")->group(target);
+    for (CLI::Option* option : of_a_server) config->excludes(option);
     command.add_option("--override", flags.config.overrides, "PATH VALUE: replaces a.b.c in the config file")
         ->type_size(2)
         ->expected(-1)
+        ->needs(config)
         ->group(target);
-    command.add_option("--model", flags.model, "model to ask for, in a replay too [model, or the recorded one]")->group(target);
-    command.add_option("--max_tokens,--max-tokens", flags.max_tokens, "bound of an answer; 0: the server's")
-        ->check(at_least_zero())
-        ->group(target);
-    command.add_flag("--no_stream,--no-stream", flags.no_stream, "ask for whole answers")->group(target);
-    command.add_option("--header", flags.headers, "\"Name: value\", may be repeated")->group(target);
-    command.add_option("--api_key_env,--api-key-env", flags.api_key_env, "environment variable with the bearer token")->group(target);
-    command.add_flag("--insecure", flags.insecure, "do not check the server's certificate")->group(target);
-    command.add_flag("--allow_remote,--allow-remote", flags.allow_remote, "the target may be another machine")->group(target);
 
     command.add_option("--input", flags.inputs, "a question, may be repeated; default: made-up text")->group(asked);
     command
@@ -149,11 +153,10 @@ void add_load_flags(CLI::App& command, LoadFlags& flags) {
         ->capture_default_str()
         ->group(asked);
     command.add_option("--pause", flags.pause, "between a session's questions")->capture_default_str()->group(asked);
-    command
-        .add_option("--replay", flags.replay,
-                    "recorded sessions (a run folder or any file that `profile` reads): calls and tool waits in their shape, at their "
-                    "recorded starts unless another arrival is given")
-        ->group(asked);
+    auto* replay = command.add_option("--replay", flags.replay,
+                                      "recorded sessions (a run folder or any file that `profile` reads): calls and tool waits in their "
+                                      "shape, at their recorded starts unless another arrival is given");
+    config->excludes(replay->group(asked));
     command
         .add_flag("--no_ignore_eos,--no-ignore-eos", flags.no_ignore_eos,
                   "replay without asking for the recorded length of answers, for servers that refuse ignore_eos")

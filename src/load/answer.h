@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "event/step.h"
 #include "load/record.h"
 
 namespace plimsoll::load {
@@ -31,6 +32,7 @@ struct Answer {
     std::vector<std::uint32_t> token_us;  // microseconds from `start`
     std::int64_t prompt_tokens = -1, completion_tokens = -1;
     std::string text;
+    std::vector<event::Step> steps;  // of an agent that ran in this process
     std::optional<Error> error;
 
     void add_piece(std::string_view piece, Clock::time_point now);

@@ -34,6 +34,10 @@ class TraceWriter {
 
     event::SessionTrace write(const Script& script, const std::string& model) {
         trace_.request_number = static_cast<std::int64_t>(session_.number);
+        if (std::ranges::any_of(session_.calls, [](const CallRecord& call) { return !call.steps.empty(); })) {
+            for (const CallRecord& call : session_.calls) trace_.steps.insert(trace_.steps.end(), call.steps.begin(), call.steps.end());
+            return std::move(trace_);
+        }
         const std::string root = id("session", 0);
         add(Category::workflow, Phase::start, root, "root", "load", session_.start);
         for (const CallRecord& call : session_.calls) {
@@ -124,7 +128,7 @@ RunFiles::RunFiles(std::filesystem::path folder, const ScriptBook& book, std::st
     : folder_(std::move(folder)),
       book_(&book),
       model_(std::move(model)),
-      traced_left_(traced),
+      traced_(traced),
       requests_(std::move(requests)),
       traces_(std::move(traces)) {}
 
@@ -153,11 +157,10 @@ void RunFiles::add(const std::vector<SessionRecord>& sessions) {
     std::string lines, traces;
     for (const SessionRecord& session : sessions) {
         for (const CallRecord& call : session.calls) lines += csv_line(session, call);
-        if (traced_left_ == 0) {
+        if (session.number >= traced_) {
             ++untraced_;
             continue;
         }
-        --traced_left_;
         traces += first_trace_ ? "\n" : ",\n";
         first_trace_ = false;
         traces += trace_of(session);

@@ -1,7 +1,8 @@
 // What a load run leaves in its folder while it goes on and at its end:
 //
 //   requests.csv                          one line a call, appended as calls end: what kill -9 leaves is whole lines
-//   all_requests_profiler_traces.json     the first sessions with every token, in NAT's shape, for profile and sizing forecast
+//   all_requests_profiler_traces.json     the first sessions in NAT's shape, for profile and sizing forecast: of each call every token, or
+//                                         every step of an agent that ran in this process
 //   timeline.csv                          one line a second, at the end
 //   load_summary.json                     the run's figures, at the end
 //
@@ -33,7 +34,8 @@ inline constexpr const char* kReportHtml = "report.html";
 
 class RunFiles {
   public:
-    // Removes every file of an earlier run there. Traces are written of the first `traced_sessions`. Errors: io, no_space.
+    // Removes every file of an earlier run there. Traces are written of the sessions with numbers below `traced_sessions`. Errors: io,
+    // no_space.
     static Result<RunFiles> open(const std::filesystem::path& folder, const ScriptBook& book, std::string model,
                                  std::size_t traced_sessions);
 
@@ -54,7 +56,7 @@ class RunFiles {
     std::filesystem::path folder_;
     const ScriptBook* book_;
     std::string model_;
-    std::size_t traced_left_;
+    std::size_t traced_;
     std::size_t untraced_ = 0;
     double wall_start_ = 0;
     AppendFile requests_;

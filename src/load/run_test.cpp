@@ -230,22 +230,77 @@ TEST_F(LoadRun, AnObserversExceptionComesOut) {
     EXPECT_THROW(run(plan, questions({"hang"}), {}, [](const LoadProgress&) { throw std::runtime_error("full"); }), std::runtime_error);
 }
 
-asio::awaitable<Result<std::string>> shout(std::string input) {
-    if (input == "bad") co_return fail(ErrorCode::internal, "no");
-    co_return input + "!";
+// An agent of two model calls, the first of which streams.
+std::vector<event::Step> agent_steps() {
+    std::vector<event::Step> steps;
+    const auto add = [&](event::Category category, event::Phase phase, const char* uuid, double at) -> event::Payload& {
+        event::Step& step = steps.emplace_back();
+        step.payload.event_type = {category, phase};
+        step.payload.event_timestamp = 500 + at;
+        step.payload.uuid = uuid;
+        return step.payload;
+    };
+    using event::Category, event::Phase;
+    add(Category::workflow, Phase::start, "w", 0);
+    for (const char* call : {"a", "b"}) {
+        add(Category::llm, Phase::start, call, 0.1);
+        if (*call == 'a') add(Category::llm, Phase::chunk, call, 0.25);
+        add(Category::llm, Phase::end, call, 0.5).usage_info =
+            event::UsageInfo{.token_usage = {.prompt_tokens = 10, .completion_tokens = 4}};
+    }
+    add(Category::workflow, Phase::end, "w", 1);
+    return steps;
 }
 
-TEST(LocalTarget, RunsAFunctionOfThisProcess) {
+asio::awaitable<void> answer_locally(const CallInput& input, Deadline, Answer& answer) {
+    const std::string& question = input.messages.back().text;
+    if (question == "bad") answer.fail_with(ErrorCode::internal, "no");
+    if (question == "slow") co_await net::sleep_for(std::chrono::hours(1));
+    take_steps(agent_steps(), 500, input.session < 2, answer);
+}
+
+std::vector<SessionRecord> run_locally(LoadPlan plan, const ScriptBook& book) {
+    std::vector<SessionRecord> sessions;
+    EXPECT_TRUE(
+        run_load(plan, book, make_local_target(answer_locally), {.on_progress = {}, .on_records = [&](std::vector<SessionRecord> more) {
+                                                                     sessions.insert(sessions.end(), more.begin(), more.end());
+                                                                 }}));
+    return sessions;
+}
+
+TEST(LocalTarget, RunsAnAgentOfThisProcess) {
     LoadPlan plan;
     plan.max_sessions = 4;
-    std::vector<SessionRecord> sessions;
-    ASSERT_TRUE(run_load(plan, questions({"a", "bad"}), make_local_target(shout),
-                         {.on_progress = {}, .on_records = [&](std::vector<SessionRecord> more) {
-                              sessions.insert(sessions.end(), more.begin(), more.end());
-                          }}));
+    const auto sessions = run_locally(plan, questions({"a", "bad"}));
     ASSERT_EQ(sessions.size(), 4u);
-    EXPECT_FALSE(sessions[0].calls.at(0).error);
+    const CallRecord& call = sessions[0].calls.at(0);
+    EXPECT_FALSE(call.error);
+    EXPECT_EQ(call.first - call.start, 250'000'000);
+    EXPECT_EQ(call.prompt_tokens, 20);
+    EXPECT_EQ(call.tokens(), 8);
     EXPECT_EQ(sessions[1].calls.at(0).error->code, ErrorCode::internal);
+
+    // The steps of the first sessions are in the trace, the others are none.
+    TemporaryFolder folder;
+    auto files = RunFiles::open(folder.path(), questions({"a"}), "model", 2).value();
+    files.add(sessions);
+    EXPECT_EQ(files.untraced(), 2u);
+    ASSERT_TRUE(files.finish(LoadStats(plan), nullptr));
+    const auto traces = event::parse_traces(load_file(folder.path() / kTracesJson).value()).value();
+    ASSERT_EQ(traces.sessions.size(), 2u);
+    EXPECT_EQ(traces.sessions[0].steps.size(), agent_steps().size());
+    EXPECT_EQ(traces.sessions[1].request_number, 1);
+}
+
+TEST(LocalTarget, EndsAtItsDeadline) {
+    LoadPlan plan;
+    plan.max_sessions = 1;
+    plan.call_timeout = milliseconds(30);
+    EXPECT_EQ(run_locally(plan, questions({"slow"})).at(0).calls.at(0).error->code, ErrorCode::timeout);
+    plan.call_timeout = std::chrono::hours(1);
+    plan.duration = milliseconds(50);
+    plan.drain = milliseconds(0);
+    EXPECT_TRUE(run_locally(plan, questions({"slow"})).at(0).unfinished);
 }
 
 // Spans of one recorded session: two searches at once, each with a tool and a call, then a call that joins them.

@@ -315,6 +315,7 @@ asio::awaitable<void> Worker::run_call(Session& session, int index, Clock::time_
             call.completion_tokens = answer.completion_tokens;
             call.error = std::move(answer.error);
             call.token_us = std::move(answer.token_us);
+            call.steps = std::move(answer.steps);
             session.record.calls.push_back(std::move(call));
         }
     };

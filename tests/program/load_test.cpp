@@ -8,6 +8,7 @@
 
 #include "base/files.h"
 #include "base/json.h"
+#include "configs.h"
 #include "program.h"
 
 namespace plimsoll::test {
@@ -72,6 +73,28 @@ TEST_F(Load, ThresholdsAndTheLoadItselfHaveTheirExitCodes) {
     EXPECT_EQ(load({"--users", "1", "--max_requests", "3", "--threshold", "p(50) ttft < 1us"}).exit_code, 3);
     EXPECT_EQ(load({"--users", "1", "--max_requests", "3", "--min_open", "2"}).exit_code, 4);
     EXPECT_EQ(load({"--rate", "100", "--duration", "200ms", "--max_in_flight", "1"}).exit_code, 4);
+}
+
+// A workflow in the load generator's own process: what it did inside is in the run's folder.
+TEST_F(Load, OfAWorkflowInThisProcess) {
+    ASSERT_TRUE(save_file(folder() / "config.yml", chat_config(model_.url())));
+    const auto run = [&](std::vector<std::string> more) {
+        std::vector<std::string> arguments = {"load", "--config_file", "config.yml", "--users", "2", "--max_requests", "4", "-o", "out"};
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        return run_program(arguments, folder());
+    };
+    const auto result = run({});
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(get_int(summary(), "completion_tokens"), 4 * 16);
+    EXPECT_EQ(get_int(summary().at("metrics").at("ttft"), "count"), 4);
+    const auto profile = run_program({"profile", "out", "--output_dir", "profiled"}, folder());
+    EXPECT_EQ(profile.exit_code, 0) << profile.err;
+    EXPECT_THAT(load_file(folder() / "profiled" / "profile.json").value(),
+                testing::AllOf(HasSubstr("chat_completion"), HasSubstr("simulated")));
+
+    EXPECT_EQ(run({"--timeout", "1ms"}).exit_code, 1);
+    EXPECT_TRUE(find(summary().at("errors"), "timeout"));
+    for (const char* ignored : {"--target", "--kind", "--model", "--replay"}) EXPECT_EQ(run({ignored, "chat"}).exit_code, 2) << ignored;
 }
 
 TEST_F(Load, WrongUse) {
