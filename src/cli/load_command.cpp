@@ -152,12 +152,14 @@ load::SampleLog take_samples(std::optional<load::Sampler>& sampler, const load::
     return log;
 }
 
-std::vector<std::string> make_findings(const LoadSetup& setup, const load::LoadStats& stats, const load::SampleLog& log) {
+std::vector<std::string> make_findings(const LoadFlags& flags, const LoadSetup& setup, const load::LoadStats& stats,
+                                       const load::SampleLog& log) {
     load::DiagnosisInput input{.samples = log.samples,
                                .failures = load::find_failures(stats),
                                .schedule_error_p99_s = stats.of(load::Metric::schedule_error).percentile(99),
                                .threads = setup.plan.threads,
-                               .open_loop = setup.plan.open};
+                               .open_loop = setup.plan.open,
+                               .agent_in_process = !flags.config.file.empty()};
     if (setup.limits.max_schedule_error_s >= 0) input.schedule_error_limit_s = setup.limits.max_schedule_error_s;
     std::vector<std::string> out;
     for (load::Finding& finding : load::diagnose(input)) out.push_back(std::move(finding.text));
@@ -205,7 +207,7 @@ Result<int> run_load(const LoadFlags& flags, const LoadSetup& setup) {
                                      .server = samples.server_seen(),
                                      .honesty = load::check_honesty(setup.limits, stats, *outcome, samples.server_seen()),
                                      .thresholds = load::check_thresholds(setup.thresholds, stats),
-                                     .findings = make_findings(setup, stats, samples)};
+                                     .findings = make_findings(flags, setup, stats, samples)};
     std::fputs(load::summary_text(summary).c_str(), stdout);
     if (files) {
         PLIMSOLL_TRY(files->finish(stats, load::summary_json(summary)));

@@ -130,10 +130,10 @@ void check_node(const Picture& picture, std::vector<Finding>& out) {
     out.push_back({Cause::node_busy, text + ". More or idler cores help; a higher limit does not."});
 }
 
-void check_processes(const Picture& picture, std::vector<Finding>& out) {
+void check_processes(const Picture& picture, bool self_too, std::vector<Finding>& out) {
     if (picture.is_busy() || picture.throttled_share() > kThrottled || picture.cores < 2) return;
     for (const auto& [pid, looks] : picture.processes) {
-        if (looks.front().is_self) continue;
+        if (looks.front().is_self && !self_too) continue;
         std::vector<double> cores, thread;
         for (const ProcessSample& look : looks) {
             cores.push_back(look.cores);
@@ -175,7 +175,7 @@ void check_client(const DiagnosisInput& input, const Picture& picture, std::vect
         for (const ProcessSample& look : looks)
             if (look.is_self) own.push_back(look.cores);
     const double used = own.empty() ? 0 : percentile(own, 50);
-    const bool busy = used >= kOwnCore * input.threads;
+    const bool busy = used >= kOwnCore * input.threads && !input.agent_in_process;
     const bool late = input.open_loop && input.schedule_error_p99_s > input.schedule_error_limit_s;
     if (!busy && !late) return;
     out.push_back(
@@ -230,7 +230,7 @@ std::vector<Finding> diagnose(const DiagnosisInput& input) {
     if (!check_target(input.failures, out)) check_client(input, picture, out);
     check_limit(picture, out);
     check_server(picture, out);
-    check_processes(picture, out);
+    check_processes(picture, input.agent_in_process, out);
     check_node(picture, out);
     return out;
 }

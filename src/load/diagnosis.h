@@ -53,6 +53,7 @@ struct DiagnosisInput {
     double schedule_error_limit_s = 0.01;
     int threads = 1;  // of the load generator
     bool open_loop = false;
+    bool agent_in_process = false;  // what is measured runs in this process too, so that its use of the processor is the agent's
 };
 
 // The surest first. Empty: nothing stands out, or there are too few samples.

@@ -287,6 +287,17 @@ INSTANTIATE_TEST_SUITE_P(
         DiagnosisCase{"late_starts", kIdle, kFree, {own(0.3)}, {}, 0.2, {Cause::client_saturated}, {"200 ms"}}),
     [](const auto& info) { return std::string(info.param.name); });
 
+// One core's worth in the process of the load generator is the agent's when that runs there.
+TEST(InProcess, TheAgentsCodeIsNotTheTesters) {
+    const std::deque<Sample> samples(20, Sample{.machine = kIdle, .processes = {own(0.99)}, .cgroup = kFree, .gpus = {}});
+    DiagnosisInput input{.samples = samples};
+    EXPECT_EQ(diagnose(input).at(0).cause, Cause::client_saturated);
+    input.agent_in_process = true;
+    const auto findings = diagnose(input);
+    ASSERT_EQ(findings.size(), 1u);
+    EXPECT_EQ(findings[0].cause, Cause::cpu_bound_code);
+}
+
 struct TargetCase {
     const char* name;
     std::vector<std::pair<int, std::optional<Error>>> calls;  // second of the end, and how it ended
