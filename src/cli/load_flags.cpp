@@ -118,10 +118,14 @@ void add_load_flags(CLI::App& command, LoadFlags& flags) {
         return option;
     };
     server_option(command.add_option("--url", flags.url, "base URL, e.g. http://localhost:8000/v1"));
-    server_option(command.add_option("--kind", flags.kind, "chat, completions (OpenAI) or nat (POST /generate/full)"))
-        ->check(CLI::IsMember({"chat", "completions", "nat"}))
-        ->capture_default_str();
-    server_option(command.add_option("--target", flags.target_file, "YAML file that describes any other HTTP or SSE endpoint"));
+    std::vector<std::string> kinds = {"chat", "completions", "nat"};
+    for (const std::string_view name : load::known_target_names()) kinds.emplace_back(name);
+    auto* kind = server_option(
+        command.add_option("--kind", flags.kind,
+                           "chat or completions (OpenAI), nat (POST /generate/full), aiq (2.x, its jobs) or aiq_v1 (plan, then report)"));
+    kind->check(CLI::IsMember(kinds))->capture_default_str();
+    server_option(command.add_option("--target", flags.target_file, "YAML file that describes any other HTTP or SSE endpoint"))
+        ->excludes(kind);
     server_option(command.add_option("--model", flags.model, "model to ask for, in a replay too [model, or the recorded one]"));
     server_option(command.add_option("--max_tokens,--max-tokens", flags.max_tokens, "bound of an answer; 0: the server's"))
         ->check(at_least_zero());
@@ -290,11 +294,12 @@ Result<Asked> make_asked(const LoadFlags& flags) {
 
 Result<load::HttpTargetSpec> make_target_spec(const LoadFlags& flags) {
     load::HttpTargetSpec spec;
-    if (!flags.target_file.empty()) {
-        const auto text = load_file(flags.target_file);
+    const auto known = load::find_known_target(flags.kind);
+    if (!flags.target_file.empty() || known) {
+        const auto text = flags.target_file.empty() ? Result<std::string>(*known) : load_file(flags.target_file);
         if (!text) return fail(text.error());
-        auto parsed =
-            load::parse_target(*text, flags.target_file, flags.url, [](const std::string& name) { return std::getenv(name.c_str()); });
+        auto parsed = load::parse_target(*text, flags.target_file.empty() ? flags.kind : flags.target_file, flags.url,
+                                         [](const std::string& name) { return std::getenv(name.c_str()); });
         if (!parsed) return fail(parsed.error());
         spec = std::move(*parsed);
     } else if (flags.url.empty()) {
@@ -319,10 +324,10 @@ Result<load::HttpTargetSpec> make_target_spec(const LoadFlags& flags) {
         if (!key) return wrong(fmt::format("the environment variable {} is not set", flags.api_key_env));
         spec.headers.emplace_back("Authorization", fmt::format("Bearer {}", key));
     }
-    const auto local = load::is_loopback(spec.url);
+    const auto local = load::is_loopback(spec);
     if (!local) return fail(local.error());
     if (!*local && !flags.allow_remote)
-        return wrong(fmt::format("{} is another machine; give --allow_remote when it may be loaded", spec.url));
+        return wrong(fmt::format("{}: another machine; give --allow_remote when it may be loaded", load::shown_target(spec)));
     return spec;
 }
 

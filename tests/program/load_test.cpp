@@ -98,14 +98,16 @@ TEST_F(Load, OfAWorkflowInThisProcess) {
 }
 
 TEST_F(Load, WrongUse) {
-    for (const auto& flags : std::vector<std::vector<std::string>>{{},
-                                                                   {"--users", "2"},
-                                                                   {"--users", "2", "--rate", "5", "--duration", "1s"},
-                                                                   {"--users", "2", "--duration", "soon"},
-                                                                   {"--users", "2", "--duration", "1s", "--threshold", "p(95) < 2s"},
-                                                                   {"--rate", "5"},
-                                                                   {"--stages", "1s:x"},
-                                                                   {"--users", "1", "--max_requests", "1", "--header", "nothing"}})
+    for (const auto& flags :
+         std::vector<std::vector<std::string>>{{},
+                                               {"--users", "2"},
+                                               {"--users", "2", "--rate", "5", "--duration", "1s"},
+                                               {"--users", "2", "--duration", "soon"},
+                                               {"--users", "2", "--duration", "1s", "--threshold", "p(95) < 2s"},
+                                               {"--rate", "5"},
+                                               {"--stages", "1s:x"},
+                                               {"--users", "1", "--max_requests", "1", "--kind", "nat", "--target", "x"},
+                                               {"--users", "1", "--max_requests", "1", "--header", "nothing"}})
         EXPECT_EQ(load(flags).exit_code, 2);
     const auto remote = run_program({"load", "--url", "http://192.0.2.1/v1", "--users", "1", "--max_requests", "1"}, folder());
     EXPECT_EQ(remote.exit_code, 2);
