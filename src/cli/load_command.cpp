@@ -105,6 +105,9 @@ struct LoadSetup {
 
 Result<LoadSetup> make_setup(const LoadFlags& flags) {
     LoadSetup setup;
+    for (const std::string& url : flags.metrics_urls)
+        if (std::ranges::count(flags.metrics_urls, url) > 1)
+            return fail(ErrorCode::invalid_argument, fmt::format("--metrics_url {} is given twice; its figures would count twice", url));
     auto asked = make_asked(flags);
     if (!asked) return fail(asked.error());
     setup.book = std::move(asked->book);
@@ -137,7 +140,7 @@ int exit_code(const load::SummaryInput& summary) {
 load::SamplerOptions make_sampler_options(const LoadFlags& flags) {
     return {.every_s = flags.sample_every,
             .pids = flags.pids,
-            .metrics_url = flags.metrics_url,
+            .metrics_urls = flags.metrics_urls,
             .proc = flags.proc_root,
             .cgroups = flags.cgroup_root};
 }
@@ -147,7 +150,8 @@ load::SampleLog take_samples(std::optional<load::Sampler>& sampler, const load::
     load::SampleLog log = sampler->stop();
     sampler.reset();
     log.shift(outcome.wall_start);
-    if (log.failed_scrapes > 0) log_warning("{} looks at --metrics_url failed: {}", log.failed_scrapes, log.scrape_error);
+    if (log.failed_scrapes > 0) log_warning("{} looks at --metrics_url failed, the last: {}", log.failed_scrapes, log.scrape_error);
+    if (log.gauges.dropped > 0) log_warning("{} values of gauges were dropped", log.gauges.dropped);
     if (log.dropped > 0) log_warning("the {} oldest samples were dropped", log.dropped);
     return log;
 }
@@ -168,8 +172,9 @@ std::vector<std::string> make_findings(const LoadFlags& flags, const LoadSetup& 
 
 Result<void> save_samples(const std::filesystem::path& folder, const load::SampleLog& log) {
     if (!log.samples.empty()) PLIMSOLL_TRY(save_file(folder / load::kSamplesCsv, load::samples_csv(log)));
-    if (log.last_scrape.empty()) return {};
-    return save_file(folder / load::kServerMetrics, log.last_scrape);
+    if (log.last_scrapes.empty()) return {};
+    PLIMSOLL_TRY(save_file(folder / load::kServerMetrics, load::last_scrapes_text(log)));
+    return save_file(folder / load::kServerGauges, load::gauges_csv(log.gauges));
 }
 
 Result<int> run_load(const LoadFlags& flags, const LoadSetup& setup) {

@@ -231,7 +231,10 @@ void add_load_flags(CLI::App& command, LoadFlags& flags) {
                     "so many of the first sessions are written with every token")
         ->capture_default_str()
         ->group(files);
-    command.add_option("--metrics_url,--metrics-url", flags.metrics_url, "Prometheus metrics of the model server")->group(files);
+    command
+        .add_option("--metrics_url,--metrics-url", flags.metrics_urls,
+                    "Prometheus metrics of a model server, a replica of it or a DCGM exporter; may be repeated")
+        ->group(files);
     command.add_option("--pid", flags.pids, "watch this process and its children, may be repeated")->group(files);
     command.add_option("--sample_every,--sample-every", flags.sample_every, "seconds between looks at the machine")
         ->check(CLI::Range(0.1, 3600.0))
@@ -354,7 +357,8 @@ Result<load::HonestyLimits> make_limits(const LoadFlags& flags, const load::Load
     const auto asked = load::asked_at_once(plan, book);
     limits.min_open = flags.min_open >= 0 ? flags.min_open : asked.value_or(-1);
     // Only what the target itself says; the model server behind an agent has other calls than the agent.
-    if (same_server(flags.url, flags.metrics_url)) limits.min_at_server = limits.min_open;
+    if (std::ranges::any_of(flags.metrics_urls, [&](const std::string& url) { return same_server(flags.url, url); }))
+        limits.min_at_server = limits.min_open;
     return limits;
 }
 

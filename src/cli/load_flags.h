@@ -44,7 +44,8 @@ struct LoadFlags {
     std::int64_t max_dropped = -1;
     int min_open = -1;
     // What is watched and written.
-    std::string output_dir, metrics_url, proc_root = "/proc", cgroup_root = "/sys/fs/cgroup";
+    std::string output_dir, proc_root = "/proc", cgroup_root = "/sys/fs/cgroup";
+    std::vector<std::string> metrics_urls;
     std::vector<int> pids;
     double sample_every = 1;
     std::uint64_t traced_sessions = 2000;

@@ -83,8 +83,10 @@ Result<EvalOutcome> run_leg(const MeasureFlags& flags, const config::Config& con
 
 std::optional<load::Sampler> make_sampler(const MeasureFlags& flags) {
     if (flags.sample_every <= 0) return std::nullopt;
+    std::vector<std::string> urls;
+    if (!flags.server_metrics.empty()) urls.push_back(flags.server_metrics);
     return std::optional<load::Sampler>(std::in_place,
-                                        load::SamplerOptions{.every_s = flags.sample_every, .metrics_url = flags.server_metrics});
+                                        load::SamplerOptions{.every_s = flags.sample_every, .metrics_urls = std::move(urls)});
 }
 
 // What the looks at the machine show goes into the run's folder, and what held the run back into the measurement.

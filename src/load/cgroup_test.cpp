@@ -11,7 +11,7 @@
 #include <fstream>
 #include <thread>
 
-#include "load/counters.h"
+#include "load/cgroup.h"
 #include "load/diagnosis.h"
 #include "load/sampler.h"
 
@@ -107,7 +107,7 @@ TEST(LiveCgroup, ALimitThatIsTooLowIsFoundByName) {
 
     const auto place = find_cgroup("/proc", kCgroups, busy.pid());
     ASSERT_TRUE(place);
-    const SamplerOptions options{.pids = {busy.pid()}, .metrics_url = {}, .gpus = false};
+    const SamplerOptions options{.pids = {busy.pid()}, .metrics_urls = {}, .gpus = false};
     SampleMaker maker(options);
     EXPECT_FALSE(maker.look(seconds_now()));
     std::deque<Sample> samples;

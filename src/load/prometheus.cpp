@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <map>
+#include <sstream>
 
 namespace plimsoll::load {
 namespace {
@@ -51,6 +52,21 @@ std::string label_of(const MetricValue& metric, std::string_view name) {
     return metric.labels.substr(from, metric.labels.find('"', from) - from);
 }
 
+// "# TYPE name gauge"; the samples of a type's name, or of one that begins with it (name_bucket, name_total), follow.
+struct TypeLine {
+    std::string name;
+    bool is_gauge = true;
+};
+
+TypeLine parse_type(std::string_view line) {
+    std::istringstream words{std::string(line)};
+    std::string hash, keyword, type;
+    TypeLine out;
+    words >> hash >> keyword >> out.name >> type;
+    out.is_gauge = type != "counter" && type != "histogram" && type != "summary";
+    return out;
+}
+
 // name{label="a } b",…} value [timestamp]
 std::optional<MetricValue> parse_line(std::string_view line) {
     MetricValue out;
@@ -82,12 +98,17 @@ std::optional<MetricValue> parse_line(std::string_view line) {
 
 std::vector<MetricValue> parse_prometheus(std::string_view text) {
     std::vector<MetricValue> out;
+    TypeLine type;
     while (!text.empty() && out.size() < kMaxMetrics) {
         std::string_view line = text.substr(0, text.find('\n'));
         text.remove_prefix(std::min(text.size(), line.size() + 1));
         if (line.ends_with('\r')) line.remove_suffix(1);
+        if (line.starts_with("# TYPE ")) type = parse_type(line);
         if (line.empty() || line.front() == '#') continue;
-        if (auto metric = parse_line(line)) out.push_back(std::move(*metric));
+        auto metric = parse_line(line);
+        if (!metric) continue;
+        metric->is_gauge = type.name.empty() || !metric->name.starts_with(type.name) || type.is_gauge;
+        out.push_back(std::move(*metric));
     }
     return out;
 }
@@ -115,6 +136,25 @@ std::optional<ServerSample> read_server(const std::vector<MetricValue>& metrics)
                         .waiting = value_of(Meaning::waiting),
                         .max_running = value_of(Meaning::max_running),
                         .kv_usage = value_of(Meaning::kv_usage)};
+}
+
+std::optional<ServerSample> add_up(const std::vector<std::optional<ServerSample>>& servers) {
+    std::optional<ServerSample> sum;
+    bool all_limited = true;
+    const auto add = [](std::optional<double>& to, const std::optional<double>& more) {
+        if (more) to = to.value_or(0) + *more;
+    };
+    for (const auto& server : servers) {
+        if (!server) continue;
+        if (!sum) sum.emplace();
+        add(sum->running, server->running);
+        add(sum->waiting, server->waiting);
+        add(sum->max_running, server->max_running);
+        if (server->kv_usage) sum->kv_usage = std::max(sum->kv_usage.value_or(0), *server->kv_usage);
+        if (server->running && !server->max_running) all_limited = false;
+    }
+    if (sum && !all_limited) sum->max_running.reset();
+    return sum;
 }
 
 std::vector<GpuSample> read_dcgm(const std::vector<MetricValue>& metrics) {

@@ -14,6 +14,7 @@ struct MetricValue {
     std::string name;
     std::string labels;  // as written, without braces
     double value = 0;
+    bool is_gauge = true;  // not said to be anything else
 };
 
 inline constexpr std::size_t kMaxMetrics = 50'000;
@@ -26,5 +27,8 @@ std::vector<MetricValue> parse_prometheus(std::string_view text);
 std::optional<ServerSample> read_server(const std::vector<MetricValue>& metrics);
 // Of an NVIDIA DCGM exporter.
 std::vector<GpuSample> read_dcgm(const std::vector<MetricValue>& metrics);
+
+// Several servers as one: their requests and places added up, the fullest cache. A limit that one of them does not name is none.
+std::optional<ServerSample> add_up(const std::vector<std::optional<ServerSample>>& servers);
 
 }  // namespace plimsoll::load

@@ -17,16 +17,6 @@ double seconds(std::int64_t ns) { return 1e-9 * static_cast<double>(ns); }
 // Milliseconds, or nothing for what did not happen.
 std::string ms(std::int64_t ns) { return fmt::format("{:.3f}", 1e-6 * static_cast<double>(ns)); }
 
-std::string csv_field(std::string_view text) {
-    if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
-    std::string out = "\"";
-    for (const char c : text) {
-        if (c == '"') out += '"';
-        out += c;
-    }
-    return out + "\"";
-}
-
 // Times of the steps of one traced session.
 class TraceWriter {
   public:
@@ -108,6 +98,16 @@ Result<AppendFile> open_new(const std::filesystem::path& path) {
 
 }  // namespace
 
+std::string csv_field(std::string_view text) {
+    if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
+    std::string out = "\"";
+    for (const char c : text) {
+        if (c == '"') out += '"';
+        out += c;
+    }
+    return out + "\"";
+}
+
 std::string csv_head() {
     return "session,step,intended_s,start_s,schedule_error_ms,ttft_ms,ttft_raw_ms,latency_ms,latency_raw_ms,pieces,prompt_tokens,"
            "completion_tokens,error,message\n";
@@ -135,7 +135,7 @@ RunFiles::RunFiles(std::filesystem::path folder, const ScriptBook& book, std::st
 Result<RunFiles> RunFiles::open(const std::filesystem::path& folder, const ScriptBook& book, std::string model,
                                 std::size_t traced_sessions) {
     PLIMSOLL_TRY(make_folder(folder));
-    for (const char* name : {kTimelineCsv, kSummaryJson, kSamplesCsv, kServerMetrics, kReportHtml}) {
+    for (const char* name : {kTimelineCsv, kSummaryJson, kSamplesCsv, kServerMetrics, kServerGauges, kReportHtml}) {
         std::error_code ignored;  // there may be none
         std::filesystem::remove(folder / name, ignored);
     }

@@ -30,6 +30,7 @@ inline constexpr const char* kTracesJson = "all_requests_profiler_traces.json";
 // Written by others after finish(), and only when there is something to write.
 inline constexpr const char* kSamplesCsv = "samples.csv";
 inline constexpr const char* kServerMetrics = "server_metrics.prom";
+inline constexpr const char* kServerGauges = "server_gauges.csv";
 inline constexpr const char* kReportHtml = "report.html";
 
 class RunFiles {
@@ -65,6 +66,8 @@ class RunFiles {
     std::optional<Error> error_;
 };
 
+// Quoted when it must be.
+std::string csv_field(std::string_view text);
 // A line of requests.csv and its head, newline included.
 std::string csv_head();
 std::string csv_line(const SessionRecord& session, const CallRecord& call);

@@ -3,13 +3,15 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <map>
 
 #include "base/files.h"
+#include "load/cgroup.h"
 #include "load/counters.h"
 #include "load/diagnosis.h"
-#include "load/nvml.h"
 #include "load/prometheus.h"
 #include "load/sampler.h"
+#include "load/table_for_tests.h"
 
 namespace plimsoll::load {
 namespace {
@@ -35,6 +37,8 @@ TEST(Counters, ControlGroupsOfBothVersions) {
     EXPECT_EQ(first.throttled, 38u);
     EXPECT_EQ(first.throttled_us, 957'000u);
     EXPECT_EQ(first.usage_us, 2'000'000u);
+    EXPECT_EQ(first.memory_bytes, 1 << 20);
+    EXPECT_EQ(first.memory_limit_bytes, -1);
     EXPECT_FALSE(find_cgroup(kData / "v1/proc", kData / "v1/cgroup", 8));
 }
 
@@ -65,7 +69,7 @@ TEST(SampleMaker, TheTreesUseIsTheGroups) {
     };
     write("cgroup/cpuacct/cpuacct.usage", "123456789000\n");
     write("proc/7/cgroup", "2:cpuacct:/\n1:cpu:/agent\n");
-    const SamplerOptions options{.pids = {7}, .metrics_url = {}, .proc = folder.path() / "proc", .cgroups = folder.path() / "cgroup"};
+    const SamplerOptions options{.pids = {7}, .metrics_urls = {}, .proc = folder.path() / "proc", .cgroups = folder.path() / "cgroup"};
     SampleMaker maker(options);
     look_like(100, 10);
     EXPECT_FALSE(maker.look(1));
@@ -99,7 +103,7 @@ TEST(SampleMaker, RatesFromTwoLooks) {
         fs::create_directory_symlink(kData / "v2" / look, folder.path() / "now");
     };
     const SamplerOptions options{
-        .pids = {42}, .metrics_url = {}, .proc = folder.path() / "now/proc", .cgroups = folder.path() / "now/cgroup"};
+        .pids = {42}, .metrics_urls = {}, .proc = folder.path() / "now/proc", .cgroups = folder.path() / "now/cgroup"};
     SampleMaker maker(options);
     point_at("first");
     EXPECT_FALSE(maker.look(100));
@@ -121,19 +125,28 @@ TEST(SampleMaker, RatesFromTwoLooks) {
     SampleLog log;
     log.samples.push_back(*sample);
     log.shift(90);
-    EXPECT_THAT(samples_csv(log), testing::HasSubstr("11.000,0.526,0.000,0.52,0.05,0.5,0.500,0.900"));
+    const auto row = last_row(samples_csv(log));
+    for (const auto& [column, value] : std::map<std::string, std::string>{{"at_s", "11.000"},
+                                                                          {"machine_busy", "0.526316"},
+                                                                          {"load1", "0.52"},
+                                                                          {"psi_cpu_some", "0.05"},
+                                                                          {"psi_memory_some", "0.25"},
+                                                                          {"psi_io_some", ""},
+                                                                          {"machine_memory_used_mb", "3072"},
+                                                                          {"machine_memory_total_mb", "8192"},
+                                                                          {"cgroup_quota_cores", "0.5"},
+                                                                          {"cgroup_usage_cores", "0.5"},
+                                                                          {"cgroup_throttled_share", "0.9"},
+                                                                          {"cgroup_cpu_some", "0.8"},
+                                                                          {"cgroup_memory_some", "0.1"},
+                                                                          {"cgroup_memory_mb", "768"},
+                                                                          {"cgroup_memory_limit_mb", "1024"},
+                                                                          {"pid42_run_queue", "1"},
+                                                                          {"server_running", ""},
+                                                                          {"gpu_utilization_mean", ""}})
+        EXPECT_EQ(row.at(column), value) << column;
     log.shift(20);
     EXPECT_TRUE(log.samples.empty());
-}
-
-TEST(Sampler, WatchesThisProcess) {
-    Sampler sampler({.every_s = 0.1, .pids = {}, .metrics_url = "http://127.0.0.1:1/metrics", .gpus = false});
-    const SampleLog log = sampler.stop();  // ends with a last look
-    ASSERT_EQ(log.samples.size(), 1u);
-    ASSERT_EQ(log.samples[0].processes.size(), 1u);
-    EXPECT_TRUE(log.samples[0].processes[0].is_self);
-    EXPECT_GT(log.samples[0].processes[0].rss_bytes, 0);
-    EXPECT_EQ(log.failed_scrapes, 1u);
 }
 
 TEST(Prometheus, ServersAndGpus) {
@@ -168,11 +181,6 @@ TEST(Prometheus, NamesOfSeveralServersCountOnce) {
     EXPECT_EQ(server->max_running, 64);
     EXPECT_FALSE(server->kv_usage);
 }
-
-TEST(Nvml, AbsentIsFine) { EXPECT_EQ(Nvml::open("libno-such-library.so.1"), nullptr); }
-
-// A library without the functions.
-TEST(Nvml, StrangeLibraryIsRefused) { EXPECT_EQ(Nvml::open("libc.so.6"), nullptr); }
 
 struct DiagnosisCase {
     const char* name;

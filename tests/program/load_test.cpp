@@ -42,8 +42,8 @@ TEST_F(Load, ClosedLoopWritesEverything) {
     EXPECT_EQ(get_int(summary(), "peak_calls_in_flight"), 4);
     EXPECT_EQ(get_int(summary(), "completion_tokens"), 80 * 16);
     EXPECT_LE(summary().at("server_peak").to_number<double>(), 4);  // the server speaks vLLM's and llama.cpp's language
-    for (const char* name :
-         {"requests.csv", "timeline.csv", "samples.csv", "server_metrics.prom", "all_requests_profiler_traces.json", "report.html"})
+    for (const char* name : {"requests.csv", "timeline.csv", "samples.csv", "server_metrics.prom", "server_gauges.csv",
+                             "all_requests_profiler_traces.json", "report.html"})
         EXPECT_TRUE(std::filesystem::exists(folder() / "out" / name)) << name;
 }
 
@@ -98,16 +98,17 @@ TEST_F(Load, OfAWorkflowInThisProcess) {
 }
 
 TEST_F(Load, WrongUse) {
-    for (const auto& flags :
-         std::vector<std::vector<std::string>>{{},
-                                               {"--users", "2"},
-                                               {"--users", "2", "--rate", "5", "--duration", "1s"},
-                                               {"--users", "2", "--duration", "soon"},
-                                               {"--users", "2", "--duration", "1s", "--threshold", "p(95) < 2s"},
-                                               {"--rate", "5"},
-                                               {"--stages", "1s:x"},
-                                               {"--users", "1", "--max_requests", "1", "--kind", "nat", "--target", "x"},
-                                               {"--users", "1", "--max_requests", "1", "--header", "nothing"}})
+    for (const auto& flags : std::vector<std::vector<std::string>>{
+             {},
+             {"--users", "2"},
+             {"--users", "2", "--rate", "5", "--duration", "1s"},
+             {"--users", "2", "--duration", "soon"},
+             {"--users", "2", "--duration", "1s", "--threshold", "p(95) < 2s"},
+             {"--rate", "5"},
+             {"--stages", "1s:x"},
+             {"--users", "1", "--max_requests", "1", "--kind", "nat", "--target", "x"},
+             {"--users", "1", "--max_requests", "1", "--metrics_url", "http://h/m", "--metrics_url", "http://h/m"},
+             {"--users", "1", "--max_requests", "1", "--header", "nothing"}})
         EXPECT_EQ(load(flags).exit_code, 2);
     const auto remote = run_program({"load", "--url", "http://192.0.2.1/v1", "--users", "1", "--max_requests", "1"}, folder());
     EXPECT_EQ(remote.exit_code, 2);
