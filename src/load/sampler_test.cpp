@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "load/sampler.h"
-#include "load/table_for_tests.h"
+#include "load/test_table.h"
 #include "net/http_server.h"
 
 namespace plimsoll::load {

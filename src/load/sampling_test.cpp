@@ -11,7 +11,7 @@
 #include "load/diagnosis.h"
 #include "load/prometheus.h"
 #include "load/sampler.h"
-#include "load/table_for_tests.h"
+#include "load/test_table.h"
 
 namespace plimsoll::load {
 namespace {
