@@ -46,6 +46,7 @@ struct Worker::Session {
     const Script& script;
     SessionRecord record;
     std::vector<Message> conversation;
+    Clock::time_point ended;  // when the step that ended last did, which may be before this thread knew
 
     // What a failed call would have led to does not happen.
     bool has_failed() const { return !record.calls.empty() && record.calls.back().error; }
@@ -166,33 +167,33 @@ asio::awaitable<void> Worker::run_user(int user) {
         }
         ++shared_.sessions;
         const Clock::time_point begin = Clock::now();
-        std::optional<Error> failure;
-        co_await run_session(number, due, &failure);
+        Ending ending;
+        co_await run_session(number, due, &ending);
         if (aborted_) co_return;
         const Nanoseconds think =
             plan.exponential_think ? from_seconds(-to_seconds(plan.think) * std::log1p(-random_.uniform())) : plan.think;
-        due = Clock::now() + think;
-        failures = failure ? failures + 1 : 0;
-        if (!failure) continue;
-        const Clock::time_point earliest = earliest_start(begin, *failure, failures);
+        due = ending.at + think;
+        failures = ending.failure ? failures + 1 : 0;
+        if (failures == 0) continue;
+        const Clock::time_point earliest = earliest_start(begin, ending, failures);
         if (earliest > due) ++shared_.put_off;
         due = std::max(due, earliest);
     }
 }
 
-Clock::time_point Worker::earliest_start(Clock::time_point last_start, const Error& failure, int failures) {
+Clock::time_point Worker::earliest_start(Clock::time_point last_start, const Ending& ending, int failures) {
     static const net::RetryPolicy kPolicy{
         .attempts = std::numeric_limits<int>::max(), .initial = kFirstBackoff, .max = kMaxBackoff, .statuses = {}};
-    const auto wait = net::next_delay(kPolicy, failure, failures, random_).value_or(kMaxBackoff);
-    const Nanoseconds asked = from_seconds(std::clamp(failure.retry_after_s, 0.0, std::chrono::duration<double>(kMaxRetryAfter).count()));
-    return std::max(last_start + wait, Clock::now() + asked);
+    const auto wait = net::next_delay(kPolicy, *ending.failure, failures, random_).value_or(kMaxBackoff);
+    const double longest = std::chrono::duration<double>(kMaxRetryAfter).count();
+    return std::max(last_start + wait, ending.at + from_seconds(std::clamp(ending.failure->retry_after_s, 0.0, longest)));
 }
 
-asio::awaitable<void> Worker::run_session(std::uint64_t number, Clock::time_point intended, std::optional<Error>* failure) {
-    Session session{shared_.book[number % shared_.book.size()], {}, {}};
+asio::awaitable<void> Worker::run_session(std::uint64_t number, Clock::time_point intended, Ending* ending) {
+    Session session{shared_.book[number % shared_.book.size()], {}, {}, Clock::now()};
     session.record.number = number;
     session.record.intended = offset(intended);
-    session.record.start = offset(Clock::now());
+    session.record.start = offset(session.ended);
     session.record.calls.reserve(session.script.steps.size());
     try {
         if (session.script.is_chain()) {
@@ -203,11 +204,13 @@ asio::awaitable<void> Worker::run_session(std::uint64_t number, Clock::time_poin
     } catch (const boost::system::system_error& error) {
         if (error.code() != asio::error::operation_aborted) throw;
         session.record.unfinished = true;
+        session.ended = Clock::now();
     }
-    session.record.end = offset(Clock::now());
-    if (failure && session.has_failed()) *failure = session.record.calls.back().error;
+    session.record.end = offset(session.ended);
+    if (ending && session.has_failed()) ending->failure = session.record.calls.back().error;
     keep(std::move(session.record));
     --shared_.sessions;
+    if (ending) ending->at = session.ended;
 }
 
 asio::awaitable<void> Worker::run_chain(Session& session) {
@@ -215,7 +218,7 @@ asio::awaitable<void> Worker::run_chain(Session& session) {
     for (int i = 0; std::cmp_less(i, session.script.steps.size()); ++i) {
         co_await run_step(session, i, ready);
         if (session.has_failed()) co_return;
-        ready = Clock::now();
+        ready = session.ended;
     }
 }
 
@@ -258,7 +261,7 @@ asio::awaitable<void> Worker::run_graph(Session& session) {
         }
         if (running == 0) break;
         co_await changed.async_wait(kTuple);
-        now = Clock::now();
+        now = session.ended;
         if (cancelled || (co_await asio::this_coro::cancellation_state).cancelled() == asio::cancellation_type::none) continue;
         cancelled = true;
         co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
@@ -274,8 +277,9 @@ asio::awaitable<void> Worker::run_step(Session& session, int index, Clock::time_
     if (step.delay.count() > 0) co_await net::sleep_until(due);
     if (step.kind == ScriptStep::Kind::call) {
         co_await run_call(session, index, due);
-    } else if (step.duration.count() > 0) {
-        co_await net::sleep_until(due + step.duration);
+    } else {
+        if (step.duration.count() > 0) co_await net::sleep_until(due + step.duration);
+        session.ended = Clock::now();
     }
 }
 
@@ -308,7 +312,8 @@ asio::awaitable<void> Worker::run_call(Session& session, int index, Clock::time_
         ~Record() {
             --worker.shared_.calls;
             call.start = worker.offset(answer.start);
-            call.end = worker.offset(Clock::now());
+            session.ended = answer.end.value_or(Clock::now());
+            call.end = worker.offset(session.ended);
             if (answer.first) call.first = worker.offset(*answer.first);
             call.pieces = answer.pieces;
             call.prompt_tokens = answer.prompt_tokens;

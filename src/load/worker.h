@@ -58,9 +58,12 @@ class Worker {
     bool may_start() const;
 
     void spawn(asio::awaitable<void> work);
-    // `failure` gets the error that ended the session, if any.
-    asio::awaitable<void> run_session(std::uint64_t number, Clock::time_point intended, std::optional<Error>* failure = nullptr);
-    Clock::time_point earliest_start(Clock::time_point last_start, const Error& failure, int failures);
+    struct Ending {
+        Clock::time_point at;
+        std::optional<Error> failure;  // what ended the session, if it did not go well
+    };
+    asio::awaitable<void> run_session(std::uint64_t number, Clock::time_point intended, Ending* ending = nullptr);
+    Clock::time_point earliest_start(Clock::time_point last_start, const Ending& ending, int failures);
     asio::awaitable<void> run_chain(Session& session);
     asio::awaitable<void> run_graph(Session& session);
     asio::awaitable<void> run_step(Session& session, int index, Clock::time_point ready);
