@@ -14,6 +14,7 @@
 #include "cli/workflow_host.h"
 #include "eval/remote.h"
 #include "load/diagnosis.h"
+#include "load/run_files.h"
 
 namespace plimsoll::cli {
 namespace {
@@ -93,8 +94,7 @@ Result<void> save_samples(load::Sampler& sampler, const EvalOutcome& outcome, co
     for (load::Finding& finding : load::diagnose({.samples = log.samples, .threads = default_io_threads()}))
         measurement.findings.push_back(std::move(finding.text));
     if (log.samples.empty()) return {};
-    PLIMSOLL_TRY(save_file(folder / "samples.csv", load::samples_csv(log)));
-    if (!log.last_scrape.empty()) PLIMSOLL_TRY(save_file(folder / "server_metrics.prom", log.last_scrape));
+    PLIMSOLL_TRY(load::save_samples(folder, log));
     save_pictures(folder, load_machine_picture(folder));
     return {};
 }
