@@ -35,7 +35,11 @@ RunMeasurement make_measurement(const RunKey& run, const EvalOutcome& outcome) {
     if (outcome.profile.workflow_runtime) measurement.workflow_runtime_p95 = outcome.profile.workflow_runtime->p95;
     measurement.total_runtime = outcome.summary.total_runtime_s;
     measurement.interrupted = outcome.run.interrupted;
-    for (const eval::ItemResult& item : outcome.run.items) {
+    for (const Evaluation& evaluation : outcome.evaluations) measurement.better[evaluation.name] = evaluation.better;
+    for (std::size_t i = 0; i < outcome.run.items.size(); ++i) {
+        const eval::ItemResult& item = outcome.run.items[i];
+        // Ctrl-C is no failure of what is measured.
+        if (outcome.run.interrupted && item.error && item.error->code == ErrorCode::cancelled) continue;
         auto& session = measurement.sessions.emplace_back(forecast::SessionSample{.id = to_text(item.item.id)});
         session.failed = item.error.has_value();
         for (const auto& [llm, usage] : item.usage.per_llm) {
@@ -46,12 +50,7 @@ RunMeasurement make_measurement(const RunKey& run, const EvalOutcome& outcome) {
         session.runtime = item.usage.runtime;
         session.llm_latency = item.usage.llm_latency;
         session.call_latencies = eval::llm_latencies(item.steps);
-    }
-    for (const Evaluation& evaluation : outcome.evaluations) {
-        measurement.better[evaluation.name] = evaluation.better;
-        for (std::size_t i = 0; i < measurement.sessions.size(); ++i)
-            if (auto& session = measurement.sessions[i]; !session.failed)
-                session.scores[evaluation.name] = evaluation.output.items[i].second.value;
+        for (const Evaluation& evaluation : outcome.evaluations) session.scores[evaluation.name] = evaluation.output.items[i].second.value;
     }
     return measurement;
 }
@@ -85,13 +84,17 @@ std::optional<load::Sampler> make_sampler(const MeasureFlags& flags) {
     return std::optional<load::Sampler>(std::in_place, flags.sampling);
 }
 
-// What the looks at the machine show goes into the run's folder, and what held the run back into the measurement.
-Result<void> save_samples(load::Sampler& sampler, const EvalOutcome& outcome, const fs::path& folder, RunMeasurement& measurement) {
-    load::SampleLog log = sampler.stop();
-    log.shift(outcome.run.started);
+load::SampleLog take_samples(std::optional<load::Sampler>& sampler, double started) {
+    if (!sampler) return {};
+    load::SampleLog log = sampler->stop();
+    log.shift(started);
     if (log.failed_scrapes > 0) log_warning("{} looks at the model server failed: {}", log.failed_scrapes, log.scrape_error);
-    for (load::Finding& finding : load::diagnose({.samples = log.samples, .threads = default_io_threads()}))
-        measurement.findings.push_back(std::move(finding.text));
+    return log;
+}
+
+// The measurement first: it is what --resume and the answer rest on.
+Result<void> save_run(const fs::path& folder, const RunMeasurement& measurement, const load::SampleLog& log) {
+    PLIMSOLL_TRY(save_file(folder / kMeasurementName, to_compact_json(forecast::to_json(measurement)) + "\n"));
     if (log.samples.empty()) return {};
     PLIMSOLL_TRY(save_file(folder / "samples.csv", load::samples_csv(log)));
     if (!log.last_scrape.empty()) PLIMSOLL_TRY(save_file(folder / "server_metrics.prom", log.last_scrape));
@@ -99,10 +102,11 @@ Result<void> save_samples(load::Sampler& sampler, const EvalOutcome& outcome, co
     return {};
 }
 
-// The complete runs in a job's folder, in a stable order.
-Result<std::vector<RunMeasurement>> load_runs(const fs::path& job, const std::string& conditions) {
+// The complete runs in a job's folder, in a stable order. One in which no session finished, or with `redo_failed` one failed, is none.
+Result<std::vector<RunMeasurement>> load_runs(const fs::path& job, const std::string& conditions, bool redo_failed) {
     if (!fs::is_directory(job)) return fail(ErrorCode::not_found, job.string() + " is no folder of a sizing job");
     std::vector<RunMeasurement> runs;
+    int with_failures = 0;
     for (const RunFolder& folder : list_runs(job)) {
         const fs::path file = folder.path / kMeasurementName;
         if (!fs::exists(file)) continue;
@@ -115,8 +119,15 @@ Result<std::vector<RunMeasurement>> load_runs(const fs::path& job, const std::st
         }
         if (run->conditions != conditions)
             return fail(ErrorCode::config, fmt::format("{} was measured with another config, --num_passes or --endpoint", file.string()));
-        if (!run->interrupted) runs.push_back(std::move(*run));
+        const auto failed = std::ranges::count(run->sessions, true, &forecast::SessionSample::failed);
+        const bool made_again = run->interrupted || failed == std::ssize(run->sessions) || (redo_failed && failed > 0);
+        if (made_again) continue;
+        if (failed > 0) ++with_failures;
+        runs.push_back(std::move(*run));
     }
+    std::printf(
+        "%zu runs are kept%s\n", runs.size(),
+        with_failures > 0 ? fmt::format(", {} of them with failed sessions (--redo_failed makes those again)", with_failures).c_str() : "");
     return runs;
 }
 
@@ -176,10 +187,9 @@ Result<Measured> measure_legs(const MeasureFlags& flags, const fs::path& job,
     const std::string conditions = conditions_of(flags, *config);
     std::vector<RunMeasurement> runs;
     if (flags.resume) {
-        auto kept = load_runs(job, conditions);
+        auto kept = load_runs(job, conditions, flags.redo_failed);
         if (!kept) return fail(kept.error());
         runs = std::move(*kept);
-        std::printf("%zu runs are kept\n", runs.size());
     }
     std::set<RunKey> tried;
     for (const auto& run : runs) tried.insert({run.concurrency, run.repetition});
@@ -206,8 +216,10 @@ Result<Measured> measure_legs(const MeasureFlags& flags, const fs::path& job,
         measured.all_ok = measured.all_ok && outcome->ok();
         auto& measurement = runs.emplace_back(make_measurement(*run, *outcome));
         measurement.conditions = conditions;
-        if (sampler) PLIMSOLL_TRY(save_samples(*sampler, *outcome, folder, measurement));
-        PLIMSOLL_TRY(save_file(folder / kMeasurementName, to_compact_json(forecast::to_json(measurement)) + "\n"));
+        const load::SampleLog samples = take_samples(sampler, outcome->run.started);
+        for (load::Finding& finding : load::diagnose({.samples = samples.samples, .threads = default_io_threads()}))
+            measurement.findings.push_back(std::move(finding.text));
+        PLIMSOLL_TRY(save_run(folder, measurement, samples));
         PLIMSOLL_TRY(on_leg(sorted_legs(runs)));
         if (outcome->run.interrupted) break;
     }

@@ -21,8 +21,9 @@ struct MeasureFlags {
     int num_passes = 0;
     bool adaptive = false;
     forecast::RunOrder order = forecast::RunOrder::given;
-    std::uint64_t seed = 1;  // of a random order
-    bool resume = false;     // runs that are complete in the job's folder are not measured again
+    std::uint64_t seed = 1;    // of a random order
+    bool resume = false;       // runs that are complete in the job's folder are not measured again
+    bool redo_failed = false;  // but those with a failed session are
     std::string endpoint;
     int endpoint_timeout = 300;          // seconds
     bool sample = true;                  // look at the machine during each run
