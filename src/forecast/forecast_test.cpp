@@ -205,6 +205,23 @@ TEST(Forecast, AMillionUsersAreAnsweredByCells) {
     EXPECT_LT(many.forecasts.at(0).workflow_p95.value, 2);
 }
 
+// Beyond what is played user by user the number of replicas must not be rounded away.
+TEST(Forecast, CellsAnswerLikeTheWhole) {
+    const Recording recording = small_recording();
+    const auto p95 = [&](int users, int replicas) {
+        ForecastRequest request;
+        request.users = {users};
+        request.limits = make_limits("m", 1, 4, 100'000, 4096);
+        request.replicas = replicas;
+        request.draws = 1;
+        request.hold_out = false;
+        return make_forecast(recording, request).value().forecasts.at(0).workflow_p95.value;
+    };
+    EXPECT_NEAR(p95(3000, 19) / p95(1500, 9), 9.0 / 9.5, 0.03);
+    EXPECT_NEAR(p95(3000, 19) / p95(3000, 20), 20.0 / 19.0, 0.03);
+    EXPECT_NEAR(p95(100'000, 1) / p95(10'000, 1), 10, 0.3);
+}
+
 TEST(Forecast, AFasterMachineIsFaster) {
     ForecastRequest request;
     request.users = {32};
@@ -325,7 +342,9 @@ TEST(Forecast, OpenArrivalsBeyondCapacityAreRefused) {
     EXPECT_FALSE(carried.refused);
     EXPECT_EQ(carried.forecasts.at(0).users, 1);  // half a second each, two a second
     request.rate = 50;
-    EXPECT_TRUE(make_forecast(small_recording(), request).value().refused);
+    const auto refused = make_forecast(small_recording(), request).value();
+    EXPECT_TRUE(refused.refused);
+    EXPECT_TRUE(to_json(refused).at("forecasts").at(0).at("workflow_p95").at("value").is_null());
 }
 
 TEST(Forecast, WrongRequestsAreNamed) {
