@@ -38,12 +38,14 @@ constexpr ColumnKind kKinds[] = {{processors, "cgroup_quota_cores", "", "limit o
                                  {processors, "", "_cores", ""},
                                  {shares, "machine_busy", "", "machine busy"},
                                  {shares, "machine_steal", "", "taken by other machines"},
-                                 {shares, "psi_cpu_some", "", "something waited for a core"},
+                                 {shares, "psi_cpu_some", "", "waits for a core"},
+                                 {shares, "psi_memory_some", "", "waits for memory"},
                                  {shares, "cgroup_throttled_share", "", "periods throttled"},
                                  {shares, "", "_run_queue", ""},
+                                 {memory, "cgroup_memory_limit_mb", "", "limit of the control group", true},
+                                 {memory, "cgroup_memory_mb", "", "control group"},
                                  {memory, "", "_rss_mb", ""},
                                  {gpu_memory, "gpu", "_memory_used_mb", ""},
-                                 {gpus, "gpu_utilization_mean", "", "mean"},
                                  {gpus, "gpu", "_utilization", ""},
                                  {gpus, "server", "_kv_usage", ""},
                                  {server, "server", "_running", ""},
@@ -108,6 +110,8 @@ Result<std::vector<Plot>> make_machine_plots(std::string_view samples_csv) {
     if (!rows) return fail(rows.error());
     if (rows->empty()) return fail(ErrorCode::parse, "no samples");
     const auto& head = rows->front().fields;
+    // Of a lone server the figures stand there twice, by itself and as the sum of all.
+    const bool lone_server = std::ranges::find(head, "server2_running") == head.end();
     const auto time = std::ranges::find(head, "at_s") - head.begin();
     if (time == std::ssize(head)) return fail(ErrorCode::parse, "no column at_s");
 
@@ -117,7 +121,7 @@ Result<std::vector<Plot>> make_machine_plots(std::string_view samples_csv) {
     std::size_t left_out[plot_count] = {};
     for (std::size_t column = 0; column < head.size(); ++column) {
         const ColumnKind* kind = kind_of(head[column]);
-        if (!kind) continue;
+        if (!kind || (lone_server && head[column].starts_with("server1_"))) continue;
         auto points = column_points(*rows, static_cast<std::size_t>(time), column);
         if (points.empty()) continue;
         auto& series = plots[kind->plot].series;

@@ -78,6 +78,15 @@ TEST(MachinePlots, EveryWatchedProcessAndOnlyWhatIsThere) {
         "at_s,machine_busy,cgroup_quota_cores,cgroup_throttled_share,self_cores,self_run_queue,self_rss_mb,pid7_cores,pid7_rss_mb,"
         "server_running,gpu0_utilization,gpu0_memory_used_mb\n"
         "1.0,0.5,2,0.1,1.5,0.2,100,0.3,20,,,\n2.0,0.6,2,0.2,1.6,0.2,101,,,,,\n3.0,0.6,2,0.2,1.6,0.2,101,0.5,21,,,\n");
+    const auto labels = [](std::string_view csv) {
+        std::vector<std::string> out;
+        for (const Plot& plot : make_machine_plots(csv).value())
+            for (const Series& series : plot.series) out.push_back(series.label);
+        return out;
+    };
+    EXPECT_THAT(labels("at_s,server_running,server1_running\n1,2,2\n2,3,3\n"), testing::ElementsAre("server running"));
+    EXPECT_THAT(labels("at_s,server_running,server1_running,server2_running\n1,4,2,2\n2,6,3,3\n"),
+                testing::ElementsAre("server running", "server1 running", "server2 running"));
     ASSERT_TRUE(plots.has_value());
     std::vector<std::string> said;
     for (const Plot& plot : *plots)
