@@ -35,6 +35,7 @@ struct SizingFlags {
 };
 
 constexpr int kMaxReps = 100;
+constexpr int kMaxSessions = 1'000'000;
 constexpr double kMinSampleSeconds = 0.01;  // looking more often would be the load that it sees
 
 // Where a config is looked for when none is named.
@@ -180,6 +181,10 @@ void add_sizing_command(CLI::App& app, Run& run) {
         ->add_option("--num_passes,--num-passes", measure.num_passes,
                      "sessions at each concurrency as a multiple of it; 0 = what the dataset fills")
         ->check(at_least_zero());
+    command
+        ->add_option("--min_sessions,--min-sessions", measure.min_sessions,
+                     "sessions of every run at least: a p95 wants 59, a forecast 10 beyond the concurrency")
+        ->check(CLI::Range(0, kMaxSessions));
     command->add_option("--reps", measure.reps, "runs at each concurrency, pooled for the answer")
         ->capture_default_str()
         ->check(CLI::Range(1, kMaxReps));

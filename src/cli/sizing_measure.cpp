@@ -26,7 +26,8 @@ constexpr const char* kMeasurementName = "measurement.json";
 
 // Two runs with equal ones measured the same thing.
 std::string conditions_of(const MeasureFlags& flags, const config::Config& config) {
-    return fmt::format("{} passes={} endpoint={}", eval::text_hash(to_compact_json(config.root)), flags.num_passes, flags.endpoint);
+    return fmt::format("{} passes={} sessions={} endpoint={}", eval::text_hash(to_compact_json(config.root)), flags.num_passes,
+                       flags.min_sessions, flags.endpoint);
 }
 
 RunMeasurement make_measurement(const RunKey& run, const EvalOutcome& outcome) {
@@ -55,13 +56,19 @@ RunMeasurement make_measurement(const RunKey& run, const EvalOutcome& outcome) {
     return measurement;
 }
 
+int passes_for(const MeasureFlags& flags, int concurrency) {
+    const int least = (flags.min_sessions + concurrency - 1) / concurrency;
+    return std::max(flags.num_passes, least);
+}
+
 Result<EvalOutcome> run_leg(const MeasureFlags& flags, const config::Config& config, WorkflowHost& host, const fs::path& folder,
                             int concurrency) {
     EvalRequest request;
     request.folder = folder;
     request.metadata.config_file = flags.config.file;
     request.metadata.adjust_dataset_size = true;
-    request.metadata.num_passes = flags.num_passes;
+    const int passes = passes_for(flags, concurrency);
+    request.metadata.num_passes = passes;
     if (!flags.endpoint.empty()) request.metadata.endpoint = flags.endpoint;
     auto setup = prepare_eval(config, std::move(request));
     if (!setup) return fail(setup.error());
@@ -69,7 +76,7 @@ Result<EvalOutcome> run_leg(const MeasureFlags& flags, const config::Config& con
     if (!setup->profiler) setup->profiler.emplace();
     setup->profiler->base_metrics = true;
     auto dataset = eval::load_dataset(setup->dataset, setup->dataset_file,
-                                      {.adjust = eval::SizeAdjustment{.concurrency = concurrency, .num_passes = flags.num_passes}});
+                                      {.adjust = eval::SizeAdjustment{.concurrency = concurrency, .num_passes = passes}});
     if (!dataset) return fail(dataset.error());
     PLIMSOLL_TRY(prepare_folder(*setup));
     const auto runner =
@@ -118,7 +125,8 @@ Result<std::vector<RunMeasurement>> load_runs(const fs::path& job, const std::st
             continue;
         }
         if (run->conditions != conditions)
-            return fail(ErrorCode::config, fmt::format("{} was measured with another config, --num_passes or --endpoint", file.string()));
+            return fail(ErrorCode::config,
+                        fmt::format("{} was measured with another config, --num_passes, --min_sessions or --endpoint", file.string()));
         const auto failed = std::ranges::count(run->sessions, true, &forecast::SessionSample::failed);
         const bool made_again = run->interrupted || failed == std::ssize(run->sessions) || (redo_failed && failed > 0);
         if (made_again) continue;

@@ -19,6 +19,7 @@ struct MeasureFlags {
     std::vector<int> concurrencies;  // with `adaptive` the smallest and largest are its bounds
     int reps = 1;
     int num_passes = 0;
+    int min_sessions = 0;  // of every run: passes are added where it takes them
     bool adaptive = false;
     forecast::RunOrder order = forecast::RunOrder::given;
     std::uint64_t seed = 1;    // of a random order

@@ -105,6 +105,18 @@ TEST_F(Sizing, RepeatsShufflesAndJudges) {
     EXPECT_EQ(report.exit_code, 0) << report.err;
 }
 
+TEST_F(Sizing, LowConcurrenciesGetAsManySessionsAsAreWanted) {
+    ASSERT_EQ(sizing({"--config_file", "eval.yml", "--calc_output_dir", "calc", "--concurrencies", "1,3,8", "--num_passes", "1",
+                      "--min_sessions", "5", "--sample_every", "0"})
+                  .exit_code,
+              0);
+    const auto legs =
+        parse_json(load_file(job("online") / "calc_runner_output.json").value()).value().at("plimsoll").at("legs").as_object();
+    EXPECT_EQ(legs.at("1").at("sessions"), 5);
+    EXPECT_EQ(legs.at("3").at("sessions"), 6);  // whole passes
+    EXPECT_EQ(legs.at("8").at("sessions"), 8);
+}
+
 TEST_F(Sizing, EveryWatchedProcessAndTheServersPageAreKeptAndDrawn) {
     const auto watched = std::to_string(::getpid());
     const auto result = sizing({"--config_file", "eval.yml", "--calc_output_dir", "calc", "--concurrencies", "1,2", "--num_passes", "4",
