@@ -2,9 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
-#include <limits>
 #include <memory>
 
 #include "base/log.h"
@@ -13,6 +11,7 @@
 #include "cli/forecast_report.h"
 #include "cli/limits_file.h"
 #include "cli/sizing_job.h"
+#include "cli/what_if.h"
 #include "forecast/forecast_output.h"
 #include "record/trace_file.h"
 
@@ -33,39 +32,15 @@ struct ForecastFlags {
     std::string limits;
     std::string users;
     std::string slo;
-    std::vector<std::string> without;
+    std::vector<std::string> without, at_most, laws;
+    std::string replicas;
     std::string report;
     std::string output_dir;
     double rate = 0;
     double think_time = -1;
-    int replicas = 0;
     forecast::ForecastRequest request;
     bool json = false;
 };
-
-Result<int> parse_count(std::string_view flag, std::string_view text) {
-    int value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size() || value <= 0)
-        return fail(ErrorCode::invalid_argument,
-                    fmt::format("{}: \"{}\" is no whole number from 1 to {}", flag, text, std::numeric_limits<int>::max()));
-    return value;
-}
-
-Result<std::vector<int>> parse_users(const std::string& text) {
-    std::vector<int> users;
-    for (std::size_t at = 0; at <= text.size();) {
-        const std::size_t comma = std::min(text.find(',', at), text.size());
-        const auto count = parse_count("--users", std::string_view(text).substr(at, comma - at));
-        if (!count) return fail(count.error());
-        users.push_back(*count);
-        at = comma + 1;
-    }
-    std::ranges::sort(users);
-    const auto [first, last] = std::ranges::unique(users);
-    users.erase(first, last);
-    return users;
-}
 
 Result<Source> parse_source(const std::string& text) {
     const std::size_t equals = text.find('=');
@@ -114,7 +89,14 @@ Result<void> add_source(forecast::RecordingBuilder& builder, const Source& sourc
 Result<forecast::Recording> load_recording(const ForecastFlags& flags) {
     const auto sources = collect_sources(flags);
     if (!sources) return fail(sources.error());
-    forecast::RecordingBuilder builder(flags.without);
+    std::vector<forecast::LeaveOut> left_out;
+    for (const std::string& name : flags.without) left_out.push_back({name, 0});
+    for (const std::string& text : flags.at_most) {
+        auto one = parse_at_most(text);
+        if (!one) return fail(one.error());
+        left_out.push_back(std::move(*one));
+    }
+    forecast::RecordingBuilder builder(std::move(left_out));
     std::optional<Error> unusable;
     std::size_t used = 0;
     for (const Source& source : *sources) {
@@ -138,14 +120,42 @@ struct Answer {
     bool refused = false;
 };
 
+// What the first number of replicas answers is the forecast; the others stand beside it.
+Result<void> add_other_replicas(const std::vector<int>& replicas, const forecast::Recording& recording, forecast::ForecastRequest request,
+                                Answer& answer) {
+    json::array others;
+    request.sweep_replicas = false;
+    for (std::size_t i = 1; i < replicas.size(); ++i) {
+        request.replicas = replicas[i];
+        const auto result = forecast::make_forecast(recording, request);
+        if (!result) return fail(result.error());
+        json::object one{{"replicas", replicas[i]}};
+        const json::value all = forecast::to_json(*result, recording, request);
+        for (const char* key : {"forecasts", "bottleneck", "knee_users", "refused"})
+            if (const json::value* value = find(all, key)) one[key] = *value;
+        others.push_back(std::move(one));
+        answer.text += fmt::format("\nWith {} replicas instead of {}:\n{}", replicas[i], replicas.front(), forecast::answer_text(*result));
+        answer.refused = answer.refused || result->refused.has_value();
+    }
+    if (!others.empty()) answer.json.as_object()["other_replicas"] = std::move(others);
+    return {};
+}
+
 Result<Answer> compute(ForecastFlags& flags) {
     forecast::ForecastRequest& request = flags.request;
     if (flags.rate > 0) request.rate = flags.rate;
     if (flags.think_time >= 0) request.think_time = flags.think_time;
-    if (flags.replicas > 0) request.replicas = flags.replicas;
+    for (const std::string& text : flags.laws) PLIMSOLL_TRY(add_machine(text, request.machines));
+    std::vector<int> replicas;
+    if (!flags.replicas.empty()) {
+        auto counts = parse_counts("--replicas", flags.replicas);
+        if (!counts) return fail(counts.error());
+        replicas = std::move(*counts);
+        request.replicas = replicas.front();
+    }
     if (flags.users.empty() && !request.rate) return fail(ErrorCode::invalid_argument, "--users or --rate is wanted");
     if (!flags.users.empty()) {
-        auto users = parse_users(flags.users);
+        auto users = parse_counts("--users", flags.users);
         if (!users) return fail(users.error());
         request.users = std::move(*users);
     }
@@ -164,7 +174,9 @@ Result<Answer> compute(ForecastFlags& flags) {
     request.sweep_replicas = !flags.output_dir.empty() || !flags.report.empty();
     auto result = forecast::make_forecast(*recording, request);
     if (!result) return fail(result.error());
-    return Answer{forecast::to_json(*result, *recording, request), forecast::forecast_text(*result), result->refused.has_value()};
+    Answer answer{forecast::to_json(*result, *recording, request), forecast::forecast_text(*result), result->refused.has_value()};
+    PLIMSOLL_TRY(add_other_replicas(replicas, *recording, request, answer));
+    return answer;
 }
 
 Result<void> save_answer(const ForecastFlags& flags, const Answer& answer) {
@@ -208,7 +220,12 @@ void add_forecast_command(CLI::App& sizing, Run& run) {
         ->add_option("--think_time,--think-time", flags->think_time,
                      "seconds a user waits between two sessions; as measured when not given")
         ->check(at_least_zero());
-    command->add_option("--replicas", flags->replicas, "what if every model had this many replicas")->check(CLI::Range(1, 1'000'000));
+    command->add_option("--replicas", flags->replicas,
+                        "what if every model had this many replicas; several, separated by commas, stand side by side");
+    command->add_option(
+        "--law", flags->laws,
+        "MODEL=PROFILE: what if the model ran on another machine, as `sim serve --profile` knows it by name or file; may be "
+        "repeated");
     command
         ->add_option("--step_scale,--step-scale", flags->request.step_scale,
                      "what if a batch step took so many times as long (0.5: twice as fast)")
@@ -217,6 +234,8 @@ void add_forecast_command(CLI::App& sizing, Run& run) {
         ->add_option("--cache_hit_rate,--cache-hit-rate", flags->request.cache_hit_rate, "what if this share of every prompt were cached")
         ->check(CLI::Range(0.0, 0.999));
     command->add_option("--without", flags->without, "what if the step of this name did nothing; may be repeated");
+    command->add_option("--at_most,--at-most", flags->at_most,
+                        "NAME=K: what if a session had at most K steps of this name, such as reflect=1; may be repeated");
     command->add_flag("--hold_out,--hold-out,!--no_hold_out,!--no-hold-out", flags->request.hold_out,
                       "predict the highest concurrency from the others first (on as a rule)");
     command->add_option("--draws", flags->request.draws, "bootstrap draws behind each interval")

@@ -18,7 +18,7 @@ using event::Phase;
 
 const std::filesystem::path kData = std::filesystem::path(PLIMSOLL_SOURCE_DIR) / "tests" / "data";
 
-Recording load_recording(const std::string& folder, const std::vector<int>& concurrencies, const std::vector<std::string>& without = {}) {
+Recording load_recording(const std::string& folder, const std::vector<int>& concurrencies, const std::vector<LeaveOut>& without = {}) {
     RecordingBuilder builder(without);
     for (const int c : concurrencies) {
         const auto bytes = load_file(kData / folder / ("c" + std::to_string(c) + ".json.gz")).value();
@@ -293,11 +293,33 @@ TEST(Forecast, WithoutAStepIsFaster) {
     request.limits = make_limits("model-a", 2, 96, 900'000, 4096);
     request.draws = 1;
     request.hold_out = false;
-    const auto p95 = [&](const std::vector<std::string>& without) {
+    const auto p95 = [&](const std::vector<LeaveOut>& without) {
         const auto recording = load_recording("forecast", {1, 4}, without);
         return make_forecast(recording, request).value().forecasts.at(0).workflow_p95.value;
     };
-    EXPECT_LT(p95({"write_sections"}), 0.9 * p95({}));
+    const double all = p95({});
+    EXPECT_LT(p95({{"write_sections"}}), 0.9 * all);
+    EXPECT_LT(p95({{"reflect_or_extend"}}), 0.95 * all);
+    EXPECT_NEAR(p95({{"reflect_or_extend", 9}}), all, 1e-9);
+    RecordingBuilder builder({{"no such step"}});
+    EXPECT_TRUE(builder.add(make_level(1, 12)));
+    const auto missing = std::move(builder).finish();
+    ASSERT_FALSE(missing);
+    EXPECT_THAT(missing.error().message, testing::HasSubstr("agent"));
+}
+
+TEST(Forecast, OnAnotherMachineTakesItsLawAndLimits) {
+    ForecastRequest request;
+    request.users = {4};
+    request.limits = make_limits("m", 1, 64, 100'000, 4096);
+    request.draws = 1;
+    request.hold_out = false;
+    StepLaw law;
+    law.a = 0.1;  // a step; the recording's are of 10 ms
+    request.machines["m"] = {"slow", law, {.max_num_seqs = 64, .kv_tokens = 100'000, .max_batched_tokens = 4096}};
+    EXPECT_NEAR(make_forecast(small_recording(), request).value().forecasts.at(0).workflow_p95.value, 5.4, 0.2);
+    request.machines["n"] = request.machines["m"];
+    EXPECT_EQ(make_forecast(small_recording(), request).error().code, ErrorCode::invalid_argument);
 }
 
 TEST(Forecast, ALimitThatWasNeverReachedIsSaidToCarryTheAnswer) {
@@ -388,7 +410,7 @@ TEST(Recording, NamesWhatIsWrongWithTheTraces) {
     EXPECT_EQ(code(make_recording({no_tokens})), ErrorCode::invalid_argument);
     EXPECT_EQ(code(make_recording({make_level(1, 1)})), ErrorCode::invalid_argument);
     EXPECT_EQ(code(make_recording({make_level(1, 5), make_level(1, 5)})), ErrorCode::invalid_argument);
-    EXPECT_EQ(code(make_recording({make_level(1, 5)}, {"no such step"})), ErrorCode::invalid_argument);
+    EXPECT_EQ(code(make_recording({make_level(1, 5)}, {{"no such step"}})), ErrorCode::invalid_argument);
 }
 
 TEST(Recording, PoolsRepeatedRunsEachWithAWarmUpAndAClockOfItsOwn) {

@@ -42,7 +42,12 @@ Player::Player(const FittedModel& model, const ForecastRequest& request)
 NetworkModel Player::make_network(const Choice& choice, const Target& target) const {
     NetworkModel network = model_.make_network(choice);
     network.cache_hit_rate = request_.cache_hit_rate;
-    for (EndpointModel& endpoint : network.endpoints) {
+    for (std::size_t e = 0; e < network.endpoints.size(); ++e) {
+        EndpointModel& endpoint = network.endpoints[e];
+        if (const auto other = request_.machines.find(model_.recording().names.models[e]); other != request_.machines.end()) {
+            endpoint.law = other->second.law;
+            endpoint.limits = other->second.limits;
+        }
         endpoint.law.decode_scale *= request_.step_scale;
         endpoint.law.prompt_scale *= request_.step_scale;
         if (request_.replicas) endpoint.replicas = *request_.replicas;

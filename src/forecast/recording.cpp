@@ -1,6 +1,7 @@
 #include "forecast/recording.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -14,6 +15,8 @@ namespace {
 using event::Category;
 using event::Span;
 
+// Names of steps that a message lists.
+constexpr std::size_t kMaxNames = 40;
 // A trace has every token when the events amount to at least this share of the tokens counted by the server.
 constexpr double kAllTokensShare = 0.9;
 
@@ -25,8 +28,9 @@ std::uint64_t combine(std::uint64_t seed, std::uint64_t value) {
 struct SessionReader {
     Recording& recording;
     Level& level;
-    const std::vector<std::string>& without;
+    const std::vector<LeaveOut>& without;
     std::vector<int>& hits;  // per name in `without`
+    std::set<std::string>& names;
 
     void read(const event::SessionTrace& trace) {
         const event::SpanList list = event::pair_spans(trace.steps);
@@ -93,7 +97,10 @@ struct SessionReader {
         }
         for (std::size_t i = 0; i < spans.size(); ++i)
             if (spans[i].category == Category::tool && spans[i].finished) level.tools[use++].task = task_of[i];
-        for (std::size_t i = 0; i < without.size(); ++i) hits[i] += mark_named(session.graph, spans, without[i], session.left_out);
+        for (std::size_t i = 0; i < without.size(); ++i)
+            hits[i] += mark_named(session.graph, spans, without[i].name, without[i].keep, session.left_out);
+        for (const Span& span : spans)
+            if (!without.empty() && names.size() < kMaxNames) names.insert(span.name);
     }
 };
 
@@ -256,7 +263,7 @@ double Level::mean_length() const {
     return total > 0 ? sum / total : 0;
 }
 
-RecordingBuilder::RecordingBuilder(std::vector<std::string> without) : without_(std::move(without)), hits_(without_.size(), 0) {}
+RecordingBuilder::RecordingBuilder(std::vector<LeaveOut> without) : without_(std::move(without)), hits_(without_.size(), 0) {}
 
 Result<void> RecordingBuilder::add(const LevelTraces& traces) {
     const auto wrong = [&](std::string what) { return fail(ErrorCode::invalid_argument, traces.name + ": " + what); };
@@ -267,7 +274,7 @@ Result<void> RecordingBuilder::add(const LevelTraces& traces) {
         recording_.warnings.push_back(fmt::format("{}: {} x {} passed over", traces.name, entry.count, reason));
     Level level;
     level.concurrency = traces.concurrency;
-    SessionReader reader{recording_, level, without_, hits_};
+    SessionReader reader{recording_, level, without_, hits_, names_};
     for (const event::SessionTrace& trace : traces.sessions) reader.read(trace);
     if (level.sessions.empty()) return wrong("no sessions");
     if (level.calls.empty())
@@ -287,7 +294,9 @@ Result<void> RecordingBuilder::add(const LevelTraces& traces) {
 
 Result<Recording> RecordingBuilder::finish() && {
     for (std::size_t i = 0; i < without_.size(); ++i)
-        if (hits_[i] == 0) return fail(ErrorCode::invalid_argument, fmt::format("no step is named \"{}\"", without_[i]));
+        if (hits_[i] == 0)
+            return fail(ErrorCode::invalid_argument,
+                        fmt::format("no step is named \"{}\" (there are {})", without_[i].name, fmt::join(names_, ", ")));
     std::ranges::sort(recording_.levels, {}, &Level::concurrency);
     std::vector<double> pauses;
     for (const Level& level : recording_.levels) pauses.insert(pauses.end(), level.pauses.begin(), level.pauses.end());
@@ -297,7 +306,7 @@ Result<Recording> RecordingBuilder::finish() && {
     return std::move(recording_);
 }
 
-Result<Recording> make_recording(const std::vector<LevelTraces>& levels, const std::vector<std::string>& without) {
+Result<Recording> make_recording(const std::vector<LevelTraces>& levels, const std::vector<LeaveOut>& without) {
     RecordingBuilder builder(without);
     for (const LevelTraces& level : levels) PLIMSOLL_TRY(builder.add(level));
     return std::move(builder).finish();
