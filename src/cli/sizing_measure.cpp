@@ -139,10 +139,13 @@ Result<std::vector<RunMeasurement>> load_runs(const fs::path& job, const std::st
     return runs;
 }
 
-std::vector<forecast::LegResult> sorted_legs(const std::vector<RunMeasurement>& runs) {
-    auto legs = forecast::pool_legs(runs);
-    std::ranges::sort(legs, {}, &forecast::LegResult::concurrency);
-    return legs;
+// Puts the leg of one concurrency, pooled anew from its runs, into `legs`, which are by concurrency.
+void update_leg(std::vector<forecast::LegResult>& legs, const std::vector<RunMeasurement>& runs, int concurrency) {
+    std::vector<RunMeasurement> own;
+    std::ranges::copy_if(runs, std::back_inserter(own), [&](const RunMeasurement& run) { return run.concurrency == concurrency; });
+    auto place = std::ranges::lower_bound(legs, concurrency, {}, &forecast::LegResult::concurrency);
+    if (place == legs.end() || place->concurrency != concurrency) place = legs.emplace(place);
+    *place = forecast::pool_runs(own);
 }
 
 // What comes next, said once; nothing when all is measured. `tried` are the runs that are complete or that failed.
@@ -152,22 +155,22 @@ class Schedule {
         if (!flags.adaptive) pending_ = forecast::order_runs(flags.concurrencies, flags.reps, flags.order, flags.seed);
     }
 
-    std::optional<RunKey> next(const std::vector<RunMeasurement>& runs, const std::set<RunKey>& tried) {
+    std::optional<RunKey> next(const std::vector<forecast::LegResult>& legs, const std::set<RunKey>& tried) {
         for (;;) {
             while (!pending_.empty()) {
                 const RunKey run = pending_.front();
                 pending_.erase(pending_.begin());
                 if (!tried.contains(run)) return run;
             }
-            if (!flags_.adaptive || !choose(runs)) return std::nullopt;
+            if (!flags_.adaptive || !choose(legs)) return std::nullopt;
         }
     }
 
   private:
     // False when no further concurrency is wanted.
-    bool choose(const std::vector<RunMeasurement>& runs) {
+    bool choose(const std::vector<forecast::LegResult>& legs) {
         std::vector<forecast::PlannedLevel> levels;
-        for (const auto& leg : forecast::pool_legs(runs)) {
+        for (const auto& leg : legs) {
             forecast::PlannedLevel level{.concurrency = leg.concurrency, .throughput = leg.sessions_per_second()};
             if (!flags_.slo.empty()) level.keeps = forecast::evaluate_slo(flags_.slo, leg).kept;
             levels.push_back(level);
@@ -200,14 +203,16 @@ Result<Measured> measure_legs(const MeasureFlags& flags, const fs::path& job,
         runs = std::move(*kept);
     }
     std::set<RunKey> tried;
-    for (const auto& run : runs) tried.insert({run.concurrency, run.repetition});
     Measured measured;
-    for (const auto& leg : forecast::pool_legs(runs)) measured.all_ok = measured.all_ok && leg.failed == 0;
+    measured.legs = forecast::pool_legs(runs);
+    std::ranges::sort(measured.legs, {}, &forecast::LegResult::concurrency);
+    for (const auto& run : runs) tried.insert({run.concurrency, run.repetition});
+    for (const auto& leg : measured.legs) measured.all_ok = measured.all_ok && leg.failed == 0;
 
     auto host = WorkflowHost::make(*config, default_io_threads(), job / "logs", flags.endpoint.empty());
     if (!host) return fail(host.error());
     Schedule schedule(flags);
-    while (const auto run = schedule.next(runs, tried)) {
+    while (const auto run = schedule.next(measured.legs, tried)) {
         tried.insert(*run);
         if (flags.reps > 1)
             std::printf("concurrency %d, run %d of %d\n", run->concurrency, run->repetition, flags.reps);
@@ -228,11 +233,11 @@ Result<Measured> measure_legs(const MeasureFlags& flags, const fs::path& job,
         for (load::Finding& finding : load::diagnose({.samples = samples.samples, .threads = default_io_threads()}))
             measurement.findings.push_back(std::move(finding.text));
         PLIMSOLL_TRY(save_run(folder, measurement, samples));
-        PLIMSOLL_TRY(on_leg(sorted_legs(runs)));
+        update_leg(measured.legs, runs, run->concurrency);
+        PLIMSOLL_TRY(on_leg(measured.legs));
         if (outcome->run.interrupted) break;
     }
     if (runs.empty()) return fail(ErrorCode::internal, "no concurrency could be measured");
-    measured.legs = sorted_legs(runs);
     return measured;
 }
 
