@@ -208,8 +208,9 @@ void add_sizing_command(CLI::App& app, Run& run) {
     command->add_option("--sample_every,--sample-every", sampling.every_s, "seconds between two looks at the machine; 0 = none")
         ->capture_default_str()
         ->check(CLI::Range(0.0, 3600.0));
-    command->add_option("--metrics_url,--metrics-url,--server_metrics,--server-metrics", sampling.metrics_url,
-                        "URL of the model server's Prometheus page, looked at during each run");
+    command->add_option(
+        "--metrics_url,--metrics-url,--server_metrics,--server-metrics", sampling.metrics_urls,
+        "Prometheus metrics of a model server, a replica of it or a DCGM exporter, looked at during each run; may be repeated");
     command->add_option("--pid", sampling.pids, "watch this process and its children too, may be repeated");
     command->add_option("--proc_root,--proc-root", sampling.proc, "where /proc is mounted")->capture_default_str();
     command->add_option("--cgroup_root,--cgroup-root", sampling.cgroups, "where the control groups are mounted")->capture_default_str();

@@ -14,6 +14,7 @@
 #include "cli/workflow_host.h"
 #include "eval/remote.h"
 #include "load/diagnosis.h"
+#include "load/run_files.h"
 
 namespace plimsoll::cli {
 namespace {
@@ -103,8 +104,7 @@ load::SampleLog take_samples(std::optional<load::Sampler>& sampler, double start
 Result<void> save_run(const fs::path& folder, const RunMeasurement& measurement, const load::SampleLog& log) {
     PLIMSOLL_TRY(save_file(folder / kMeasurementName, to_compact_json(forecast::to_json(measurement)) + "\n"));
     if (log.samples.empty()) return {};
-    PLIMSOLL_TRY(save_file(folder / "samples.csv", load::samples_csv(log)));
-    if (!log.last_scrape.empty()) PLIMSOLL_TRY(save_file(folder / "server_metrics.prom", log.last_scrape));
+    PLIMSOLL_TRY(load::save_samples(folder, log));
     save_pictures(folder, load_machine_picture(folder));
     return {};
 }
