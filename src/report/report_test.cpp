@@ -6,6 +6,7 @@
 
 #include "forecast/leg_runs.h"
 #include "report/forecast_plots.h"
+#include "report/load_plots.h"
 #include "report/machine_plots.h"
 #include "report/markdown.h"
 #include "report/picture.h"
@@ -134,6 +135,19 @@ std::vector<std::string> labels_of(const Plot& plot) {
     std::vector<std::string> labels;
     for (const Series& series : plot.series) labels.push_back(series.label);
     return labels;
+}
+
+TEST(LoadPlots, LeaveOutTheLatencyOfSecondsWithoutAnswers) {
+    const auto plots = make_load_plots(
+        "second,sessions_started,calls_ended,calls_failed,tokens,calls_open,latency_p50_s,latency_p95_s\n"
+        "0,1,0,0,0,1,0.000000,0.000000\n1,0,2,0,9,1,0.5,0.7\n2,0,1,1,0,0,0.000000,0.000000\n3,1,1,0,5,0,0.6,0.8\n");
+    ASSERT_TRUE(plots.has_value());
+    ASSERT_EQ(plots->size(), 2u);
+    EXPECT_EQ(plots->at(0).series.at(1).points.size(), 2u);
+    EXPECT_EQ(plots->at(0).series.at(1).points.at(1).y, 0.8);
+    EXPECT_EQ(plots->at(1).series.at(2).points.size(), 4u);
+    EXPECT_EQ(make_load_plots("second,calls_ended,calls_failed\n0,1,0\n").error().code, ErrorCode::parse);
+    EXPECT_EQ(make_load_plots("").error().code, ErrorCode::parse);
 }
 
 TEST(SizingPlots, AllOfThemWithAFitAndWithoutOne) {
