@@ -57,9 +57,14 @@ RunMeasurement make_measurement(const RunKey& run, const EvalOutcome& outcome) {
     return measurement;
 }
 
-int passes_for(const MeasureFlags& flags, int concurrency) {
-    const int least = (flags.min_sessions + concurrency - 1) / concurrency;
-    return std::max(flags.num_passes, least);
+// With as many passes as were asked for, or as the least number of sessions takes; then `passes` says how many.
+Result<eval::Dataset> load_items(const EvalSetup& setup, const MeasureFlags& flags, int concurrency, int& passes) {
+    auto dataset = eval::load_dataset(setup.dataset, setup.dataset_file,
+                                      {.adjust = eval::SizeAdjustment{.concurrency = concurrency, .num_passes = passes}});
+    if (!dataset || std::cmp_greater_equal(dataset->items.size(), flags.min_sessions)) return dataset;
+    passes = (flags.min_sessions + concurrency - 1) / concurrency;
+    return eval::load_dataset(setup.dataset, setup.dataset_file,
+                              {.adjust = eval::SizeAdjustment{.concurrency = concurrency, .num_passes = passes}});
 }
 
 Result<EvalOutcome> run_leg(const MeasureFlags& flags, const config::Config& config, WorkflowHost& host, const fs::path& folder,
@@ -68,16 +73,14 @@ Result<EvalOutcome> run_leg(const MeasureFlags& flags, const config::Config& con
     request.folder = folder;
     request.metadata.config_file = flags.config.file;
     request.metadata.adjust_dataset_size = true;
-    const int passes = passes_for(flags, concurrency);
-    request.metadata.num_passes = passes;
+    request.metadata.num_passes = flags.num_passes;
     if (!flags.endpoint.empty()) request.metadata.endpoint = flags.endpoint;
     auto setup = prepare_eval(config, std::move(request));
     if (!setup) return fail(setup.error());
     setup->max_concurrency = concurrency;
     if (!setup->profiler) setup->profiler.emplace();
     setup->profiler->base_metrics = true;
-    auto dataset = eval::load_dataset(setup->dataset, setup->dataset_file,
-                                      {.adjust = eval::SizeAdjustment{.concurrency = concurrency, .num_passes = passes}});
+    auto dataset = load_items(*setup, flags, concurrency, setup->metadata.num_passes);
     if (!dataset) return fail(dataset.error());
     PLIMSOLL_TRY(prepare_folder(*setup));
     const auto runner =

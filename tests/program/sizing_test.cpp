@@ -115,6 +115,20 @@ TEST_F(Sizing, LowConcurrenciesGetAsManySessionsAsAreWanted) {
     EXPECT_EQ(legs.at("1").at("sessions"), 5);
     EXPECT_EQ(legs.at("3").at("sessions"), 6);  // whole passes
     EXPECT_EQ(legs.at("8").at("sessions"), 8);
+
+    // What the dataset fills is enough where it is more.
+    ASSERT_EQ(sizing({"--config_file", "eval.yml", "--calc_output_dir", "filled", "--concurrencies", "1,2", "--min_sessions", "3",
+                      "--sample_every", "0"})
+                  .exit_code,
+              0);
+    for (const auto& entry : std::filesystem::directory_iterator(folder() / "filled" / "online"))
+        EXPECT_EQ(parse_json(load_file(entry.path() / "calc_runner_output.json").value())
+                      .value()
+                      .at("plimsoll")
+                      .at("legs")
+                      .at("1")
+                      .at("sessions"),
+                  4);
 }
 
 TEST_F(Sizing, EveryWatchedProcessAndTheServersPageAreKeptAndDrawn) {
