@@ -185,13 +185,15 @@ int run_command(const ProfileFlags& flags) {
 void add_profile_command(CLI::App& app, Run& run) {
     auto* command = app.add_subcommand("profile", "profiles recorded sessions: run folders, NAT's traces, OTLP");
     const auto flags = std::make_shared<ProfileFlags>();
-    command->add_option("input", flags->inputs, "run folders and trace files of any kind, also gzip or zstd; joined into one set")
+    command
+        ->add_option("input", flags->inputs,
+                     "run folders and trace files of any kind, also gzip or zstd; joined into one set; -: standard input")
         ->required();
     add_config_flags(*command, flags->config, false);
     command->add_option("--output_dir,--output-dir", flags->output_dir, "folder to write")->required();
     command->add_option("--prices", flags->prices, "YAML or JSON: for each model the price of a million tokens, input, output, cached");
     command->add_option("--session", flags->session, "a session to show beside the median, p95 and slowest one, from 0")
-        ->check(CLI::NonNegativeNumber);
+        ->check(at_least_zero());
     auto* all = command->add_flag("--all", flags->all, "every analysis");
     command->add_flag("--nat_compat,--nat-compat", flags->nat_compat, "NAT's numbers, its quirks included");
     all->excludes(command->get_option("--config_file"));

@@ -90,7 +90,10 @@ ReadTraces from_json_values(std::string_view text) {
             reader.skipped().add("damaged JSON", fmt::format("byte {}", values.offset()));
     }
     if (values.cut_off()) reader.skipped().add("the file ends early", fmt::format("byte {}", text.size()));
-    return reader.finish();
+    ReadTraces out = reader.finish();
+    const bool empty_array = values.is_array() && out.kind == TraceKind::nothing && out.skipped.empty();
+    if (empty_array) out.kind = TraceKind::nat_traces;  // NAT's file of a run without items
+    return out;
 }
 
 ReadTraces from_spans(ReadSpans read, TraceKind kind) {
@@ -196,12 +199,13 @@ std::string describe(const event::SkipReport& skipped) {
 }
 
 Result<ReadTraces> read_file(const fs::path& path) {
-    const auto bytes = load_file(path, kMaxTraceBytes);
+    const auto bytes = load_file(path == kStandardInput ? "/dev/stdin" : path, kMaxTraceBytes);
     if (!bytes) return fail(bytes.error());
     if (bytes->empty()) return fail(ErrorCode::parse, fmt::format("{}: the file is empty", path.string()));
     auto traces = parse_trace_file(*bytes);
     if (!traces) return fail(traces.error().with_context(path.string()));
-    if (traces->sessions.empty())
+    const bool is_empty_run = traces->kind == TraceKind::nat_traces && traces->skipped.empty();
+    if (traces->sessions.empty() && !is_empty_run)
         return fail(ErrorCode::parse, fmt::format("{}: no session in it{}{}", path.string(),
                                                   traces->skipped.empty() ? "" : "; skipped: ", describe(traces->skipped)));
     traces->file = path;
@@ -248,6 +252,7 @@ Result<ReadTraces> parse_trace_file(std::string_view bytes, std::uint64_t max_by
 }
 
 Result<ReadTraces> read_trace_file(const fs::path& path) {
+    if (path == kStandardInput) return read_file(path);
     std::error_code error;
     return fs::is_directory(path, error) ? read_folder(path) : read_file(path);
 }

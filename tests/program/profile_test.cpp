@@ -141,7 +141,39 @@ TEST_F(Profile, SessionThatIsNotThereIsSaid) {
     EXPECT_EQ(result.exit_code, 1);
     EXPECT_THAT(result.err, HasSubstr("--session 8"));
     EXPECT_EQ(profile({kNatRun, "--session", "-1"}).exit_code, 2);
+    const auto words = profile({kNatRun, "--session", "abc"});
+    EXPECT_EQ(words.exit_code, 2);
+    EXPECT_THAT(words.err, HasSubstr("\"abc\" is no number of at least 0"));
     EXPECT_EQ(run_program({"report", "--eval_dir", kNatRun, "--session", "8"}, folder()).exit_code, 1);
+}
+
+TEST_F(Profile, StandardInputIsAnInput) {
+    const auto result = Program({"profile", "-", "--output_dir", "out"}, folder(), {}, 0, kTests / "data/otlp/nat_two_runs.json").finish();
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(result.out, AllOf(HasSubstr("OTLP JSON"), HasSubstr("Sessions: 2 ")));
+}
+
+TEST_F(Profile, RunWithoutItemsIsNoError) {
+    ASSERT_TRUE(save_file(folder() / "none.json", "[]"));
+    for (const char* mode : {"--nat_compat", "--all"}) {
+        const auto result = profile({"none.json", mode});
+        EXPECT_EQ(result.exit_code, 0) << result.err;
+        EXPECT_EQ(output("standardized_data_all.csv"), "\n");
+        EXPECT_TRUE(output_names().contains("report.html"));
+    }
+    const auto summary = parse_json(output("inference_optimization.json"));
+    ASSERT_TRUE(summary);
+    EXPECT_EQ(summary->at_pointer("/confidence_intervals/workflow_run_time_confidence_intervals/n"), 0);
+}
+
+TEST_F(Profile, TrieNeverLeavesTheFolder) {
+    ASSERT_TRUE(save_file(folder() / "eval.yml",
+                          "eval:\n  general:\n    profiler:\n      prediction_trie:\n        enable: true\n"
+                          "        output_filename: ../escape.json\n"));
+    const auto result = profile({kNatRun, "--config_file", "eval.yml"});
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_THAT(result.err, HasSubstr("eval.yml:6:26: eval.general.profiler.prediction_trie.output_filename: must be a file name"));
+    EXPECT_FALSE(fs::exists(folder() / "escape.json"));
 }
 
 }  // namespace
