@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
-
 #include "base/decompress.h"
 #include "base/files.h"
 #include "base/json_values.h"
@@ -11,6 +9,7 @@
 #include "record/otlp_reader.h"
 #include "record/otlp_sessions.h"
 #include "record/otlp_wire.h"
+#include "record/run_folder.h"
 
 namespace plimsoll::record {
 namespace {
@@ -190,8 +189,6 @@ ReadTraces from_bytes(std::string_view bytes, std::uint64_t max_bytes) {
     return second.sessions.empty() ? std::move(first) : std::move(second);
 }
 
-constexpr std::array<std::string_view, 3> kFolderFiles = {kEventLogName, "all_requests_profiler_traces.json", "workflow_output.json"};
-
 std::string describe(const event::SkipReport& skipped) {
     std::string out;
     for (const auto& [reason, entry] : skipped.reasons()) out += fmt::format("{}{} ({})", out.empty() ? "" : ", ", reason, entry.count);
@@ -214,17 +211,14 @@ Result<ReadTraces> read_file(const fs::path& path) {
 
 Result<ReadTraces> read_folder(const fs::path& folder) {
     std::optional<Error> first_error;
-    for (const auto name : kFolderFiles)
-        for (const auto suffix : {"", ".gz", ".zst"}) {
-            const fs::path path = folder / (std::string(name) + suffix);
-            if (!fs::exists(path)) continue;
-            auto traces = read_file(path);
-            if (traces && first_error) traces->skipped.add("file without a session", first_error->message);
-            if (traces) return traces;
-            if (!first_error) first_error = traces.error();
-        }
+    for (const fs::path& path : find_run_files(folder)) {
+        auto traces = read_file(path);
+        if (traces && first_error) traces->skipped.add("file without a session", first_error->message);
+        if (traces) return traces;
+        if (!first_error) first_error = traces.error();
+    }
     if (first_error) return fail(*first_error);
-    return fail(ErrorCode::not_found, fmt::format("{}: no run in it: none of {}", folder.string(), fmt::join(kFolderFiles, ", ")));
+    return fail(ErrorCode::not_found, fmt::format("{}: no run in it: none of {}", folder.string(), fmt::join(kRunFileNames, ", ")));
 }
 
 }  // namespace
