@@ -194,6 +194,18 @@ TEST_F(Profile, StandardInputIsAnInput) {
     EXPECT_THAT(result.out, AllOf(HasSubstr("OTLP JSON"), HasSubstr("Sessions: 2 ")));
 }
 
+TEST_F(Profile, ASingleStartHasAGanttChart) {
+    ASSERT_TRUE(save_file(folder() / "one.json",
+                          R"([{"request_number": 0, "intermediate_steps": [{"parent_id": "root", "payload":
+                              {"event_type": "LLM_START", "event_timestamp": 1.0, "name": "m", "UUID": "a"}}]}])"));
+    for (const char* mode : {"--nat_compat", "--all"}) {
+        fs::remove_all(folder() / "out");
+        const auto result = profile({"one.json", mode});
+        EXPECT_EQ(result.exit_code, 0) << result.err;
+        EXPECT_TRUE(output("gantt_chart.png").starts_with("\x89PNG"));
+    }
+}
+
 TEST_F(Profile, RunWithoutItemsIsNoError) {
     ASSERT_TRUE(save_file(folder() / "none.json", "[]"));
     for (const char* mode : {"--nat_compat", "--all"}) {
