@@ -73,8 +73,11 @@ void warn(const Result<void>& result) {
 
 void profile_run(const EvalSetup& setup, EvalOutcome& outcome) {
     profile::ProfileInput input;
-    for (std::size_t i = 0; i < outcome.run.items.size(); ++i)
-        input.sessions.push_back({static_cast<std::int64_t>(i), outcome.run.items[i].steps});
+    for (std::size_t i = 0; i < outcome.run.items.size(); ++i) {
+        const eval::ItemResult& item = outcome.run.items[i];
+        input.sessions.push_back({static_cast<std::int64_t>(i), item.steps});
+        if (item.intended_start > 0) event::note_queueing(input.sessions.back(), item.start - item.intended_start);
+    }
     SavedProfile profile = save_profile(input, *setup.profiler, setup.folder);
     warn(profile.saved);
     outcome.profile = std::move(profile.result);

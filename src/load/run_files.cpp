@@ -35,7 +35,8 @@ class TraceWriter {
     event::SessionTrace write(const Script& script, const std::string& model) {
         trace_.request_number = static_cast<std::int64_t>(session_.number);
         const std::string root = id("session", 0);
-        add(Category::workflow, Phase::start, root, "root", "load", session_.start);
+        add(Category::workflow, Phase::start, root, "root", "load", session_.start).payload.metadata = {
+            {event::kIntendedStart, at(session_.intended)}};
         for (const CallRecord& call : session_.calls) {
             const ScriptStep& step = script.steps[static_cast<std::size_t>(call.step)];
             add_call(call, step, step.name.empty() ? model : step.name, root);
@@ -50,6 +51,7 @@ class TraceWriter {
     void add_call(const CallRecord& call, const ScriptStep& step, const std::string& model, const std::string& root) {
         const std::string uuid = id("call", call.step + 1);
         event::Step& start = add(Category::llm, Phase::start, uuid, root, model, call.start);
+        start.payload.metadata = {{event::kIntendedStart, at(call.intended)}};
         start.payload.data.emplace();
         if (!step.messages.empty()) start.payload.data->input = step.messages.back().text;
         for (const std::uint32_t us : call.token_us) add(Category::llm, Phase::chunk, uuid, root, model, call.start + 1000ll * us);

@@ -29,11 +29,15 @@ ReadTraces from_event_log(std::string_view text) {
         return out;
     }
     for (auto& [number, session] : log->sessions) {
+        event::SessionTrace& trace = out.sessions.emplace_back(number, std::move(session.steps));
         if (!session.end)
             out.skipped.add("session without an end: it was running when the log stopped; kept", fmt::format("session {}", number));
-        out.sessions.push_back({number, std::move(session.steps)});
+        else if (session.end->intended_start > 0)
+            event::note_queueing(trace, session.end->start - session.end->intended_start);
     }
-    if (log->corrupt_lines > 0) out.skipped.add("damaged line", "event log", log->corrupt_lines);
+    for (const std::size_t number : log->first_corrupt_lines) out.skipped.add("damaged line", fmt::format("line {}", number));
+    if (const std::size_t further = log->corrupt_lines - log->first_corrupt_lines.size(); further > 0)
+        out.skipped.add("damaged line", "", further);
     if (log->truncated) out.skipped.add("last line cut off", "event log");
     if (log->dropped_chunks > 0) out.skipped.add("token left out when it was recorded", "event log", log->dropped_chunks);
     return out;
