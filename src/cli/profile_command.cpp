@@ -194,7 +194,7 @@ Result<void> profile_inputs(const ProfileFlags& flags) {
     PLIMSOLL_TRY(profile.saved);
     const std::string summary = inputs + render_summary(input, profile.result);
     report::ReportView view{.title = "Plimsoll report", .headline = "One agent, profiled"};
-    add_profiled_run(fmt::format("{}", fmt::join(flags.inputs, ", ")), input.sessions, std::move(profile.result), nullptr, view);
+    add_profiled_run(fmt::format("{}", fmt::join(flags.inputs, ", ")), input, std::move(profile.result), nullptr, view);
     PLIMSOLL_TRY(save_report(std::move(view), fs::path(flags.output_dir) / "report.html"));
     std::fputs(summary.c_str(), stdout);
     std::printf("\nWritten to %s\n", fs::absolute(flags.output_dir).c_str());

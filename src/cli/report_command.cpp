@@ -47,7 +47,7 @@ Result<void> add_eval(const ReportFlags& flags, report::ReportView& view) {
     const profile::ProfileInput input{std::move(traces->sessions), std::move(traces->skipped), std::move(*prices), flags.session};
     profile::ProfileResult profile = profile::profile(input, config);
     if (!flags.gantt.empty()) PLIMSOLL_TRY(save_gantt(profile, flags.gantt, flags.session));
-    add_profiled_run(flags.eval_dir, input.sessions, std::move(profile), rows ? *rows : json::value(), view);
+    add_profiled_run(flags.eval_dir, input, std::move(profile), rows ? *rows : json::value(), view);
     return {};
 }
 

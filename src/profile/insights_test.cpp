@@ -113,12 +113,25 @@ TEST(InsightsTest, NothingFailsOnEmptyOrRecordedRuns) {
         runs.push_back(load_golden_traces(std::string(golden) + "/out/all_requests_profiler_traces.json"));
     for (const auto& sessions : runs) {
         AnalysisRunner runner;
-        const json::object out = to_json(compute(sessions, runner));
+        const json::object out = to_json(compute(sessions, runner), runner);
         EXPECT_THAT(runner.failures(), IsEmpty());
         EXPECT_TRUE(out.contains("what_if"));
         EXPECT_FALSE(out.contains("token_cost"));
         EXPECT_TRUE(parse_json(json::serialize(out)).has_value());
     }
+}
+
+TEST(InsightsTest, AFailedAnalysisIsItsErrorAndNotZeros) {
+    AnalysisRunner runner;
+    const Insights insights = compute({parallel_session(0, 2)}, runner);
+    for (const char* name : {"what_if", "token_cost", "standardized_data"})
+        runner.run(name, true, []() -> Result<void> { return fail(ErrorCode::limit, "too much"); });
+    const json::object out = to_json(insights, runner);
+    const json::value error = {{"error", {{"code", "limit"}, {"message", "too much"}}}};
+    EXPECT_EQ(out.at("what_if"), error);
+    EXPECT_EQ(out.at("token_cost"), error);
+    EXPECT_TRUE(out.at("variation").as_object().contains("runtime"));
+    EXPECT_FALSE(out.contains("standardized_data"));  // another file's
 }
 
 }  // namespace

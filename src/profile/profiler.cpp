@@ -68,16 +68,16 @@ class WorkflowReport {
             output = std::move(*result);
             return {};
         });
-        if (done) {
-            add_metrics(name, std::move(output.metrics));
-        } else {
+        if (!done) {
+            output.metrics = runner_.in_place_of(name, nullptr).as_object();
             output.report = fmt::format("{}: not finished: {}", name, runner_.failures().back().second.message);
         }
+        add_metrics(name, std::move(output.metrics));
         text_ += "\n\n\n" + output.report;
     }
 
     bool empty() const { return text_.empty(); }
-    std::string take_metrics() { return metrics_.empty() ? "{}" : std::move(metrics_); }
+    std::string take_metrics() { return std::move(metrics_); }
     std::string take_text() { return std::move(text_); }
 
   private:
@@ -187,11 +187,12 @@ class Profiler {
         const json::object intervals = {{"workflow_run_time_confidence_intervals", to_json(result_.workflow_runtime_ci)},
                                         {"llm_latency_confidence_intervals", to_json(result_.llm_latency_ci)},
                                         {"throughput_estimate_confidence_interval", to_json(result_.throughput_ci)}};
-        add_artefact("inference_optimization.json", to_pretty_json({{"confidence_intervals", intervals},
-                                                                    {"common_prefixes", common_prefixes},
-                                                                    {"token_uniqueness", uniqueness},
-                                                                    {"workflow_runtimes", runtimes},
-                                                                    {"dynamo_metrics", nullptr}}));
+        add_artefact("inference_optimization.json",
+                     to_pretty_json({{"confidence_intervals", runner_.in_place_of("confidence_intervals", intervals)},
+                                     {"common_prefixes", runner_.in_place_of("prompt_caching_prefixes", common_prefixes)},
+                                     {"token_uniqueness", runner_.in_place_of("token_uniqueness_forecast", uniqueness)},
+                                     {"workflow_runtimes", runner_.in_place_of("workflow_runtime_forecast", runtimes)},
+                                     {"dynamo_metrics", nullptr}}));
     }
 
     void write_workflow_profiling() {
@@ -272,8 +273,8 @@ class Profiler {
         json::object own = {{"sessions", sessions_.size()},
                             {"skipped", event::to_json(input_.skipped)},
                             {"orphan_steps", result_.orphan_steps},
-                            {"step_latencies", to_json(result_.step_latencies)}};
-        for (auto& [name, value] : to_json(result_.insights)) own[name] = std::move(value);
+                            {"step_latencies", runner_.in_place_of("step_latencies", to_json(result_.step_latencies))}};
+        for (auto& [name, value] : to_json(result_.insights, runner_)) own[name] = std::move(value);
         own["failures"] = std::move(failures);
         add_artefact("profile.json", to_pretty_json(own));
     }

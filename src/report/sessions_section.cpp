@@ -35,7 +35,7 @@ std::string session_html(const profile::ChosenSession& session, const SessionTex
 
 }  // namespace
 
-std::string sessions_section(const std::vector<profile::ChosenSession>& sessions, const std::map<std::size_t, SessionText>& texts) {
+std::string sessions_html(const std::vector<profile::ChosenSession>& sessions, const std::map<std::size_t, SessionText>& texts) {
     if (sessions.empty()) return "";
     std::string body = legend_html();
     body += "<p class=\"legend\"><i class=\"path\"></i>on the critical path: what the session's end waited for</p>\n";
@@ -43,7 +43,7 @@ std::string sessions_section(const std::vector<profile::ChosenSession>& sessions
         const auto text = texts.find(session.session);
         body += session_html(session, text == texts.end() ? nullptr : &text->second);
     }
-    return section_html("sessions", "Sessions worth a look", body);
+    return body;
 }
 
 }  // namespace plimsoll::report

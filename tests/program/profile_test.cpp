@@ -130,6 +130,7 @@ TEST_F(Profile, DamageIsCountedAndPrinted) {
     ASSERT_TRUE(own);
     EXPECT_GE(own->at("sessions").as_int64(), 4);
     EXPECT_EQ(own->at("skipped").as_array().size(), 2u);
+    EXPECT_THAT(output("report.html"), AllOf(HasSubstr("What could not be read"), HasSubstr("damaged JSON")));
 }
 
 TEST_F(Profile, OneErrorForWhatCannotBeRead) {
