@@ -201,7 +201,11 @@ class Profiler {
         report.add("simple_stack_analysis", config_.bottleneck_analysis.enable_simple_stack,
                    [&]() -> Output { return analyse_simple_stack(nat_ ? collect_nat_operations(sessions_) : collect_operations(view_)); });
         report.add("nested_stack_analysis", config_.bottleneck_analysis.enable_nested_stack, [&]() -> Output {
-            if (nat_) return analyse_nested_stack(make_nat_calls(sessions_, is_nested_call).tree);
+            if (nat_) {
+                const NatCalls calls = make_nat_calls(sessions_, is_nested_call);
+                result_.bars = make_bars(calls.tree);
+                return analyse_nested_stack(calls.tree);
+            }
             return analyse_nested_stack(make_call_tree(view_, is_nested_call));
         });
         report.add("concurrency_spike_analysis", config_.concurrency_spike_analysis.enable, [&]() -> Output {
@@ -259,7 +263,7 @@ class Profiler {
         runner_.run("step_latencies", true, [&]() -> Result<void> {
             const CallTree tree = make_call_tree(view_, is_call);
             result_.step_latencies = compute_step_latencies(tree);
-            result_.bars = make_bars(tree);
+            if (!nat_) result_.bars = make_bars(tree);
             result_.call_timeline = compute_call_timeline(view_);
             return {};
         });

@@ -36,7 +36,7 @@ struct Artefact {
     std::string content;
 };
 
-// A call of a Gantt chart or waterfall; everything but the workflow itself.
+// A call of a Gantt chart; everything but the workflow itself.
 struct GanttBar {
     std::string uuid;
     event::Category category = event::Category::custom;
@@ -57,7 +57,7 @@ struct ProfileResult {
     ConfidenceInterval llm_latency_ci;            // seconds
     ConfidenceInterval throughput_ci;             // sessions per second
 
-    std::vector<GanttBar> bars;               // sessions in order, each in preorder
+    std::vector<GanttBar> bars;               // sessions in order, each in preorder; with nat_compat those of the nested stack analysis
     std::vector<StepLatency> step_latencies;  // largest share of self time first
     std::vector<Segment> call_timeline;       // LLM and tool calls in flight over the run
     std::size_t orphan_steps = 0;             // ENDs and CHUNKs without a START
