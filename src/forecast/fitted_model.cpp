@@ -114,6 +114,8 @@ void FittedModel::make_scripts() {
         for (const RecordedSession& session : level.sessions) {
             if (!session.usable()) continue;
             scripts.push_back(std::make_unique<Script>(session.graph));
+            const auto calls = std::ranges::count(session.graph.tasks, TaskKind::model, &Task::kind);
+            most_calls_ = std::max(most_calls_, static_cast<std::size_t>(calls));
             const auto [place, added] = by_signature.emplace(session.signature, pool_.size());
             if (added) pool_.emplace_back();
             Item& item = pool_[place->second];
