@@ -10,11 +10,13 @@
 #include "profile/llm_metrics.h"
 #include "profile/nat_compat.h"
 #include "profile/nested_stack.h"
+#include "profile/pickle.h"
 #include "profile/prediction_trie.h"
 #include "profile/prefix_span.h"
 #include "profile/simple_stack.h"
 #include "profile/standardized_csv.h"
 #include "profile/token_forecast.h"
+#include "profile/token_forest.h"
 #include "profile/token_uniqueness.h"
 
 namespace plimsoll::profile {
@@ -233,6 +235,12 @@ class Profiler {
             const auto forecast = forecast_tokens(view_);
             if (!forecast) return fail(forecast.error());
             add_artefact("token_usage_forecast.json", to_pretty_json(to_json(*forecast)));
+            return {};
+        });
+        runner_.run("fitted_model", config_.token_usage_forecast, [&]() -> Result<void> {
+            const auto forest = fit_token_forest(sessions_, nat_ ? ForestRules::nat : ForestRules::plimsoll);
+            if (!forest) return fail(forest.error());
+            add_artefact("fitted_model.pkl", to_pickle(to_json(*forest)));
             return {};
         });
         const PredictionTrieSettings& trie = config_.prediction_trie;
