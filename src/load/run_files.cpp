@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/csv.h"
 #include "event/trace.h"
 
 namespace plimsoll::load {
@@ -16,16 +17,6 @@ double seconds(std::int64_t ns) { return 1e-9 * static_cast<double>(ns); }
 
 // Milliseconds, or nothing for what did not happen.
 std::string ms(std::int64_t ns) { return fmt::format("{:.3f}", 1e-6 * static_cast<double>(ns)); }
-
-std::string csv_field(std::string_view text) {
-    if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
-    std::string out = "\"";
-    for (const char c : text) {
-        if (c == '"') out += '"';
-        out += c;
-    }
-    return out + "\"";
-}
 
 // Times of the steps of one traced session.
 class TraceWriter {
@@ -113,12 +104,13 @@ std::string csv_head() {
 
 std::string csv_line(const SessionRecord& session, const CallRecord& call) {
     const bool has_first = call.first >= 0;
-    return fmt::format("{},{},{:.6f},{:.6f},{},{},{},{},{},{},{},{},{},{}\n", session.number, call.step, seconds(call.intended),
-                       seconds(call.start), ms(call.start - call.intended), has_first ? ms(call.first - call.intended) : "",
-                       has_first ? ms(call.first - call.start) : "", ms(call.end - call.intended), ms(call.end - call.start), call.pieces,
-                       call.prompt_tokens >= 0 ? fmt::format("{}", call.prompt_tokens) : "",
-                       call.completion_tokens >= 0 ? fmt::format("{}", call.completion_tokens) : "", error_kind(call),
-                       call.error ? csv_field(call.error->message) : "");
+    std::string line = fmt::format("{},{},{:.6f},{:.6f},{},{},{},{},{},{},{},{},{},", session.number, call.step, seconds(call.intended),
+                                   seconds(call.start), ms(call.start - call.intended), has_first ? ms(call.first - call.intended) : "",
+                                   has_first ? ms(call.first - call.start) : "", ms(call.end - call.intended), ms(call.end - call.start),
+                                   call.pieces, call.prompt_tokens >= 0 ? fmt::format("{}", call.prompt_tokens) : "",
+                                   call.completion_tokens >= 0 ? fmt::format("{}", call.completion_tokens) : "", error_kind(call));
+    if (call.error) append_csv_field(line, call.error->message);
+    return line += '\n';
 }
 
 RunFiles::RunFiles(std::filesystem::path folder, const ScriptBook& book, std::string model, std::size_t traced, AppendFile requests,

@@ -7,6 +7,7 @@
 #include "profile/call_tree.h"
 #include "profile/common_prefixes.h"
 #include "profile/concurrency_spikes.h"
+#include "profile/llm_calls.h"
 #include "profile/llm_metrics.h"
 #include "profile/nat_compat.h"
 #include "profile/nested_stack.h"
@@ -268,6 +269,12 @@ class Profiler {
 
     // What NAT has no file for: latencies by step and what went wrong.
     void write_own_profile() {
+        runner_.run("llm_calls", true, [&]() -> Result<void> {
+            std::string rows = llm_calls_head();
+            for (std::size_t i = 0; i < sessions_.size(); ++i) append_llm_calls(rows, i, sessions_[i], view_.spans[i]);
+            add_artefact("llm_calls.csv", std::move(rows));
+            return {};
+        });
         runner_.run("step_latencies", true, [&]() -> Result<void> {
             const CallTree tree = make_call_tree(view_, is_call);
             result_.step_latencies = compute_step_latencies(tree);

@@ -48,7 +48,7 @@ struct GanttBar {
 };
 
 struct ProfileResult {
-    // all_requests_profiler_traces.json, standardized_data_all.csv, inference_optimization.json and profile.json always;
+    // all_requests_profiler_traces.json, standardized_data_all.csv, inference_optimization.json, llm_calls.csv and profile.json always;
     // workflow_profiling_metrics.json and workflow_profiling_report.txt when an analysis that writes into them is on.
     std::vector<Artefact> artefacts;
 

@@ -21,8 +21,8 @@ namespace plimsoll::profile {
 inline constexpr std::array<std::string_view, 3> kForestColumns = {"seconds_between_calls", "prompt_tokens", "completion_tokens"};
 inline constexpr int kForestTrees = 3;
 inline constexpr int kForestDepth = 2;
-inline constexpr std::size_t kMaxForestWindow = 20;    // n at most
-inline constexpr std::size_t kMaxForestRows = 10'000;  // calls trained on; of more every second, fourth, … is taken
+inline constexpr std::size_t kMaxForestWindow = 20;   // n at most
+inline constexpr std::size_t kMaxForestRows = 5'000;  // calls trained on; of more every second, fourth, … is taken
 
 struct TreeNode {
     std::size_t samples = 0;
