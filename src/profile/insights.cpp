@@ -57,6 +57,7 @@ json::object to_json(const Insights& insights, const AnalysisRunner& runner) {
                         {"cold_start", to_json(insights.cold_start)},
                         {"variation", to_json(insights.variation)},
                         {"wasted_work", to_json(insights.wasted_work)},
+                        {"chosen_sessions", to_json(insights.chosen_sessions)},
                         {"token_histograms",
                          {{"prompt_tokens", to_json(insights.prompt_tokens)}, {"completion_tokens", to_json(insights.completion_tokens)}}}};
     if (insights.token_cost) out["token_cost"] = to_json(*insights.token_cost);

@@ -94,6 +94,28 @@ TEST(ChosenSessionsTest, OneSessionIsAllThree) {
     EXPECT_EQ(chosen[0].session, 1u);
 }
 
+TEST(ChosenSessionsTest, TheirCriticalPathIsThereInPiecesAndShares) {
+    const auto session =
+        make_session(join_calls({make_call("WORKFLOW", "w", 100, 110, "wf"), make_call("LLM", "p", 101, 103, "m", "w"),
+                                 make_call("TOOL", "b", 103, 108, "search", "w"), make_call("TOOL", "a", 103, 104, "beside", "w")}));
+    AnalysisRunner runner;
+    const auto insights = compute({session}, runner);
+    const json::value out = to_json(insights.chosen_sessions);
+    ASSERT_EQ(out.as_array().size(), 1u);
+    EXPECT_EQ(find_difference(json::array{{{"step", "WORKFLOW wf"}, {"uuid", "w"}, {"start", 0.0}, {"end", 1.0}},
+                                          {{"step", "LLM m in agent"}, {"uuid", "p"}, {"start", 1.0}, {"end", 3.0}},
+                                          {{"step", "TOOL search in agent"}, {"uuid", "b"}, {"start", 3.0}, {"end", 8.0}},
+                                          {{"step", "WORKFLOW wf"}, {"uuid", "w"}, {"start", 8.0}, {"end", 10.0}}},
+                              out.at_pointer("/0/critical_path/pieces")),
+              "");
+    EXPECT_EQ(find_difference(json::array{{{"step", "TOOL search in agent"}, {"seconds", 5.0}, {"share", 0.5}},
+                                          {{"step", "WORKFLOW wf"}, {"seconds", 3.0}, {"share", 0.3}},
+                                          {{"step", "LLM m in agent"}, {"seconds", 2.0}, {"share", 0.2}}},
+                              out.at_pointer("/0/critical_path/steps")),
+              "");
+    EXPECT_EQ(to_json(insights, runner).at("chosen_sessions"), out);
+}
+
 TEST(DistributionTest, HistogramCountsEveryValueOnce) {
     EXPECT_THAT(make_histogram({0, 1, 2, 3.99, 4}).counts, testing::ElementsAre(1, 1, 1, 2));
     EXPECT_THAT(make_histogram({1, 2, 3, 4, 5, 6, 7, 8}).counts, testing::ElementsAre(2, 2, 2, 2));

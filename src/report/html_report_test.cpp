@@ -73,6 +73,7 @@ TEST(HtmlReportTest, AProfiledRunHasEverySection) {
          {"findings", "sessions", "flame", "path", "what-if", "steps", "timing", "load", "tokens", "failures", "variation"})
         EXPECT_THAT(html, HasSubstr(fmt::format("<section id=\"{}\">", id)));
     EXPECT_THAT(html, HasSubstr("price table"));
+    EXPECT_THAT(html, HasSubstr("Its end waited for"));
     EXPECT_THAT(html, Not(HasSubstr("<script")));
     EXPECT_THAT(html, Not(HasSubstr("nan")));
 }
