@@ -44,7 +44,7 @@ Result<void> check_session(std::optional<std::size_t> session, std::size_t sessi
 
 std::string format_percent(double share) { return fmt::format("{:.0f} %", 100 * share); }
 
-Result<void> save_report(report::ReportView view, const std::filesystem::path& file) {
+Result<void> save_report(report::ReportView& view, const std::filesystem::path& file) {
     view.about.push_back({"plimsoll " PLIMSOLL_VERSION, "made by"});
     view.about.push_back({to_iso8601(system_clock()()).substr(0, 19) + " UTC", "on"});
     view.about.push_back({fmt::format("{} cores", ::sysconf(_SC_NPROCESSORS_ONLN)), "machine"});

@@ -24,7 +24,7 @@ Result<void> check_session(std::optional<std::size_t> session, std::size_t sessi
 
 std::string format_percent(double share);
 
-// With version, time and machine in its foot. Errors: io, no_space.
-Result<void> save_report(report::ReportView view, const std::filesystem::path& file);
+// With version, time and machine in its foot, which are added to the view. Errors: io, no_space.
+Result<void> save_report(report::ReportView& view, const std::filesystem::path& file);
 
 }  // namespace plimsoll::cli

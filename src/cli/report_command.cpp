@@ -172,11 +172,8 @@ void add_report_command(CLI::App& app, Run& run) {
     const auto flags = std::make_shared<ReportFlags>();
     command->add_option("--eval_dir,--eval-dir", flags->eval_dir, "run folder of an eval");
     command->add_option("--sizing_dir,--sizing-dir", flags->sizing_dir, "--calc_output_dir of a sizing calc");
-    command->add_option("--session", flags->session, "a session to show beside the median, p95 and slowest one, from 0")
-        ->check(at_least_zero());
     command->add_option("--gantt", flags->gantt, "also write a Gantt chart as PNG: of all sessions, or of --session");
-    command->add_option("--prices", flags->prices,
-                        "YAML or JSON file with the price of a million tokens a model: prices: {m: {input, output, cached}}");
+    add_report_flags(*command, flags->prices, flags->session);
     command->add_option("-o,--output", flags->output, "file to write")->capture_default_str();
     add_target_flags(*command, flags->targets);
     command->callback([&run, flags] {
