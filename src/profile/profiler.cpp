@@ -212,9 +212,10 @@ class Profiler {
             return analyse_nested_stack(make_call_tree(view_, is_nested_call));
         });
         report.add("concurrency_spike_analysis", config_.concurrency_spike_analysis.enable, [&]() -> Output {
-            const int threshold = config_.concurrency_spike_analysis.spike_threshold;
-            if (!nat_) return analyse_concurrency_spikes(view_, threshold);
-            return analyse_concurrency_spikes({sessions_, make_nat_calls(sessions_, is_operation).spans}, threshold,
+            const auto threshold = config_.concurrency_spike_analysis.spike_threshold;
+            if (!nat_) return analyse_concurrency_spikes(view_, threshold ? *threshold : usual_spike_level(compute_call_timeline(view_)));
+            return analyse_concurrency_spikes({sessions_, make_nat_calls(sessions_, is_operation).spans},
+                                              threshold.value_or(*SpikeSettings().spike_threshold),
                                               {.max_listed = kMaxListedNatUuids, .merge_equal = true});
         });
         report.add("prefix_span_analysis", config_.prefix_span_analysis.enable, [&]() -> Output { return mine_sequences(); });
