@@ -10,6 +10,7 @@
 #include "cli/catalogue.h"
 #include "cli/profile_files.h"
 #include "cli/profile_view.h"
+#include "eval/dynamo_fetch.h"
 #include "eval/folder_lock.h"
 
 namespace plimsoll::cli {
@@ -86,7 +87,8 @@ Result<void> save_run_report(const EvalSetup& setup, const profile::ProfileInput
 
 // The steps of a long run are its memory: the profiler borrows them.
 void profile_run(const EvalSetup& setup, EvalOutcome& outcome) {
-    profile::ProfileInput input{.sessions = {}, .skipped = {}, .prices = setup.prices, .session = setup.session};
+    profile::ProfileInput input{
+        .sessions = {}, .skipped = {}, .prices = setup.prices, .session = setup.session, .fetch_dynamo = eval::fetch_dynamo_metrics};
     std::vector<eval::ItemResult>& items = outcome.run.items;
     for (eval::ItemResult& item : items) {
         input.sessions.push_back({static_cast<std::int64_t>(input.sessions.size()), std::move(item.steps)});

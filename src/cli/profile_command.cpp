@@ -14,6 +14,7 @@
 #include "cli/flags.h"
 #include "cli/profile_files.h"
 #include "cli/profile_view.h"
+#include "eval/dynamo_fetch.h"
 #include "record/run_folder.h"
 #include "record/trace_file.h"
 
@@ -189,7 +190,8 @@ Result<void> profile_inputs(const ProfileFlags& flags) {
     record::JoinedTraces joined = record::join(std::move(*files));
     PLIMSOLL_TRY(check_session(flags.session, joined.sessions.size()));
     PLIMSOLL_TRY(make_folder(flags.output_dir));
-    const profile::ProfileInput input{std::move(joined.sessions), std::move(joined.skipped), std::move(*prices), flags.session};
+    const profile::ProfileInput input{std::move(joined.sessions), std::move(joined.skipped), std::move(*prices), flags.session,
+                                      eval::fetch_dynamo_metrics};
     SavedProfile profile = save_profile(input, *config, flags.output_dir);
     PLIMSOLL_TRY(profile.saved);
     const std::string summary = inputs + render_summary(input, profile.result);

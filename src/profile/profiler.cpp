@@ -35,6 +35,17 @@ bool reports_need_steps(const ProfilerConfig& config) {
            config.concurrency_spike_analysis.enable || config.prefix_span_analysis.enable;
 }
 
+// From the first step, or the start that an END carries, to the last.
+DynamoSettings with_window(DynamoSettings settings, const std::vector<event::SessionTrace>& sessions) {
+    for (const auto& session : sessions)
+        for (const event::Step& step : session.steps) {
+            const double time = step.payload.event_timestamp, start = step.payload.span_event_timestamp.value_or(time);
+            settings.workflow_start_timestamp = std::min({settings.workflow_start_timestamp.value_or(time), time, start});
+            settings.workflow_end_timestamp = std::max(settings.workflow_end_timestamp.value_or(time), time);
+        }
+    return settings;
+}
+
 std::vector<GanttBar> make_bars(const CallTree& tree) {
     std::vector<GanttBar> bars;
     bars.reserve(tree.size());
@@ -187,6 +198,11 @@ class Profiler {
             runtimes = to_json(*result_.workflow_runtime);
             return {};
         });
+        json::value dynamo;
+        runner_.run("dynamo_metrics", config_.dynamo_metrics.enable && input_.fetch_dynamo, [&]() -> Result<void> {
+            dynamo = to_json(input_.fetch_dynamo(with_window(config_.dynamo_metrics, sessions_)));
+            return {};
+        });
         const json::object intervals = {{"workflow_run_time_confidence_intervals", to_json(result_.workflow_runtime_ci)},
                                         {"llm_latency_confidence_intervals", to_json(result_.llm_latency_ci)},
                                         {"throughput_estimate_confidence_interval", to_json(result_.throughput_ci)}};
@@ -195,7 +211,7 @@ class Profiler {
                                      {"common_prefixes", runner_.in_place_of("prompt_caching_prefixes", common_prefixes)},
                                      {"token_uniqueness", runner_.in_place_of("token_uniqueness_forecast", uniqueness)},
                                      {"workflow_runtimes", runner_.in_place_of("workflow_runtime_forecast", runtimes)},
-                                     {"dynamo_metrics", nullptr}}));
+                                     {"dynamo_metrics", runner_.in_place_of("dynamo_metrics", dynamo)}}));
     }
 
     void write_workflow_profiling() {

@@ -18,17 +18,22 @@
 #include "profile/common_prefixes.h"
 #include "profile/concurrency.h"
 #include "profile/confidence.h"
+#include "profile/dynamo_metrics.h"
 #include "profile/insights.h"
 #include "profile/profiler_config.h"
 #include "profile/step_latency.h"
 
 namespace plimsoll::profile {
 
+// Asks the network, which the profiler does not: the settings have the run's window.
+using DynamoFetch = std::function<DynamoMetrics(const DynamoSettings& settings)>;
+
 struct ProfileInput {
     std::vector<event::SessionTrace> sessions;  // a session that failed at once is there with no steps
     event::SkipReport skipped;                  // what could not be read; repeated in profile.json
     PriceTable prices;                          // empty: no costs
     std::optional<std::size_t> session;         // an index; shown by itself beside the median, p95 and slowest session
+    DynamoFetch fetch_dynamo;                   // for dynamo_metrics, which are null without it
 };
 
 struct Artefact {
