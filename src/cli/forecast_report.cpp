@@ -142,7 +142,7 @@ Result<void> add_forecast(const json::value& forecast, report::ReportView& view)
 Result<void> save_forecast_page(const json::value& forecast, const std::filesystem::path& file) {
     report::ReportView view{.title = "Plimsoll forecast"};
     PLIMSOLL_TRY(add_forecast(forecast, view));
-    return save_report(std::move(view), file);
+    return save_report(view, file);
 }
 
 Result<void> save_forecast(const json::value& forecast, const std::filesystem::path& folder) {

@@ -7,6 +7,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "cli/forecast_report.h"
 #include "cli/load_report.h"
 #include "cli/profile_files.h"
@@ -46,7 +47,7 @@ Result<void> add_eval(const ReportFlags& flags, report::ReportView& view) {
     const profile::ProfileInput input{std::move(traces->sessions), std::move(traces->skipped), std::move(*prices), flags.session};
     profile::ProfileResult profile = profile::profile(input, config);
     if (!flags.gantt.empty()) PLIMSOLL_TRY(save_gantt(profile, flags.gantt, flags.session));
-    add_profiled_run(flags.eval_dir, input.sessions, std::move(profile), rows ? *rows : json::value(), view);
+    add_profiled_run(flags.eval_dir, input, std::move(profile), rows ? *rows : json::value(), view);
     return {};
 }
 
@@ -96,11 +97,8 @@ void add_report_command(CLI::App& app, Run& run) {
     command->add_option("--sizing_dir,--sizing-dir", flags->sizing_dir, "--calc_output_dir of a sizing calc");
     command->add_option("--forecast_dir,--forecast-dir", flags->forecast_dir, "--output_dir of a sizing forecast");
     command->add_option("--load_dir,--load-dir", flags->load_dir, "--output_dir of a load run");
-    command->add_option("--session", flags->session, "a session to show beside the median, p95 and slowest one, from 0")
-        ->check(CLI::NonNegativeNumber);
     command->add_option("--gantt", flags->gantt, "also write a Gantt chart as PNG: of all sessions, or of --session");
-    command->add_option("--prices", flags->prices,
-                        "YAML or JSON file with the price of a million tokens a model: prices: {m: {input, output, cached}}");
+    add_report_flags(*command, flags->prices, flags->session);
     command->add_option("-o,--output", flags->output, "file to write")->capture_default_str();
     add_target_flags(*command, flags->targets);
     command->callback([&run, flags] {

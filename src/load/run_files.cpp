@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/csv.h"
 #include "event/trace.h"
 
 namespace plimsoll::load {
@@ -29,7 +30,8 @@ class TraceWriter {
             return std::move(trace_);
         }
         const std::string root = id("session", 0);
-        add(Category::workflow, Phase::start, root, "root", "load", session_.start);
+        add(Category::workflow, Phase::start, root, "root", "load", session_.start).payload.metadata = {
+            {event::kIntendedStart, at(session_.intended)}};
         for (const CallRecord& call : session_.calls) {
             const ScriptStep& step = script.steps[static_cast<std::size_t>(call.step)];
             add_call(call, step, step.name.empty() ? model : step.name, root);
@@ -44,6 +46,7 @@ class TraceWriter {
     void add_call(const CallRecord& call, const ScriptStep& step, const std::string& model, const std::string& root) {
         const std::string uuid = id("call", call.step + 1);
         event::Step& start = add(Category::llm, Phase::start, uuid, root, model, call.start);
+        start.payload.metadata = {{event::kIntendedStart, at(call.intended)}};
         start.payload.data.emplace();
         if (!step.messages.empty()) start.payload.data->input = step.messages.back().text;
         for (const std::uint32_t us : call.token_us) add(Category::llm, Phase::chunk, uuid, root, model, call.start + 1000ll * us);
@@ -122,12 +125,13 @@ std::string csv_head() {
 
 std::string csv_line(const SessionRecord& session, const CallRecord& call) {
     const bool has_first = call.first >= 0;
-    return fmt::format("{},{},{:.6f},{:.6f},{},{},{},{},{},{},{},{},{},{}\n", session.number, call.step, seconds(call.intended),
-                       seconds(call.start), ms(call.start - call.intended), has_first ? ms(call.first - call.intended) : "",
-                       has_first ? ms(call.first - call.start) : "", ms(call.end - call.intended), ms(call.end - call.start), call.pieces,
-                       call.prompt_tokens >= 0 ? fmt::format("{}", call.prompt_tokens) : "",
-                       call.completion_tokens >= 0 ? fmt::format("{}", call.completion_tokens) : "", error_kind(call),
-                       call.error ? csv_field(call.error->message) : "");
+    std::string line = fmt::format("{},{},{:.6f},{:.6f},{},{},{},{},{},{},{},{},{},", session.number, call.step, seconds(call.intended),
+                                   seconds(call.start), ms(call.start - call.intended), has_first ? ms(call.first - call.intended) : "",
+                                   has_first ? ms(call.first - call.start) : "", ms(call.end - call.intended), ms(call.end - call.start),
+                                   call.pieces, call.prompt_tokens >= 0 ? fmt::format("{}", call.prompt_tokens) : "",
+                                   call.completion_tokens >= 0 ? fmt::format("{}", call.completion_tokens) : "", error_kind(call));
+    if (call.error) append_csv_field(line, call.error->message);
+    return line += '\n';
 }
 
 RunFiles::RunFiles(std::filesystem::path folder, const ScriptBook& book, std::string model, std::size_t traced, AppendFile requests,
