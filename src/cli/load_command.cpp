@@ -157,13 +157,6 @@ std::vector<std::string> make_findings(const LoadFlags& flags, const LoadSetup& 
     return out;
 }
 
-Result<void> save_samples(const std::filesystem::path& folder, const load::SampleLog& log) {
-    if (!log.samples.empty()) PLIMSOLL_TRY(save_file(folder / load::kSamplesCsv, load::samples_csv(log)));
-    if (log.last_scrapes.empty()) return {};
-    PLIMSOLL_TRY(save_file(folder / load::kServerMetrics, load::last_scrapes_text(log)));
-    return save_file(folder / load::kServerGauges, load::gauges_csv(log.gauges));
-}
-
 Result<int> run_load(const LoadFlags& flags, const LoadSetup& setup) {
     LiveTarget target;
     PLIMSOLL_TRY(make_live_target(flags, target));
@@ -203,7 +196,7 @@ Result<int> run_load(const LoadFlags& flags, const LoadSetup& setup) {
     std::fputs(load::summary_text(summary).c_str(), stdout);
     if (files) {
         PLIMSOLL_TRY(files->finish(stats, load::summary_json(summary)));
-        PLIMSOLL_TRY(save_samples(flags.output_dir, samples));
+        PLIMSOLL_TRY(load::save_samples(flags.output_dir, samples));
         PLIMSOLL_TRY(save_file(std::filesystem::path(flags.output_dir) / load::kReportHtml, load_report_html(summary, samples)));
         std::printf("\n%s\n", flags.output_dir.c_str());
     }

@@ -98,6 +98,13 @@ Result<AppendFile> open_new(const std::filesystem::path& path) {
 
 }  // namespace
 
+Result<void> save_samples(const std::filesystem::path& folder, const SampleLog& log) {
+    if (!log.samples.empty()) PLIMSOLL_TRY(save_file(folder / kSamplesCsv, samples_csv(log)));
+    if (log.last_scrapes.empty()) return {};
+    PLIMSOLL_TRY(save_file(folder / kServerMetrics, last_scrapes_text(log)));
+    return save_file(folder / kServerGauges, gauges_csv(log.gauges));
+}
+
 std::string csv_field(std::string_view text) {
     if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
     std::string out = "\"";

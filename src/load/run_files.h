@@ -18,6 +18,7 @@
 #include "base/files.h"
 #include "load/plan.h"
 #include "load/record.h"
+#include "load/sampler.h"
 #include "load/script.h"
 #include "load/stats.h"
 
@@ -65,6 +66,9 @@ class RunFiles {
     bool first_trace_ = true;
     std::optional<Error> error_;
 };
+
+// What a sampler saw, as far as it saw anything: samples, and of servers their last pages and gauges over time. Errors: io, no_space.
+Result<void> save_samples(const std::filesystem::path& folder, const SampleLog& log);
 
 // Quoted when it must be.
 std::string csv_field(std::string_view text);
