@@ -87,11 +87,12 @@ std::optional<load::Sampler> make_sampler(const MeasureFlags& flags) {
 }
 
 // What the looks at the machine show goes into the run's folder, and what held the run back into the measurement.
-Result<void> save_samples(load::Sampler& sampler, const EvalOutcome& outcome, const fs::path& folder, RunMeasurement& measurement) {
+Result<void> save_samples(load::Sampler& sampler, bool in_process, const EvalOutcome& outcome, const fs::path& folder,
+                          RunMeasurement& measurement) {
     load::SampleLog log = sampler.stop();
     log.shift(outcome.run.started);
     if (log.failed_scrapes > 0) log_warning("{} looks at the model server failed: {}", log.failed_scrapes, log.scrape_error);
-    for (load::Finding& finding : load::diagnose({.samples = log.samples, .threads = default_io_threads()}))
+    for (load::Finding& finding : load::diagnose({.samples = log.samples, .threads = default_io_threads(), .agent_in_process = in_process}))
         measurement.findings.push_back(std::move(finding.text));
     if (log.samples.empty()) return {};
     PLIMSOLL_TRY(load::save_samples(folder, log));
@@ -206,7 +207,7 @@ Result<Measured> measure_legs(const MeasureFlags& flags, const fs::path& job,
         measured.all_ok = measured.all_ok && outcome->ok();
         auto& measurement = runs.emplace_back(make_measurement(*run, *outcome));
         measurement.conditions = conditions;
-        if (sampler) PLIMSOLL_TRY(save_samples(*sampler, *outcome, folder, measurement));
+        if (sampler) PLIMSOLL_TRY(save_samples(*sampler, flags.endpoint.empty(), *outcome, folder, measurement));
         PLIMSOLL_TRY(save_file(folder / kMeasurementName, to_compact_json(forecast::to_json(measurement)) + "\n"));
         PLIMSOLL_TRY(on_leg(sorted_legs(runs)));
         if (outcome->run.interrupted) break;
