@@ -15,6 +15,7 @@
 #include "cli/load_report.h"
 #include "cli/load_setup.h"
 #include "cli/load_view.h"
+#include "cli/pictures.h"
 #include "cli/workflow_host.h"
 #include "load/diagnosis.h"
 #include "load/run_files.h"
@@ -197,6 +198,7 @@ Result<int> run_load(const LoadFlags& flags, const LoadSetup& setup) {
     if (files) {
         PLIMSOLL_TRY(files->finish(stats, load::summary_json(summary)));
         PLIMSOLL_TRY(load::save_samples(flags.output_dir, samples));
+        save_pictures(flags.output_dir, load_machine_picture(flags.output_dir));
         PLIMSOLL_TRY(save_file(std::filesystem::path(flags.output_dir) / load::kReportHtml, load_report_html(summary, samples)));
         std::printf("\n%s\n", flags.output_dir.c_str());
     }

@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "report/html_report.h"
+#include "report/machine_plots.h"
 
 namespace plimsoll::cli {
 namespace {
@@ -55,24 +58,12 @@ std::vector<report::Plot> make_plots(const load::LoadStats& stats, const load::S
     add_series(plots.back(), "ended", report::kBlue, over_time([](const Second& second) { return second.ended; }));
     add_series(plots.back(), "failed", report::kRed, over_time([](const Second& second) { return second.failed; }));
     add_series(plots.back(), "in flight", report::kMuted, over_time([](const Second& second) { return second.open; }));
-    plots.push_back(make_plot("Processor", "share of all cores"));
-    add_series(plots.back(), "machine", report::kBlue, points_of(samples.samples, [](std::size_t, const load::Sample& sample) {
-                   return sample.machine ? std::optional(report::Point{sample.at_s, sample.machine->busy}) : std::nullopt;
-               }));
-    add_series(plots.back(), "throttled periods", report::kRed, points_of(samples.samples, [](std::size_t, const load::Sample& sample) {
-                   return sample.cgroup && sample.cgroup->periods > 0
-                              ? std::optional(report::Point{sample.at_s, static_cast<double>(sample.cgroup->throttled) /
-                                                                             static_cast<double>(sample.cgroup->periods)})
-                              : std::nullopt;
-               }));
-    plots.push_back(make_plot("Model server", "requests"));
-    for (const auto& [name, color, member] : {std::tuple("running", report::kBlue, &load::ServerSample::running),
-                                              std::tuple("waiting", report::kRed, &load::ServerSample::waiting)})
-        add_series(plots.back(), name, color, points_of(samples.samples, [member](std::size_t, const load::Sample& sample) {
-                       const auto value = sample.server ? *sample.server.*member : std::nullopt;
-                       return value ? std::optional(report::Point{sample.at_s, *value}) : std::nullopt;
-                   }));
     std::erase_if(plots, [](const report::Plot& plot) { return plot.series.empty(); });
+    if (samples.samples.empty()) return plots;
+    if (auto machine = report::make_machine_plots(load::samples_csv(samples)))
+        std::ranges::move(*machine, std::back_inserter(plots));
+    else
+        log_warning("the samples are not drawn: {}", machine.error().message);
     return plots;
 }
 

@@ -10,6 +10,7 @@
 #include "cli/load_flags.h"
 #include "cli/load_report.h"
 #include "cli/load_setup.h"
+#include "cli/pictures.h"
 #include "cli/sim_flags.h"
 #include "cli/sim_player.h"
 #include "load/diagnosis.h"
@@ -105,7 +106,8 @@ Result<int> play_plan(const PlayFlags& flags, const PlaySetup& setup) {
     log_info("{} of virtual time in {}", load::duration_text(load::to_seconds(outcome.elapsed)), load::duration_text(took));
     if (files) {
         PLIMSOLL_TRY(files->finish(stats, summary_json));
-        PLIMSOLL_TRY(save_file(folder / load::kSamplesCsv, load::samples_csv(samples)));
+        PLIMSOLL_TRY(load::save_samples(folder, samples));
+        save_pictures(folder, load_machine_picture(folder));
         PLIMSOLL_TRY(save_file(folder / load::kReportHtml, load_report_html(summary, samples)));
     }
     return load_exit_code(summary);

@@ -142,10 +142,12 @@ RunFiles::RunFiles(std::filesystem::path folder, const ScriptBook& book, std::st
 Result<RunFiles> RunFiles::open(const std::filesystem::path& folder, const ScriptBook& book, std::string model,
                                 std::size_t traced_sessions) {
     PLIMSOLL_TRY(make_folder(folder));
-    for (const char* name : {kTimelineCsv, kSummaryJson, kSamplesCsv, kServerMetrics, kServerGauges, kReportHtml}) {
+    const auto remove = [&](const char* name) {
         std::error_code ignored;  // there may be none
         std::filesystem::remove(folder / name, ignored);
-    }
+    };
+    std::ranges::for_each(kMachinePictures, remove);
+    for (const char* name : {kTimelineCsv, kSummaryJson, kSamplesCsv, kServerMetrics, kServerGauges, kReportHtml}) remove(name);
     auto requests = open_new(folder / kRequestsCsv);
     if (!requests) return fail(requests.error());
     auto traces = open_new(folder / kTracesJson);

@@ -33,6 +33,7 @@ inline constexpr const char* kSamplesCsv = "samples.csv";
 inline constexpr const char* kServerMetrics = "server_metrics.prom";
 inline constexpr const char* kServerGauges = "server_gauges.csv";
 inline constexpr const char* kReportHtml = "report.html";
+inline constexpr const char* kMachinePictures[] = {"machine.png", "machine.svg"};
 
 class RunFiles {
   public:

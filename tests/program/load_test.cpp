@@ -42,8 +42,8 @@ TEST_F(Load, ClosedLoopWritesEverything) {
     EXPECT_EQ(get_int(summary(), "peak_calls_in_flight"), 4);
     EXPECT_EQ(get_int(summary(), "completion_tokens"), 80 * 16);
     EXPECT_LE(summary().at("server_peak").to_number<double>(), 4);  // the server speaks vLLM's and llama.cpp's language
-    for (const char* name : {"requests.csv", "timeline.csv", "samples.csv", "server_metrics.prom", "server_gauges.csv",
-                             "all_requests_profiler_traces.json", "report.html"})
+    for (const char* name : {"requests.csv", "timeline.csv", "samples.csv", "server_metrics.prom", "server_gauges.csv", "machine.png",
+                             "machine.svg", "all_requests_profiler_traces.json", "report.html"})
         EXPECT_TRUE(std::filesystem::exists(folder() / "out" / name)) << name;
 }
 
@@ -66,7 +66,8 @@ TEST_F(Load, WhatOneRunRecordsAnotherReplays) {
 TEST_F(Load, ARunReplacesTheOneBefore) {
     ASSERT_EQ(load({"--users", "1", "--max_requests", "2", "--metrics_url", metrics_url()}).exit_code, 0);
     ASSERT_EQ(load({"--users", "1", "--max_requests", "1", "--no_sampling"}).exit_code, 0);
-    for (const char* name : {"samples.csv", "server_metrics.prom"}) EXPECT_FALSE(std::filesystem::exists(folder() / "out" / name)) << name;
+    for (const char* name : {"samples.csv", "server_metrics.prom", "server_gauges.csv", "machine.png"})
+        EXPECT_FALSE(std::filesystem::exists(folder() / "out" / name)) << name;
 }
 
 TEST_F(Load, ThresholdsAndTheLoadItselfHaveTheirExitCodes) {
