@@ -176,6 +176,7 @@ class Player {
         const std::uint64_t id = ++calls_;
         outcome_.peak_calls = std::max(outcome_.peak_calls, static_cast<int>(open_.size()) + 1);
         const auto submitted = submit(step, call, id);
+        if (!step.in_conversation) call.asked.clear();
         const auto place = open_.emplace(id, std::move(call)).first;
         if (!submitted) return end_call(place, refusal(submitted.error()));
         at(now_ + plan_.call_timeout, [this, id] {
