@@ -45,6 +45,8 @@ struct FieldInfo {
     std::vector<FieldInfo> members;  // of a mapping
     bool is_closed = false;          // of a mapping: any other member is an error
     std::string no_effect;           // why this build does nothing with it; empty: it does
+    // What is wrong with a value of the right type, or nothing; for rules that the members above cannot say.
+    std::function<std::optional<std::string>(const json::value&)> check;
 };
 
 // Type-erased description, for validation and listings.
@@ -207,6 +209,10 @@ class Schema {
     }
     Schema& secret() {
         last().secret = true;
+        return *this;
+    }
+    Schema& check(std::function<std::optional<std::string>(const json::value&)> check) {
+        last().check = std::move(check);
         return *this;
     }
 

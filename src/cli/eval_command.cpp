@@ -12,6 +12,7 @@
 #include "cli/endpoint_check.h"
 #include "cli/eval_run.h"
 #include "cli/flags.h"
+#include "cli/profile_view.h"
 #include "cli/workflow_host.h"
 #include "eval/json_path.h"
 #include "eval/remote.h"
@@ -28,6 +29,8 @@ struct EvalFlags {
     bool allow_failures = false;
     bool nat_compat = false;
     std::set<std::string> given;  // flags that the command line has
+    std::string prices;
+    std::optional<std::size_t> session;
 };
 
 CLI::Validator json_path() {
@@ -88,6 +91,7 @@ EvalRequest make_request(const EvalFlags& flags) {
     EvalRequest request;
     request.dataset_file = flags.dataset;
     request.nat_compat = flags.nat_compat;
+    request.session = flags.session;
     request.metadata = flags.metadata;
     request.metadata.config_file = flags.config.file;
     request.metadata.overrides = flags.config.override_list();
@@ -101,12 +105,17 @@ EvalRequest make_request(const EvalFlags& flags) {
 }
 
 Result<EvalOutcome> evaluate(const EvalFlags& flags, const config::Config& config) {
-    const auto setup = prepare_eval(config, make_request(flags));
+    EvalRequest request = make_request(flags);
+    auto prices = load_prices(flags.prices);
+    if (!prices) return fail(prices.error());
+    request.prices = std::move(*prices);
+    const auto setup = prepare_eval(config, std::move(request));
     if (!setup) return fail(setup.error());
     auto dataset = eval::load_dataset(setup->dataset, setup->dataset_file, {.reps = flags.metadata.reps});
     if (!dataset) return fail(dataset.error());
     for (const std::string& warning : dataset->warnings) log_warning("{}", warning);
     if (dataset->items.empty()) return fail(ErrorCode::invalid_argument, setup->dataset_file.string() + " leaves no row to run");
+    PLIMSOLL_TRY(check_session(flags.session, dataset->items.size()));
 
     if (flags.metadata.skip_workflow) {
         PLIMSOLL_TRY(prepare_folder(*setup));
@@ -171,6 +180,7 @@ void add_eval_command(CLI::App& app, Run& run) {
     command->add_flag("--allow_failures,--allow-failures", flags->allow_failures,
                       "exit with 0 when sessions failed, or no model call worked");
     command->add_flag("--nat_compat,--nat-compat", flags->nat_compat, "the profiler gives NAT's numbers, its quirks included");
+    add_report_flags(*command, flags->prices, flags->session);
     skip_workflow->excludes(endpoint)->excludes(reps)->excludes(resume);
     skip_completed->excludes(reps);
     command->callback([&run, flags, command] {

@@ -10,7 +10,9 @@
 #include "base/random.h"
 #include "cli/catalogue.h"
 #include "cli/profile_files.h"
+#include "cli/profile_view.h"
 #include "cli/run_folder.h"
+#include "eval/dynamo_fetch.h"
 
 namespace plimsoll::cli {
 namespace {
@@ -62,13 +64,32 @@ void warn(const Result<void>& result) {
     if (!result) log_warning("{}", result.error().message);
 }
 
+Result<void> save_run_report(const EvalSetup& setup, const profile::ProfileInput& input, EvalOutcome& outcome) {
+    report::ReportView view{.title = "Plimsoll report", .headline = "One agent, profiled"};
+    add_profiled_run(setup.folder.string(), input, std::move(outcome.profile), nullptr, view);
+    for (const profile::ChosenSession& chosen : view.profile->insights.chosen_sessions) {
+        const eval::ItemResult& item = outcome.run.items[chosen.session];
+        view.session_texts[chosen.session] = {to_text(item.item.question), to_text(item.output)};
+    }
+    const auto saved = save_report(view, setup.folder / "report.html");
+    outcome.profile = std::move(*view.profile);
+    return saved;
+}
+
+// The steps of a long run are its memory: the profiler borrows them.
 void profile_run(const EvalSetup& setup, EvalOutcome& outcome) {
-    profile::ProfileInput input;
-    for (std::size_t i = 0; i < outcome.run.items.size(); ++i)
-        input.sessions.push_back({static_cast<std::int64_t>(i), outcome.run.items[i].steps});
+    profile::ProfileInput input{
+        .sessions = {}, .skipped = {}, .prices = setup.prices, .session = setup.session, .fetch_dynamo = eval::fetch_dynamo_metrics};
+    std::vector<eval::ItemResult>& items = outcome.run.items;
+    for (eval::ItemResult& item : items) {
+        input.sessions.push_back({static_cast<std::int64_t>(input.sessions.size()), std::move(item.steps)});
+        if (item.intended_start > 0) event::note_queueing(input.sessions.back(), item.start - item.intended_start);
+    }
     SavedProfile profile = save_profile(input, *setup.profiler, setup.folder);
     warn(profile.saved);
     outcome.profile = std::move(profile.result);
+    warn(save_run_report(setup, input, outcome));
+    for (std::size_t i = 0; i < items.size(); ++i) items[i].steps = std::move(input.sessions[i].steps);
 }
 
 void save_evaluations(const EvalSetup& setup, EvalOutcome& outcome) {
@@ -162,6 +183,8 @@ Result<EvalSetup> prepare_eval(const config::Config& config, EvalRequest request
     setup.metadata.nat_compat = request.nat_compat;
     setup.metadata.named_files = named_files(setup, std::move(request.more_files));
     setup.resume = request.resume;
+    setup.prices = std::move(request.prices);
+    setup.session = request.session;
     return setup;
 }
 

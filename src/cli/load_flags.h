@@ -1,22 +1,17 @@
-// The flags of `plimsoll load` and what they mean together.
+// The flags of `plimsoll load`; load_setup.h says what they mean together.
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "cli/catalogue.h"
-#include "load/http_target.h"
-#include "load/plan.h"
-#include "load/script.h"
-#include "load/summary.h"
 
 namespace plimsoll::cli {
 
 struct LoadFlags {
     // What is called.
-    std::string url, kind = "chat", target_file, model = "model", api_key_env;
+    std::string url, kind = "chat", target_file, model, api_key_env;
     std::vector<std::string> headers;
     ConfigFlags config;  // of a workflow in this process
     bool no_stream = false, allow_remote = false, insecure = false;
@@ -27,6 +22,7 @@ struct LoadFlags {
     int synthetic_words = 64, turns = 1;
     std::string pause = "0s";
     double speed = 1;
+    bool no_ignore_eos = false;
     // When.
     int users = 0;
     std::string think = "0s", ramp_up = "0s";
@@ -43,20 +39,17 @@ struct LoadFlags {
     std::int64_t max_dropped = -1;
     int min_open = -1;
     // What is watched and written.
-    std::string output_dir, metrics_url, proc_root = "/proc", cgroup_root = "/sys/fs/cgroup";
+    std::string output_dir, proc_root = "/proc", cgroup_root = "/sys/fs/cgroup";
+    std::vector<std::string> metrics_urls;
     std::vector<int> pids;
     double sample_every = 1;
     std::uint64_t traced_sessions = 2000;
     bool no_sampling = false;
 };
 
+// What is asked, when, thresholds and the folder: what a run against a server and one in virtual time have in common.
+void add_plan_flags(CLI::App& command, LoadFlags& flags);
+// The same, and what `load` has besides.
 void add_load_flags(CLI::App& command, LoadFlags& flags);
-
-// Each reads its part of the flags and files. Errors: invalid_argument, parse, not_found, config, connect.
-Result<load::LoadPlan> make_plan(const LoadFlags& flags);
-Result<load::ScriptBook> make_book(const LoadFlags& flags);
-Result<load::HttpTargetSpec> make_target_spec(const LoadFlags& flags);
-Result<std::vector<load::Threshold>> make_thresholds(const LoadFlags& flags);
-Result<load::HonestyLimits> make_limits(const LoadFlags& flags, const load::LoadPlan& plan);
 
 }  // namespace plimsoll::cli

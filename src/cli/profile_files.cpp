@@ -8,16 +8,29 @@
 
 namespace plimsoll::cli {
 
-Result<void> save_gantt(const profile::ProfileResult& result, const std::filesystem::path& file, std::optional<std::size_t> session) {
+namespace {
+
+std::vector<report::Bar> make_bars(const profile::ProfileResult& result, std::optional<std::size_t> session) {
     std::vector<report::Bar> bars;
     bars.reserve(result.bars.size());
     for (const profile::GanttBar& bar : result.bars)
         if (!session || bar.session == *session)
             bars.push_back({bar.category, bar.name, bar.start, bar.end, bar.depth, bar.failed, std::nullopt});
-    const auto picture = session ? report::draw_gantt_png(std::move(bars), fmt::format("Gantt Chart of Session {}", *session))
-                                 : report::draw_gantt_png(std::move(bars));
+    return bars;
+}
+
+Result<void> save_picture(const Result<std::string>& picture, const std::filesystem::path& file) {
     if (!picture) return fail(picture.error().with_context(file.string()));
     return save_file(file, *picture);
+}
+
+}  // namespace
+
+Result<void> save_gantt(const profile::ProfileResult& result, const std::filesystem::path& file, std::optional<std::size_t> session) {
+    auto bars = make_bars(result, session);
+    return save_picture(session ? report::draw_gantt_png(std::move(bars), fmt::format("Gantt Chart of Session {}", *session))
+                                : report::draw_gantt_png(std::move(bars)),
+                        file);
 }
 
 SavedProfile save_profile(const profile::ProfileInput& input, const profile::ProfilerConfig& config, const std::filesystem::path& folder) {
@@ -29,7 +42,9 @@ SavedProfile save_profile(const profile::ProfileInput& input, const profile::Pro
         input, config, [&](const profile::Artefact& artefact) { note(save_file(folder / artefact.file_name, artefact.content)); });
     for (const auto& [analysis, error] : out.result.failures) log_warning("{}: {}", analysis, error.message);
     if (!config.bottleneck_analysis.enable_nested_stack || out.result.bars.empty()) return out;
-    const auto drawn = save_gantt(out.result, folder / "gantt_chart.png", std::nullopt);
+    const auto file = folder / "gantt_chart.png";
+    const auto drawn = config.nat_compat ? save_picture(report::draw_nat_gantt_png(make_bars(out.result, std::nullopt)), file)
+                                         : save_gantt(out.result, file, std::nullopt);
     if (!drawn && (drawn.error().code == ErrorCode::io || drawn.error().code == ErrorCode::no_space))
         note(drawn);
     else if (!drawn)

@@ -11,16 +11,17 @@
 
 namespace plimsoll::cli {
 
-void add_profiled_run(const std::string& source, const std::vector<event::SessionTrace>& sessions, profile::ProfileResult profile,
+void add_profiled_run(const std::string& source, const profile::ProfileInput& input, profile::ProfileResult profile,
                       const json::value& rows, report::ReportView& view) {
     const auto* list = rows.if_array();
     for (const profile::ChosenSession& chosen : profile.insights.chosen_sessions) {
-        const auto row = static_cast<std::size_t>(sessions[chosen.session].request_number);
+        const auto row = static_cast<std::size_t>(input.sessions[chosen.session].request_number);
         if (!list || row >= list->size()) continue;
         view.session_texts[chosen.session] = {get_string((*list)[row], "question").value_or(""),
                                               get_string((*list)[row], "generated_answer").value_or("")};
     }
     report::add_profile(view, std::move(profile));
+    view.skipped = input.skipped;
     view.about.push_back({source, "profiled run"});
 }
 
@@ -43,7 +44,7 @@ Result<void> check_session(std::optional<std::size_t> session, std::size_t sessi
 
 std::string format_percent(double share) { return fmt::format("{:.0f} %", 100 * share); }
 
-Result<void> save_report(report::ReportView view, const std::filesystem::path& file) {
+Result<void> save_report(report::ReportView& view, const std::filesystem::path& file) {
     view.about.push_back({"plimsoll " PLIMSOLL_VERSION, "made by"});
     view.about.push_back({to_iso8601(system_clock()()).substr(0, 19) + " UTC", "on"});
     view.about.push_back({fmt::format("{} cores", ::sysconf(_SC_NPROCESSORS_ONLN)), "machine"});

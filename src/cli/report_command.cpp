@@ -7,7 +7,9 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "cli/forecast_report.h"
+#include "cli/load_report.h"
 #include "cli/profile_files.h"
 #include "cli/profile_view.h"
 #include "cli/sizing_view.h"
@@ -24,6 +26,7 @@ struct ReportFlags {
     std::string eval_dir;
     std::string sizing_dir;
     std::string forecast_dir;
+    std::string load_dir;
     std::string output = "report.html";
     std::string prices;
     std::string gantt;
@@ -44,7 +47,7 @@ Result<void> add_eval(const ReportFlags& flags, report::ReportView& view) {
     const profile::ProfileInput input{std::move(traces->sessions), std::move(traces->skipped), std::move(*prices), flags.session};
     profile::ProfileResult profile = profile::profile(input, config);
     if (!flags.gantt.empty()) PLIMSOLL_TRY(save_gantt(profile, flags.gantt, flags.session));
-    add_profiled_run(flags.eval_dir, input.sessions, std::move(profile), rows ? *rows : json::value(), view);
+    add_profiled_run(flags.eval_dir, input, std::move(profile), rows ? *rows : json::value(), view);
     return {};
 }
 
@@ -64,6 +67,7 @@ Result<void> add_sections(const ReportFlags& flags, report::ReportView& view) {
     if (!flags.eval_dir.empty()) PLIMSOLL_TRY(add_eval(flags, view));
     if (!flags.sizing_dir.empty()) PLIMSOLL_TRY(add_sizing(flags.sizing_dir, flags.targets, view));
     if (!flags.forecast_dir.empty()) PLIMSOLL_TRY(add_forecast_folder(flags.forecast_dir, view));
+    if (!flags.load_dir.empty()) PLIMSOLL_TRY(add_load(flags.load_dir, view));
     if (view.headline.empty()) view.headline = "One agent, profiled";
     return {};
 }
@@ -86,21 +90,20 @@ int write_report(const ReportFlags& flags) {
 }  // namespace
 
 void add_report_command(CLI::App& app, Run& run) {
-    auto* command = app.add_subcommand("report", "one self-contained HTML file from a profiled run, a sizing run and its forecast");
+    auto* command =
+        app.add_subcommand("report", "one self-contained HTML file from a profiled run, a sizing run, its forecast and a load run");
     const auto flags = std::make_shared<ReportFlags>();
     command->add_option("--eval_dir,--eval-dir", flags->eval_dir, "run folder of an eval");
     command->add_option("--sizing_dir,--sizing-dir", flags->sizing_dir, "--calc_output_dir of a sizing calc");
     command->add_option("--forecast_dir,--forecast-dir", flags->forecast_dir, "--output_dir of a sizing forecast");
-    command->add_option("--session", flags->session, "a session to show beside the median, p95 and slowest one, from 0")
-        ->check(CLI::NonNegativeNumber);
+    command->add_option("--load_dir,--load-dir", flags->load_dir, "--output_dir of a load run");
     command->add_option("--gantt", flags->gantt, "also write a Gantt chart as PNG: of all sessions, or of --session");
-    command->add_option("--prices", flags->prices,
-                        "YAML or JSON file with the price of a million tokens a model: prices: {m: {input, output, cached}}");
+    add_report_flags(*command, flags->prices, flags->session);
     command->add_option("-o,--output", flags->output, "file to write")->capture_default_str();
     add_target_flags(*command, flags->targets);
     command->callback([&run, flags] {
-        if (flags->eval_dir.empty() && flags->sizing_dir.empty() && flags->forecast_dir.empty())
-            throw CLI::ValidationError("report", "give at least one of --eval_dir, --sizing_dir and --forecast_dir");
+        if (flags->eval_dir.empty() && flags->sizing_dir.empty() && flags->forecast_dir.empty() && flags->load_dir.empty())
+            throw CLI::ValidationError("report", "give at least one of --eval_dir, --sizing_dir, --forecast_dir and --load_dir");
         run = [flags] { return write_report(*flags); };
     });
 }

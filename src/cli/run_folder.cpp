@@ -33,6 +33,8 @@ constexpr std::array kComputedFiles = {"config_original.yml",
                                        "workflow_profiling_report.txt",
                                        "gantt_chart.png",
                                        "profile.json",
+                                       "llm_calls.csv",
+                                       "report.html",
                                        "token_usage_forecast.json",
                                        "fitted_model.pkl",
                                        "prediction_trie.json"};

@@ -36,6 +36,7 @@ struct SizingFlags {
 };
 
 constexpr int kMaxReps = 100;
+constexpr int kMaxSessions = 1'000'000;
 constexpr double kMinSampleSeconds = 0.01;  // looking more often would be the load that it sees
 
 // Where a config is looked for when none is named.
@@ -98,14 +99,23 @@ Result<int> measure(const SizingFlags& flags) {
     const fs::path& job = *made;
     const auto measured = measure_legs(
         flags.measure, job, [&](const std::vector<forecast::LegResult>& legs) { return save_sizing(job, compute(flags.targets, legs)); });
-    std::error_code not_empty;
-    if (!measured && flags.resume.empty()) fs::remove(job, not_empty);
-    if (!measured) return fail(measured.error());
+    const auto say_how_to_go_on = [&] {
+        if (!list_runs(job).empty()) std::printf("What is complete is kept; the rest: the same command with --resume %s\n", job.c_str());
+    };
+    if (!measured) {
+        say_how_to_go_on();
+        std::error_code not_empty;
+        if (flags.resume.empty()) fs::remove(job, not_empty);
+        return fail(measured.error());
+    }
     const auto result = compute(flags.targets, measured->legs);
     PLIMSOLL_TRY(give_answer(job, result));
     std::printf("\n%s\n", job.c_str());
     constexpr int kInterrupted = 130;
-    if (std::ranges::any_of(measured->legs, &forecast::LegResult::interrupted)) return kInterrupted;
+    if (std::ranges::any_of(measured->legs, &forecast::LegResult::interrupted)) {
+        say_how_to_go_on();
+        return kInterrupted;
+    }
     return measured->all_ok || flags.allow_failures ? 0 : 1;
 }
 
@@ -126,10 +136,11 @@ Result<void> complete_flags(SizingFlags& flags) {
     PLIMSOLL_TRY(check_flags(flags));
     MeasureFlags& measure = flags.measure;
     measure.concurrencies = std::move(*concurrencies);
-    const std::int64_t sessions = std::int64_t{std::ranges::max(measure.concurrencies)} * std::max(measure.num_passes, 1);
+    const std::int64_t sessions =
+        std::max(std::int64_t{std::ranges::max(measure.concurrencies)} * std::max(measure.num_passes, 1), std::int64_t{measure.min_sessions});
     if (sessions > static_cast<std::int64_t>(eval::kMaxRepeatedItems))
         return fail(ErrorCode::invalid_argument,
-                    fmt::format("--num_passes: {} sessions at the highest concurrency; there may be {} at most", sessions,
+                    fmt::format("{} sessions at the highest concurrency; there may be {} at most", sessions,
                                 eval::kMaxRepeatedItems));
     measure.order = flags.order == "random" ? forecast::RunOrder::random : forecast::RunOrder::given;
     measure.resume = !flags.resume.empty();
@@ -181,6 +192,10 @@ void add_sizing_command(CLI::App& app, Run& run) {
         ->add_option("--num_passes,--num-passes", measure.num_passes,
                      "sessions at each concurrency as a multiple of it; 0 = what the dataset fills")
         ->check(at_least_zero());
+    command
+        ->add_option("--min_sessions,--min-sessions", measure.min_sessions,
+                     "sessions of every run at least: a p95 wants 59, a forecast 10 beyond the concurrency")
+        ->check(CLI::Range(0, kMaxSessions));
     command->add_option("--reps", measure.reps, "runs at each concurrency, pooled for the answer")
         ->capture_default_str()
         ->check(CLI::Range(1, kMaxReps));
@@ -193,7 +208,9 @@ void add_sizing_command(CLI::App& app, Run& run) {
         ->excludes(adaptive);
     command->add_option("--seed", measure.seed, "of a random order")->capture_default_str();
     auto* offline = command->add_flag("--offline_mode,--offline-mode", flags->offline, "answer again from what was measured");
-    command->add_option("--resume", flags->resume, "go on in this job folder: its complete runs are kept")->excludes(offline);
+    auto* resume =
+        command->add_option("--resume", flags->resume, "go on in this job folder: its complete runs are kept")->excludes(offline);
+    command->add_flag("--redo_failed,--redo-failed", measure.redo_failed, "make runs with a failed session again too")->needs(resume);
     command->add_flag("--append_calc_outputs,--append-calc-outputs", flags->append,
                       "offline: join all earlier measurements, not only the newest run's");
     add_endpoint_flags(*command, measure.endpoint, measure.endpoint_timeout)->excludes(offline);
@@ -201,8 +218,9 @@ void add_sizing_command(CLI::App& app, Run& run) {
     command->add_option("--sample_every,--sample-every", sampling.every_s, "seconds between two looks at the machine; 0 = none")
         ->capture_default_str()
         ->check(CLI::Range(0.0, 3600.0));
-    command->add_option("--metrics_url,--metrics-url,--server_metrics,--server-metrics", sampling.metrics_url,
-                        "URL of the model server's Prometheus page, looked at during each run");
+    command->add_option(
+        "--metrics_url,--metrics-url,--server_metrics,--server-metrics", sampling.metrics_urls,
+        "Prometheus metrics of a model server, a replica of it or a DCGM exporter, looked at during each run; may be repeated");
     command->add_option("--pid", sampling.pids, "watch this process and its children too, may be repeated");
     command->add_option("--proc_root,--proc-root", sampling.proc, "where /proc is mounted")->capture_default_str();
     command->add_option("--cgroup_root,--cgroup-root", sampling.cgroups, "where the control groups are mounted")->capture_default_str();

@@ -32,6 +32,9 @@ void add_target_flags(CLI::App& command, TargetFlags& flags);
 // Makes <parent>/job_<epoch>, or job_<epoch>_2 and so on when others began in the same second. Errors: io, no_space.
 Result<std::filesystem::path> make_job_folder(const std::filesystem::path& parent, std::int64_t epoch_seconds);
 
+// The jobs under <dir>/online, the newest first.
+std::vector<std::filesystem::path> list_jobs(const std::filesystem::path& dir);
+
 // The measurements of the newest job under <dir>/online, or, with `join`, of all jobs, of each concurrency the newest.
 // Unreadable jobs are warned about and passed over. Errors: not_found when there is none.
 struct OnlineLegs {

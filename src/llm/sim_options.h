@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -30,7 +31,8 @@ struct SimOptions {
     std::string api_key;           // bearer token that requests must carry, else 401; empty = any
     std::filesystem::path script;  // see SimRule; empty = none
     SimFaultRates fault_rates{};
-    std::chrono::milliseconds slow_start{5000};
+    std::chrono::microseconds slow_start{5'000'000};  // before the first token, of the fault of that name
+    std::chrono::seconds retry_after{1};              // what the fault 429 says
 };
 
 inline constexpr int kMaxSimDimensions = 16'384;
@@ -38,5 +40,8 @@ inline constexpr std::chrono::hours kMaxSimDelay{1};  // of each of the times
 
 // Errors: invalid_argument.
 Result<void> check_sim_options(const SimOptions& options);
+
+// When the tokens of a server with these options come; of checked ones.
+std::unique_ptr<SimTimeline> make_sim_timeline(const SimOptions& options);
 
 }  // namespace plimsoll::llm

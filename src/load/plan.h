@@ -39,6 +39,7 @@ struct LoadOutcome {
     Nanoseconds starts_end{0};       // no session started after it: plan, limit or interruption
     std::uint64_t started = 0;       // sessions
     std::uint64_t dropped = 0;       // starts of an open loop for which max_in_flight left no room
+    std::uint64_t put_off = 0;       // starts of a closed loop that waited because the user's last session had failed
     std::uint64_t lost_records = 0;  // sessions that ended but whose records nobody took in time
     int peak_calls = 0;              // in flight at once
     bool interrupted = false;

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "load/backoff.h"
 #include "net/io_pool.h"
 
 namespace plimsoll::load {
@@ -151,6 +152,7 @@ asio::awaitable<void> Worker::run_user(int user) {
     const LoadPlan& plan = shared_.plan;
     // The user's intended next start: a plan, not what became of it.
     Clock::time_point due = shared_.start + plan.ramp_up * user / plan.users;
+    int failures = 0;  // in a row
     for (;;) {
         if (due > Clock::now()) {
             const bool go = co_await wait_until(due);
@@ -163,16 +165,23 @@ asio::awaitable<void> Worker::run_user(int user) {
             co_return;
         }
         ++shared_.sessions;
-        Clock::time_point ended;
-        co_await run_session(number, due, &ended);
+        const Nanoseconds begin = Clock::now() - shared_.start;
+        Ending ending;
+        co_await run_session(number, due, &ending);
         if (aborted_) co_return;
         const Nanoseconds think =
             plan.exponential_think ? from_seconds(-to_seconds(plan.think) * std::log1p(-random_.uniform())) : plan.think;
-        due = ended + think;
+        due = ending.at + think;
+        failures = ending.failure ? failures + 1 : 0;
+        if (failures == 0) continue;
+        const Clock::time_point earliest =
+            shared_.start + earliest_start(begin, ending.at - shared_.start, *ending.failure, failures, random_);
+        if (earliest > due) ++shared_.put_off;
+        due = std::max(due, earliest);
     }
 }
 
-asio::awaitable<void> Worker::run_session(std::uint64_t number, Clock::time_point intended, Clock::time_point* ended) {
+asio::awaitable<void> Worker::run_session(std::uint64_t number, Clock::time_point intended, Ending* ending) {
     Session session{shared_.book[number % shared_.book.size()], {}, {}, Clock::now()};
     session.record.number = number;
     session.record.intended = offset(intended);
@@ -190,9 +199,10 @@ asio::awaitable<void> Worker::run_session(std::uint64_t number, Clock::time_poin
         session.ended = Clock::now();
     }
     session.record.end = offset(session.ended);
+    if (ending && session.has_failed()) ending->failure = session.record.calls.back().error;
     keep(std::move(session.record));
     --shared_.sessions;
-    if (ended) *ended = session.ended;
+    if (ending) ending->at = session.ended;
 }
 
 asio::awaitable<void> Worker::run_chain(Session& session) {
@@ -270,8 +280,12 @@ asio::awaitable<void> Worker::run_call(Session& session, int index, Clock::time_
     CallInput input;
     input.session = session.record.number;
     input.max_tokens = step.max_tokens;
+    input.exact_tokens = step.exact_tokens;
+    input.model = step.name;
     if (step.in_conversation) input.messages = session.conversation;
     input.messages.insert(input.messages.end(), step.messages.begin(), step.messages.end());
+    if (step.made_up_tokens > 0)
+        input.messages.push_back(make_up_question(step, shared_.plan.seed, session.record.number, static_cast<std::size_t>(index)));
 
     Answer answer;
     answer.keep_tokens = shared_.plan.keep_tokens;
@@ -296,6 +310,7 @@ asio::awaitable<void> Worker::run_call(Session& session, int index, Clock::time_
             call.completion_tokens = answer.completion_tokens;
             call.error = std::move(answer.error);
             call.token_us = std::move(answer.token_us);
+            call.steps = std::move(answer.steps);
             session.record.calls.push_back(std::move(call));
         }
     };

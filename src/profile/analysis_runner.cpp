@@ -1,5 +1,6 @@
 #include "profile/analysis_runner.h"
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 
@@ -25,6 +26,17 @@ bool AnalysisRunner::run(std::string_view name, bool on, const std::function<Res
     if (result) return true;
     failures_.emplace_back(name, std::move(result).error());
     return false;
+}
+
+const Error* AnalysisRunner::find_failure(std::string_view name) const {
+    const auto failure = std::ranges::find(failures_, name, [](const auto& entry) { return std::string_view(entry.first); });
+    return failure == failures_.end() ? nullptr : &failure->second;
+}
+
+json::value AnalysisRunner::in_place_of(std::string_view name, json::value value) const {
+    const Error* error = find_failure(name);
+    if (!error) return value;
+    return {{"error", {{"code", to_string(error->code)}, {"message", error->message}}}};
 }
 
 }  // namespace plimsoll::profile

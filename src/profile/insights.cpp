@@ -1,5 +1,7 @@
 #include "profile/insights.h"
 
+#include <fmt/format.h>
+
 #include "profile/concurrency_spikes.h"
 
 namespace plimsoll::profile {
@@ -22,29 +24,32 @@ void count_tokens(const TraceView& view, Insights& insights) {
 Insights compute_insights(const TraceView& view, const InsightSettings& settings, AnalysisRunner& runner) {
     Insights insights;
     RunGraph graph;
-    const auto run = [&](std::string_view name, bool on, const std::function<void()>& body) {
-        return runner.run(name, on, [&]() -> Result<void> {
+    // An analysis whose ground is missing has failed too.
+    const auto run = [&](std::string_view name, std::string_view needed, const std::function<void()>& body) {
+        runner.run(name, true, [&]() -> Result<void> {
+            if (runner.find_failure(needed)) return fail(ErrorCode::internal, fmt::format("needs {}, which failed", needed));
             body();
             return {};
         });
     };
-    const bool has_graph = run("run_graph", true, [&] { graph = make_run_graph(view); });
-    const bool has_path = run("critical_path", has_graph, [&] { insights.critical_path = compute_critical_paths(graph); });
-    run("llm_timing", true, [&] { insights.llm_timing = compute_llm_timings(view); });
-    run("what_if", has_graph, [&] { insights.what_if = compute_what_if(graph); });
-    run("error_cost", has_graph, [&] { insights.error_cost = compute_error_cost(view, graph); });
-    run("token_cost", !settings.prices.empty(), [&] { insights.token_cost = compute_token_cost(view, settings.prices); });
-    run("cold_start", has_graph, [&] { insights.cold_start = detect_cold_start(graph); });
-    run("variation", has_path, [&] { insights.variation = compute_variation(graph, insights.critical_path); });
-    run("wasted_work", has_graph, [&] { insights.wasted_work = compute_wasted_work(graph); });
-    run("token_histograms", true, [&] { count_tokens(view, insights); });
-    run("flame_graph", has_graph, [&] { insights.flame = make_flame_graph(graph); });
-    run("load_curve", true, [&] { insights.load = make_load_curve(compute_call_timeline(view), settings.spike_threshold); });
-    run("chosen_sessions", has_path, [&] { insights.chosen_sessions = choose_sessions(graph, insights.critical_path, settings.session); });
+    constexpr std::string_view kNothing, kGraph = "run_graph", kPath = "critical_path";
+    run(kGraph, kNothing, [&] { graph = make_run_graph(view); });
+    run(kPath, kGraph, [&] { insights.critical_path = compute_critical_paths(graph); });
+    run("llm_timing", kNothing, [&] { insights.llm_timing = compute_llm_timings(view); });
+    run("what_if", kGraph, [&] { insights.what_if = compute_what_if(graph); });
+    run("error_cost", kGraph, [&] { insights.error_cost = compute_error_cost(view, graph); });
+    if (!settings.prices.empty()) run("token_cost", kNothing, [&] { insights.token_cost = compute_token_cost(view, settings.prices); });
+    run("cold_start", kGraph, [&] { insights.cold_start = detect_cold_start(graph); });
+    run("variation", kPath, [&] { insights.variation = compute_variation(graph, insights.critical_path); });
+    run("wasted_work", kGraph, [&] { insights.wasted_work = compute_wasted_work(graph); });
+    run("token_histograms", kNothing, [&] { count_tokens(view, insights); });
+    run("flame_graph", kGraph, [&] { insights.flame = make_flame_graph(graph); });
+    run("load_curve", kNothing, [&] { insights.load = make_load_curve(compute_call_timeline(view), settings.spike_threshold); });
+    run("chosen_sessions", kPath, [&] { insights.chosen_sessions = choose_sessions(graph, insights.critical_path, settings.session); });
     return insights;
 }
 
-json::object to_json(const Insights& insights) {
+json::object to_json(const Insights& insights, const AnalysisRunner& runner) {
     json::object out = {{"llm_timing", to_json(insights.llm_timing)},
                         {"critical_path", to_json(insights.critical_path)},
                         {"what_if", to_json(insights.what_if)},
@@ -52,9 +57,12 @@ json::object to_json(const Insights& insights) {
                         {"cold_start", to_json(insights.cold_start)},
                         {"variation", to_json(insights.variation)},
                         {"wasted_work", to_json(insights.wasted_work)},
+                        {"chosen_sessions", to_json(insights.chosen_sessions)},
                         {"token_histograms",
                          {{"prompt_tokens", to_json(insights.prompt_tokens)}, {"completion_tokens", to_json(insights.completion_tokens)}}}};
     if (insights.token_cost) out["token_cost"] = to_json(*insights.token_cost);
+    for (const auto& [name, error] : runner.failures())
+        if (name == "token_cost" || out.contains(name)) out[name] = runner.in_place_of(name, nullptr);
     return out;
 }
 

@@ -51,7 +51,7 @@ json::array rows_json(const std::vector<LlmTiming>& rows) {
 }  // namespace
 
 std::optional<double> queueing_seconds(const event::Span& span, const event::SessionTrace& session) {
-    constexpr std::string_view kKey = "intended_start";
+    constexpr std::string_view kKey = event::kIntendedStart;
     const json::value& metadata = session.steps[span.start_step].payload.metadata;
     auto intended = get_number(metadata, kKey);
     if (const auto* provided = find(metadata, "provided_metadata"); !intended && provided) intended = get_number(*provided, kKey);

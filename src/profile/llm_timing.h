@@ -8,7 +8,8 @@
 //
 // Calls that succeeded only. The intended start is `metadata.intended_start` (or `metadata.provided_metadata.intended_start`)
 // of the START: when the caller wanted the call to begin, seconds since the epoch. A client that limits its own concurrency
-// or rate sets it before it waits; without it there is no queueing to report.
+// or rate sets it before it waits, as `plimsoll load` does for sessions and calls and `eval` for sessions (when a place was free);
+// without it there is no queueing to report.
 #pragma once
 
 #include <string>

@@ -7,24 +7,43 @@
 #include "profile/call_tree.h"
 #include "profile/common_prefixes.h"
 #include "profile/concurrency_spikes.h"
+#include "profile/llm_calls.h"
 #include "profile/llm_metrics.h"
 #include "profile/nat_compat.h"
 #include "profile/nested_stack.h"
+#include "profile/pickle.h"
 #include "profile/prediction_trie.h"
 #include "profile/prefix_span.h"
 #include "profile/simple_stack.h"
 #include "profile/standardized_csv.h"
 #include "profile/token_forecast.h"
+#include "profile/token_forest.h"
 #include "profile/token_uniqueness.h"
 
 namespace plimsoll::profile {
 namespace {
 
-// NAT's analyses that raise an error when no session has a step, which ends its profiler.
-bool needs_steps(const ProfilerConfig& config) {
+// NAT's analyses that raise an error when no session has a step, which ends its profiler: those of inference_optimization.json before
+// that file is written, those of the workflow_profiling files after it.
+bool summary_needs_steps(const ProfilerConfig& config) {
     return config.base_metrics || config.workflow_runtime_forecast || config.token_uniqueness_forecast ||
-           config.prompt_caching_prefixes.enable || config.bottleneck_analysis.enable_simple_stack ||
-           config.bottleneck_analysis.enable_nested_stack || config.concurrency_spike_analysis.enable || config.prefix_span_analysis.enable;
+           config.prompt_caching_prefixes.enable;
+}
+
+bool reports_need_steps(const ProfilerConfig& config) {
+    return config.bottleneck_analysis.enable_simple_stack || config.bottleneck_analysis.enable_nested_stack ||
+           config.concurrency_spike_analysis.enable || config.prefix_span_analysis.enable;
+}
+
+// From the first step, or the start that an END carries, to the last.
+DynamoSettings with_window(DynamoSettings settings, const std::vector<event::SessionTrace>& sessions) {
+    for (const auto& session : sessions)
+        for (const event::Step& step : session.steps) {
+            const double time = step.payload.event_timestamp, start = step.payload.span_event_timestamp.value_or(time);
+            settings.workflow_start_timestamp = std::min({settings.workflow_start_timestamp.value_or(time), time, start});
+            settings.workflow_end_timestamp = std::max(settings.workflow_end_timestamp.value_or(time), time);
+        }
+    return settings;
 }
 
 std::vector<GanttBar> make_bars(const CallTree& tree) {
@@ -63,16 +82,16 @@ class WorkflowReport {
             output = std::move(*result);
             return {};
         });
-        if (done) {
-            add_metrics(name, std::move(output.metrics));
-        } else {
+        if (!done) {
+            output.metrics = runner_.in_place_of(name, nullptr).as_object();
             output.report = fmt::format("{}: not finished: {}", name, runner_.failures().back().second.message);
         }
+        add_metrics(name, std::move(output.metrics));
         text_ += "\n\n\n" + output.report;
     }
 
     bool empty() const { return text_.empty(); }
-    std::string take_metrics() { return metrics_.empty() ? "{}" : std::move(metrics_); }
+    std::string take_metrics() { return std::move(metrics_); }
     std::string take_text() { return std::move(text_); }
 
   private:
@@ -113,12 +132,14 @@ class Profiler {
     ProfileResult run() {
         write_traces();
         write_csv();
-        if (nat_ && !has_steps() && needs_steps(config_)) {
-            note_nat_stop();
-        } else {
-            write_inference_optimization();
+        const bool nat_may_stop = nat_ && !has_steps();
+        const bool has_summary = !(nat_may_stop && summary_needs_steps(config_));
+        if (has_summary) write_inference_optimization();
+        if (has_summary && !(nat_may_stop && reports_need_steps(config_))) {
             write_workflow_profiling();
             write_forecasts();
+        } else {
+            note_nat_stop();
         }
         write_own_profile();
         result_.timings = runner_.timings();
@@ -177,14 +198,20 @@ class Profiler {
             runtimes = to_json(*result_.workflow_runtime);
             return {};
         });
+        json::value dynamo;
+        runner_.run("dynamo_metrics", config_.dynamo_metrics.enable && input_.fetch_dynamo, [&]() -> Result<void> {
+            dynamo = to_json(input_.fetch_dynamo(with_window(config_.dynamo_metrics, sessions_)));
+            return {};
+        });
         const json::object intervals = {{"workflow_run_time_confidence_intervals", to_json(result_.workflow_runtime_ci)},
                                         {"llm_latency_confidence_intervals", to_json(result_.llm_latency_ci)},
                                         {"throughput_estimate_confidence_interval", to_json(result_.throughput_ci)}};
-        add_artefact("inference_optimization.json", to_pretty_json({{"confidence_intervals", intervals},
-                                                                    {"common_prefixes", common_prefixes},
-                                                                    {"token_uniqueness", uniqueness},
-                                                                    {"workflow_runtimes", runtimes},
-                                                                    {"dynamo_metrics", nullptr}}));
+        add_artefact("inference_optimization.json",
+                     to_pretty_json({{"confidence_intervals", runner_.in_place_of("confidence_intervals", intervals)},
+                                     {"common_prefixes", runner_.in_place_of("prompt_caching_prefixes", common_prefixes)},
+                                     {"token_uniqueness", runner_.in_place_of("token_uniqueness_forecast", uniqueness)},
+                                     {"workflow_runtimes", runner_.in_place_of("workflow_runtime_forecast", runtimes)},
+                                     {"dynamo_metrics", runner_.in_place_of("dynamo_metrics", dynamo)}}));
     }
 
     void write_workflow_profiling() {
@@ -193,13 +220,18 @@ class Profiler {
         report.add("simple_stack_analysis", config_.bottleneck_analysis.enable_simple_stack,
                    [&]() -> Output { return analyse_simple_stack(nat_ ? collect_nat_operations(sessions_) : collect_operations(view_)); });
         report.add("nested_stack_analysis", config_.bottleneck_analysis.enable_nested_stack, [&]() -> Output {
-            if (nat_) return analyse_nested_stack(make_nat_calls(sessions_, is_nested_call).tree);
+            if (nat_) {
+                const NatCalls calls = make_nat_calls(sessions_, is_nested_call);
+                result_.bars = make_bars(calls.tree);
+                return analyse_nested_stack(calls.tree);
+            }
             return analyse_nested_stack(make_call_tree(view_, is_nested_call));
         });
         report.add("concurrency_spike_analysis", config_.concurrency_spike_analysis.enable, [&]() -> Output {
-            const int threshold = config_.concurrency_spike_analysis.spike_threshold;
-            if (!nat_) return analyse_concurrency_spikes(view_, threshold);
-            return analyse_concurrency_spikes({sessions_, make_nat_calls(sessions_, is_operation).spans}, threshold,
+            const auto threshold = config_.concurrency_spike_analysis.spike_threshold;
+            if (!nat_) return analyse_concurrency_spikes(view_, threshold ? *threshold : usual_spike_level(compute_call_timeline(view_)));
+            return analyse_concurrency_spikes({sessions_, make_nat_calls(sessions_, is_operation).spans},
+                                              threshold.value_or(*SpikeSettings().spike_threshold),
                                               {.max_listed = kMaxListedNatUuids, .merge_equal = true});
         });
         report.add("prefix_span_analysis", config_.prefix_span_analysis.enable, [&]() -> Output { return mine_sequences(); });
@@ -221,6 +253,12 @@ class Profiler {
             const auto forecast = forecast_tokens(view_);
             if (!forecast) return fail(forecast.error());
             add_artefact("token_usage_forecast.json", to_pretty_json(to_json(*forecast)));
+            return {};
+        });
+        runner_.run("fitted_model", config_.token_usage_forecast, [&]() -> Result<void> {
+            const auto forest = fit_token_forest(sessions_, nat_ ? ForestRules::nat : ForestRules::plimsoll);
+            if (!forest) return fail(forest.error());
+            add_artefact("fitted_model.pkl", to_pickle(to_json(*forest)));
             return {};
         });
         const PredictionTrieSettings& trie = config_.prediction_trie;
@@ -248,10 +286,16 @@ class Profiler {
 
     // What NAT has no file for: latencies by step and what went wrong.
     void write_own_profile() {
+        runner_.run("llm_calls", true, [&]() -> Result<void> {
+            std::string rows = llm_calls_head();
+            for (std::size_t i = 0; i < sessions_.size(); ++i) append_llm_calls(rows, i, sessions_[i], view_.spans[i]);
+            add_artefact("llm_calls.csv", std::move(rows));
+            return {};
+        });
         runner_.run("step_latencies", true, [&]() -> Result<void> {
             const CallTree tree = make_call_tree(view_, is_call);
             result_.step_latencies = compute_step_latencies(tree);
-            result_.bars = make_bars(tree);
+            if (!nat_) result_.bars = make_bars(tree);
             result_.call_timeline = compute_call_timeline(view_);
             return {};
         });
@@ -265,8 +309,8 @@ class Profiler {
         json::object own = {{"sessions", sessions_.size()},
                             {"skipped", event::to_json(input_.skipped)},
                             {"orphan_steps", result_.orphan_steps},
-                            {"step_latencies", to_json(result_.step_latencies)}};
-        for (auto& [name, value] : to_json(result_.insights)) own[name] = std::move(value);
+                            {"step_latencies", runner_.in_place_of("step_latencies", to_json(result_.step_latencies))}};
+        for (auto& [name, value] : to_json(result_.insights, runner_)) own[name] = std::move(value);
         own["failures"] = std::move(failures);
         add_artefact("profile.json", to_pretty_json(own));
     }

@@ -18,17 +18,22 @@
 #include "profile/common_prefixes.h"
 #include "profile/concurrency.h"
 #include "profile/confidence.h"
+#include "profile/dynamo_metrics.h"
 #include "profile/insights.h"
 #include "profile/profiler_config.h"
 #include "profile/step_latency.h"
 
 namespace plimsoll::profile {
 
+// Asks the network, which the profiler does not: the settings have the run's window.
+using DynamoFetch = std::function<DynamoMetrics(const DynamoSettings& settings)>;
+
 struct ProfileInput {
     std::vector<event::SessionTrace> sessions;  // a session that failed at once is there with no steps
     event::SkipReport skipped;                  // what could not be read; repeated in profile.json
     PriceTable prices;                          // empty: no costs
     std::optional<std::size_t> session;         // an index; shown by itself beside the median, p95 and slowest session
+    DynamoFetch fetch_dynamo;                   // for dynamo_metrics, which are null without it
 };
 
 struct Artefact {
@@ -36,7 +41,7 @@ struct Artefact {
     std::string content;
 };
 
-// A call of a Gantt chart or waterfall; everything but the workflow itself.
+// A call of a Gantt chart; everything but the workflow itself.
 struct GanttBar {
     std::string uuid;
     event::Category category = event::Category::custom;
@@ -48,7 +53,7 @@ struct GanttBar {
 };
 
 struct ProfileResult {
-    // all_requests_profiler_traces.json, standardized_data_all.csv, inference_optimization.json and profile.json always;
+    // all_requests_profiler_traces.json, standardized_data_all.csv, inference_optimization.json, llm_calls.csv and profile.json always;
     // workflow_profiling_metrics.json and workflow_profiling_report.txt when an analysis that writes into them is on.
     std::vector<Artefact> artefacts;
 
@@ -57,7 +62,7 @@ struct ProfileResult {
     ConfidenceInterval llm_latency_ci;            // seconds
     ConfidenceInterval throughput_ci;             // sessions per second
 
-    std::vector<GanttBar> bars;               // sessions in order, each in preorder
+    std::vector<GanttBar> bars;               // sessions in order, each in preorder; with nat_compat those of the nested stack analysis
     std::vector<StepLatency> step_latencies;  // largest share of self time first
     std::vector<Segment> call_timeline;       // LLM and tool calls in flight over the run
     std::size_t orphan_steps = 0;             // ENDs and CHUNKs without a START

@@ -7,6 +7,34 @@
 namespace plimsoll::profile {
 namespace {
 
+// What else a run folder holds: events, answers, configs, and every artefact of the profiler. Scores are <evaluator>_output.json.
+constexpr std::string_view kTakenNames[] = {"events.jsonl",
+                                            "config_original.yml",
+                                            "config_effective.yml",
+                                            "config_metadata.json",
+                                            "workflow_output_atif.json",
+                                            "all_requests_profiler_traces.json",
+                                            "standardized_data_all.csv",
+                                            "inference_optimization.json",
+                                            "workflow_profiling_metrics.json",
+                                            "workflow_profiling_report.txt",
+                                            "gantt_chart.png",
+                                            "token_usage_forecast.json",
+                                            "fitted_model.pkl",
+                                            "llm_calls.csv",
+                                            "profile.json",
+                                            "report.html",
+                                            "logs"};
+
+std::optional<std::string> check_file_name(const json::value& value) {
+    const std::string_view name = value.get_string();
+    const bool plain = !name.empty() && name.find_first_of(std::string_view("/\\\0", 3)) == name.npos && !name.starts_with('.');
+    if (!plain) return "must be a file name without a folder";
+    if (std::ranges::find(kTakenNames, name) != std::end(kTakenNames) || name.ends_with("_output.json"))
+        return "is the name of another file of the run";
+    return std::nullopt;
+}
+
 const Schema<ProfilerConfig>& switches_schema() {
     using C = ProfilerConfig;
     static const auto schema =
@@ -39,10 +67,11 @@ const Schema<BottleneckSettings>& bottleneck_schema() {
 
 const Schema<SpikeSettings>& spike_schema() {
     using C = SpikeSettings;
-    static const auto schema = Schema<C>("profiler", "concurrency_spike_analysis", "intervals with many calls in flight")
-                                   .field("enable", &C::enable, "runs the analysis")
-                                   .field("spike_threshold", &C::spike_threshold, "calls in flight that make a spike")
-                                   .at_least(0);
+    static const auto schema =
+        Schema<C>("profiler", "concurrency_spike_analysis", "intervals with many calls in flight")
+            .field("enable", &C::enable, "runs the analysis")
+            .field("spike_threshold", &C::spike_threshold, "calls in flight that make a spike; null: more than 95 % of the time")
+            .at_least(0);
     return schema;
 }
 
@@ -66,6 +95,7 @@ const Schema<PredictionTrieSettings>& trie_schema() {
     static const auto schema = Schema<C>("profiler", "prediction_trie", "expected remaining calls by place in the workflow")
                                    .field("enable", &C::enable, "runs the analysis")
                                    .field("output_filename", &C::output_filename, "file in the run folder")
+                                   .check(check_file_name)
                                    .field("auto_sensitivity", &C::auto_sensitivity, "scores how latency sensitive a call is")
                                    .field("sensitivity_scale", &C::sensitivity_scale, "highest score")
                                    .at_least(1)
@@ -73,6 +103,34 @@ const Schema<PredictionTrieSettings>& trie_schema() {
                                    .field("w_fanout", &C::w_fanout, "weight of the calls that follow")
                                    .field("w_position", &C::w_position, "weight of first and last calls")
                                    .field("w_parallel", &C::w_parallel, "weight of slack beside parallel siblings");
+    return schema;
+}
+
+// A duration of PromQL, as it goes into the queries.
+std::optional<std::string> check_range(const json::value& value) {
+    const std::string_view text = value.get_string();
+    const std::size_t digits = text.find_first_not_of("0123456789");
+    const bool is_duration = digits != 0 && digits != text.npos && text.find_first_not_of("smhdwy", digits) == text.npos;
+    return is_duration ? std::nullopt : std::optional<std::string>("must be a duration such as 30s or 5m");
+}
+
+const Schema<DynamoSettings>& dynamo_schema() {
+    using C = DynamoSettings;
+    static const auto schema = Schema<C>("profiler", "dynamo_metrics", "what the Prometheus server of a Dynamo deployment knows of the run")
+                                   .field("enable", &C::enable, "asks for them")
+                                   .field("prometheus_url", &C::prometheus_url, "base URL of the Prometheus server")
+                                   .field("collect_kv_cache", &C::collect_kv_cache, "use and hits of the KV cache")
+                                   .field("collect_ttft", &C::collect_ttft, "time to first token")
+                                   .field("collect_itl", &C::collect_itl, "time between tokens")
+                                   .field("collect_inflight_requests", &C::collect_inflight_requests, "requests in flight and in the queue")
+                                   .field("collect_throughput", &C::collect_throughput, "requests a minute")
+                                   .field("collect_token_throughput", &C::collect_token_throughput, "tokens a second")
+                                   .field("query_range", &C::query_range, "over which rates are taken")
+                                   .check(check_range)
+                                   .field("lookback_seconds", &C::lookback_seconds, "window of a run without steps; 0: ten minutes")
+                                   .at_least(0)
+                                   .field("workflow_start_timestamp", &C::workflow_start_timestamp, "set by the profiler")
+                                   .field("workflow_end_timestamp", &C::workflow_end_timestamp, "set by the profiler");
     return schema;
 }
 
@@ -118,16 +176,18 @@ ComponentInfo make_profiler_info() {
     add(spike_schema().info());
     add(prefix_span_schema().info());
     add(trie_schema().info());
-    add({.section = "profiler", .type = "dynamo_metrics", .doc = "Prometheus metrics of a Dynamo server"});
+    add(dynamo_schema().info());
     return info;
 }
-
-}  // namespace
 
 const ComponentInfo& profiler_info() {
     static const ComponentInfo info = make_profiler_info();
     return info;
 }
+
+}  // namespace
+
+Catalogue profiler_catalogue() { return {profiler_info()}; }
 
 Result<ProfilerConfig> parse_profiler_config(const json::value& settings) {
     if (settings.is_null()) return ProfilerConfig{};
@@ -146,7 +206,7 @@ Result<ProfilerConfig> parse_profiler_config(const json::value& settings) {
     read_section(object, spike_schema(), config.concurrency_spike_analysis, config.warnings, problems);
     read_section(object, prefix_span_schema(), config.prefix_span_analysis, config.warnings, problems);
     read_section(object, trie_schema(), config.prediction_trie, config.warnings, problems);
-    if (const auto* dynamo = object.if_contains("dynamo_metrics")) config.dynamo_metrics = *dynamo;
+    read_section(object, dynamo_schema(), config.dynamo_metrics, config.warnings, problems);
     if (!problems.empty()) return fail(ErrorCode::config, fmt::format("profiler: {}", fmt::join(problems, "; ")));
     return config;
 }

@@ -24,7 +24,8 @@ struct BottleneckSettings {
 
 struct SpikeSettings {
     bool enable = false;
-    int spike_threshold = 1;  // calls in flight from which an interval counts as a spike
+    // Calls in flight from which an interval counts as a spike; nothing: the level above that of 95 % of the time.
+    std::optional<int> spike_threshold = 1;
 };
 
 struct PrefixSpanSettings {
@@ -38,13 +39,23 @@ struct PrefixSpanSettings {
 
 struct PredictionTrieSettings {
     bool enable = false;
-    std::string output_filename = "prediction_trie.json";
+    std::string output_filename = "prediction_trie.json";  // no folder, and no other file of a run
     bool auto_sensitivity = true;
     int sensitivity_scale = 5;
     double w_critical = 0.5;
     double w_fanout = 0.3;
     double w_position = 0.2;
     double w_parallel = 0.0;
+};
+
+struct DynamoSettings {
+    bool enable = false;
+    std::string prometheus_url = "http://localhost:9090";
+    bool collect_kv_cache = true, collect_ttft = true, collect_itl = true;
+    bool collect_inflight_requests = true, collect_throughput = true, collect_token_throughput = true;
+    std::string query_range = "30s";
+    double lookback_seconds = 0;
+    std::optional<double> workflow_start_timestamp, workflow_end_timestamp;  // the run's; the profiler sets them
 };
 
 struct ProfilerConfig {
@@ -59,7 +70,7 @@ struct ProfilerConfig {
     SpikeSettings concurrency_spike_analysis;
     PrefixSpanSettings prefix_span_analysis;
     PredictionTrieSettings prediction_trie;
-    json::value dynamo_metrics;         // as written
+    DynamoSettings dynamo_metrics;
     bool nat_compat = false;            // NAT's numbers where they are wrong too; set by the caller, no key of the file
     std::vector<std::string> warnings;  // keys nobody knows, a line each
 };
@@ -67,7 +78,7 @@ struct ProfilerConfig {
 // Errors: config, naming every wrong field.
 Result<ProfilerConfig> parse_profiler_config(const json::value& settings);
 
-// Section "profiler", no type. The nested mappings are fields with members.
-const ComponentInfo& profiler_info();
+// Section "profiler", no type: the mapping itself, its inner mappings as fields with members.
+Catalogue profiler_catalogue();
 
 }  // namespace plimsoll::profile

@@ -317,7 +317,7 @@ TEST(ProfilerTest, ArtefactsAreGivenAwayRawTracesFirst) {
     EXPECT_TRUE(result.failures.empty());
     EXPECT_THAT(names, testing::ElementsAre("all_requests_profiler_traces.json", "standardized_data_all.csv", "inference_optimization.json",
                                             "workflow_profiling_metrics.json", "workflow_profiling_report.txt", "token_usage_forecast.json",
-                                            "prediction_trie.json", "profile.json"));
+                                            "fitted_model.pkl", "prediction_trie.json", "llm_calls.csv", "profile.json"));
 }
 
 TEST(ProfilerTest, AFailedAnalysisCostsNothingElse) {
@@ -333,6 +333,22 @@ TEST(ProfilerTest, OrphanStepsAreCounted) {
     const auto result =
         profile({{make_session({{.type = "LLM_END", .time = 3, .uuid = "a"}, {.type = "LLM_NEW_TOKEN", .uuid = "b"}})}}, {});
     EXPECT_EQ(result.orphan_steps, 2u);
+}
+
+TEST(ProfilerTest, SpikesWithoutAThresholdAreWhatIsUnusual) {
+    // One call nearly all the time, for a moment three.
+    const ProfileInput input{
+        {make_session(join_calls({make_call("LLM", "a", 0, 1000), make_call("LLM", "b", 500, 510), make_call("LLM", "c", 500, 510)}))}};
+    ProfilerConfig config;
+    config.concurrency_spike_analysis = {.enable = true, .spike_threshold = {}};
+    const auto threshold = [&] {
+        const json::value metrics = parse_json(content_of(profile(input, config), "workflow_profiling_metrics.json")).value();
+        const json::value& spikes = metrics.at("concurrency_spike_analysis");
+        return std::pair(spikes.at("spike_threshold").to_number<int>(), spikes.at("spike_intervals").as_array().size());
+    };
+    EXPECT_EQ(threshold(), std::pair(2, std::size_t{1}));
+    config.nat_compat = true;
+    EXPECT_EQ(threshold(), std::pair(1, std::size_t{3}));
 }
 
 }  // namespace

@@ -98,22 +98,22 @@ class LogReader {
 
 Result<EventLogContents> parse_event_log(std::string_view text) {
     LogReader reader;
-    bool truncated = false;
-    while (!text.empty()) {
+    EventLogContents& contents = reader.contents;
+    for (std::size_t number = 1; !text.empty(); ++number) {
         const std::size_t end = text.find('\n');
-        if (end == std::string_view::npos) {
-            truncated = true;
-            break;
-        }
+        const bool whole = end != std::string_view::npos;
         const auto record = parse_json(text.substr(0, end));
-        text.remove_prefix(end + 1);
-        if (!record || !reader.take(*record)) ++reader.contents.corrupt_lines;
+        text.remove_prefix(whole ? end + 1 : text.size());
+        if (record && reader.take(*record)) continue;
+        contents.truncated = !whole;
+        if (!whole) break;
+        ++contents.corrupt_lines;
+        if (contents.first_corrupt_lines.size() < event::SkipReport::kMaxPlaces) contents.first_corrupt_lines.push_back(number);
     }
     if (reader.newest_version > kEventLogVersion)
         return fail(ErrorCode::unsupported,
                     fmt::format("the log has format version {}, this program reads up to {}", reader.newest_version, kEventLogVersion));
-    reader.contents.truncated = truncated;
-    return std::move(reader.contents);
+    return std::move(contents);
 }
 
 Result<EventLogContents> load_event_log(const std::filesystem::path& path) {

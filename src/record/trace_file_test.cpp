@@ -67,6 +67,21 @@ TEST(TraceFile, NatsTracesAndItsWorkflowOutput) {
     EXPECT_EQ(rows.skipped.count(), 1u);
 }
 
+TEST(TraceFile, AnEmptyArrayIsARunWithoutItems) {
+    TemporaryFolder folder;
+    const auto read = [&](std::string_view text) {
+        EXPECT_TRUE(save_file(folder.path() / "run.json", text));
+        return read_trace_file(folder.path() / "run.json");
+    };
+    for (const char* text : {"[]", " [ ]\n"}) {
+        const auto traces = read(text);
+        ASSERT_TRUE(traces.has_value()) << text;
+        EXPECT_EQ(traces->kind, TraceKind::nat_traces);
+        EXPECT_THAT(traces->sessions, IsEmpty());
+    }
+    for (const char* text : {" ", "[", "{}", "[{}]", "]"}) EXPECT_FALSE(read(text).has_value()) << text;
+}
+
 TEST(TraceFile, EventLogKeepsSessionsInFlight) {
     std::string log = "{\"t\":\"run\",\"version\":1,\"run_id\":\"r\",\"seed\":\"1\",\"started\":1}\n";
     for (int session : {0, 1})
@@ -82,6 +97,20 @@ TEST(TraceFile, EventLogKeepsSessionsInFlight) {
     EXPECT_EQ(count_of(traces, "damaged line"), 1u);
     EXPECT_EQ(count_of(traces, "last line cut off"), 1u);
     EXPECT_EQ(traces.skipped.count(), 3u);
+}
+
+TEST(TraceFile, EventLogSaysHowLongASessionWaitedAndWhereItIsDamaged) {
+    const std::string log =
+        "{\"t\":\"run\",\"version\":1,\"seed\":\"1\"}\n{\"t\":\"begin\",\"session\":0}\n{\"t\":\"step\",\"session\":0,\"step\":"
+        "{\"parent_id\":\"root\",\"payload\":{\"event_type\":\"WORKFLOW_START\",\"event_timestamp\":500,\"UUID\":\"u\"}}}\n"
+        "damage\n" +
+        to_compact_json(to_json(0, SessionEnd{.intended_start = 95, .start = 100, .end = 101}, 0));
+    const ReadTraces traces = parse(log);
+    ASSERT_EQ(traces.sessions.size(), 1u);
+    // By the difference of this machine's times: the steps may have another machine's.
+    EXPECT_EQ(traces.sessions[0].steps.at(0).payload.metadata, (json::value{{"intended_start", 495.0}}));
+    EXPECT_THAT(traces.skipped.reasons().at("damaged line").places, ElementsAre("line 4"));
+    EXPECT_EQ(traces.skipped.count(), 1u);
 }
 
 TEST(TraceFile, StepsOfInterleavedSessions) {
@@ -338,8 +367,7 @@ TEST(TraceFile, OneErrorForWhatIsNoTrace) {
     const auto code = [&](const std::string& name) { return read_trace_file(folder.path() / name).error().code; };
     EXPECT_EQ(code("missing"), ErrorCode::not_found);
     EXPECT_EQ(code(""), ErrorCode::not_found);
-    for (const std::string text :
-         {"", "[]", "{}", "null", "hello", "\x1f\x8b", "\x28\xb5\x2f\xfd", "\n", "[[[[[[", "{\"resourceSpans\":[]}"}) {
+    for (const std::string text : {"", "{}", "null", "hello", "\x1f\x8b", "\x28\xb5\x2f\xfd", "\n", "[[[[[[", "{\"resourceSpans\":[]}"}) {
         ASSERT_TRUE(save_file(folder.path() / "file", text));
         EXPECT_EQ(code("file"), ErrorCode::parse) << text;
     }

@@ -47,7 +47,7 @@ inline constexpr std::size_t kMaxWatchedRuns = 40;
 // A load run: what it reached over time, and how long things took.
 struct LoadRunView {
     std::vector<std::string> statements;
-    std::vector<Plot> plots;
+    std::vector<Picture> pictures;
     TableView times;
     TableView checks;
     TableView errors;
@@ -70,6 +70,7 @@ struct ReportView {
     std::vector<std::string> findings;  // sentences, most important first
     std::optional<profile::ProfileResult> profile;
     std::map<std::size_t, SessionText> session_texts;  // by index in the run
+    event::SkipReport skipped;                         // of the profile's files
     std::vector<Fact> about;                           // config file, date, version, machine
 };
 
