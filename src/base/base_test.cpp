@@ -74,6 +74,33 @@ TEST(Files, SaveIsWholeAndMakesFolders) {
     EXPECT_EQ(load_file(path, 2).error().code, ErrorCode::limit);
 }
 
+TEST(Files, AWriterLeavesAWholeFileOrNone) {
+    TemporaryFolder folder;
+    const auto path = folder.path() / "a" / "b.txt";
+    std::string text;
+    {
+        auto file = FileWriter::create(path).value();
+        while (text.size() < 2'000'000) {
+            ASSERT_TRUE(file.append(std::string(777, static_cast<char>('a' + text.size() % 26))));
+            text += std::string(777, static_cast<char>('a' + text.size() % 26));
+        }
+        for (const std::size_t kept : {text.size() - 10, std::size_t{1'000'000}, std::size_t{3}}) {
+            ASSERT_TRUE(file.append("more"));
+            ASSERT_TRUE(file.cut(kept));
+            text.resize(kept);
+            EXPECT_EQ(file.size(), kept);
+        }
+        ASSERT_TRUE(file.append("end"));
+        EXPECT_FALSE(std::filesystem::exists(path));
+        ASSERT_TRUE(file.commit());
+        EXPECT_EQ(*load_file(path), text + "end");
+        auto other = FileWriter::create(path).value();
+        ASSERT_TRUE(other.append("never committed"));
+    }
+    EXPECT_EQ(*load_file(path), text + "end");
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(path.parent_path()), {}), 1);
+}
+
 TEST(Files, FullDiskIsNoSpace) {
     auto full = AppendFile::open("/dev/full");
     ASSERT_TRUE(full);
