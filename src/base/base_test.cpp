@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/json.h"
+#include "base/json_stream.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "base/stats.h"
@@ -16,6 +17,42 @@ TEST(Json, PrettyOutputIsPythons) {
     EXPECT_EQ(to_pretty_json(value, Escape::ascii),
               "{\n  \"a\": 1,\n  \"b\": [\n    1.0,\n    0.1,\n    1795388151.351151,\n    1e-07,\n    null,\n    true\n  ],\n"
               "  \"c\": {},\n  \"d\": \"\\u00e9\\ud83d\\ude00\\n\"\n}");
+}
+
+// Every kind of value, at every depth, empty ones too.
+void stream(JsonStream& json, const json::value& value) {
+    if (const auto* array = value.if_array()) {
+        json.begin_array();
+        for (const auto& element : *array) stream(json, element);
+        json.end();
+    } else if (const auto* object = value.if_object()) {
+        json.begin_object();
+        for (const auto& [key, member] : *object) {
+            json.key(key);
+            stream(json, member);
+        }
+        json.end();
+    } else {
+        json.value(value);
+    }
+}
+
+TEST(Json, AStreamIsTheTextOfTheTree) {
+    for (const char* text : {"3", "[]", "{}", R"([1,[],{},[{"a\"é":[2.5,{"b":{}}],"c":null}]])", R"({"a":{"b":[1,2,{"c":"x"}]},"d":true})"}) {
+        const json::value tree = parse_json(text).value();
+        for (const Escape escape : {Escape::ascii, Escape::utf8}) {
+            std::string out;
+            JsonStream json([&](std::string_view piece) { out += piece; }, 0, escape);
+            stream(json, tree);
+            json.flush();
+            EXPECT_EQ(out, to_pretty_json(tree, escape));
+        }
+        std::string inside = "[\n  ";
+        JsonStream json([&](std::string_view piece) { inside += piece; }, 1);
+        json.value(tree);
+        json.flush();
+        EXPECT_EQ(inside + "\n]", to_pretty_json(json::array({tree})));
+    }
 }
 
 TEST(Json, ErrorsNameLineAndColumn) {
