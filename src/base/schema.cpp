@@ -151,6 +151,8 @@ std::optional<std::string> normalise(const FieldInfo& field, json::value& value)
     }
     if (!field.choices.empty() && !is_choice(field, value))
         return fmt::format("must be one of {}{}", fmt::join(field.choices, ", "), but_is(field, given));
+    if (field.check)
+        if (const auto problem = field.check(value)) return *problem + but_is(field, given);
     return std::nullopt;
 }
 

@@ -41,6 +41,8 @@ struct FieldInfo {
     std::vector<std::string> choices;
     std::optional<double> min, max;
     bool secret = false;  // masked in every file we write
+    // What is wrong with a value of the right type, or nothing; for rules that the members above cannot say.
+    std::function<std::optional<std::string>(const json::value&)> check;
 };
 
 // Type-erased description, for validation and listings.
@@ -200,6 +202,10 @@ class Schema {
     }
     Schema& secret() {
         last().secret = true;
+        return *this;
+    }
+    Schema& check(std::function<std::optional<std::string>(const json::value&)> check) {
+        last().check = std::move(check);
         return *this;
     }
 

@@ -21,9 +21,9 @@ functions::FunctionTypes all_function_types() {
 Catalogue full_catalogue() {
     Catalogue all = llm::llm_catalogue();
     for (const auto& type : all_function_types()) all.push_back(type.info);
-    for (auto& part : {record::telemetry_catalogue(), record::logging_catalogue(), eval::dataset_catalogue(), eval::evaluator_catalogue()})
+    for (const auto& part : {record::telemetry_catalogue(), record::logging_catalogue(), eval::dataset_catalogue(),
+                             eval::evaluator_catalogue(), profile::profiler_catalogue()})
         all.insert(all.end(), part.begin(), part.end());
-    all.push_back(profile::profiler_info());
     return all;
 }
 

@@ -14,6 +14,7 @@
 #include "cli/flags.h"
 #include "cli/profile_files.h"
 #include "cli/profile_view.h"
+#include "record/run_folder.h"
 #include "record/trace_file.h"
 
 namespace plimsoll::cli {
@@ -71,9 +72,21 @@ Result<profile::ProfilerConfig> configured_analyses(const ConfigFlags& flags) {
     return parsed;
 }
 
-Result<profile::ProfilerConfig> choose_analyses(const ProfileFlags& flags) {
+// The config that says which analyses run: the one that was given, else that of the first input which is a run with one. Empty: neither.
+ConfigFlags choose_config(const ProfileFlags& flags, const std::vector<record::ReadTraces>& files) {
+    ConfigFlags chosen = flags.config;
+    if (!chosen.file.empty() || flags.all) return chosen;
+    for (const record::ReadTraces& file : files)
+        if (const auto config = file.file == record::kStandardInput ? std::nullopt : record::find_run_config(file.file)) {
+            chosen.file = *config;
+            break;
+        }
+    return chosen;
+}
+
+Result<profile::ProfilerConfig> choose_analyses(const ProfileFlags& flags, const ConfigFlags& chosen) {
     auto config = Result<profile::ProfilerConfig>(flags.all ? all_analyses() : default_analyses());
-    if (!flags.config.file.empty()) config = configured_analyses(flags.config);
+    if (!chosen.file.empty()) config = configured_analyses(chosen);
     if (config) config->nat_compat = flags.nat_compat;
     return config;
 }
@@ -88,24 +101,39 @@ bool would_lose_steps(const fs::path& input, const fs::path& folder) {
            fs::equivalent(input.parent_path().empty() ? fs::path(".") : input.parent_path(), folder, absent);
 }
 
+// One input may be many runs or files. Of many, one without a session costs only itself.
+Result<void> read_input(const std::string& input, std::vector<record::ReadTraces>& files) {
+    const auto runs = record::find_runs(input);
+    if (!runs) return fail(runs.error());
+    bool any = false;
+    for (const fs::path& run : *runs) {
+        auto traces = record::read_trace_file(run);
+        if (!traces && (runs->size() == 1 || traces.error().code != ErrorCode::parse)) return fail(traces.error());
+        any = any || traces;
+        files.push_back(traces ? std::move(*traces) : record::ReadTraces{.file = run});
+        if (!traces) files.back().skipped.add("file left out", "no session in it");
+    }
+    if (!any) return fail(ErrorCode::parse, fmt::format("{}: no session in any of its {} files", input, runs->size()));
+    return {};
+}
+
 Result<std::vector<record::ReadTraces>> read_inputs(const ProfileFlags& flags) {
     std::vector<record::ReadTraces> files;
-    for (const std::string& input : flags.inputs) {
-        auto traces = record::read_trace_file(input);
-        if (!traces) return fail(traces.error());
-        if (would_lose_steps(traces->file, flags.output_dir))
+    for (const std::string& input : flags.inputs) PLIMSOLL_TRY(read_input(input, files));
+    for (const record::ReadTraces& file : files)
+        if (would_lose_steps(file.file, flags.output_dir))
             return fail(ErrorCode::invalid_argument,
                         fmt::format("{} would be overwritten: choose another --output_dir", traces_path(flags.output_dir).string()));
-        files.push_back(std::move(*traces));
-    }
     return files;
 }
 
-std::string render_inputs(const std::vector<record::ReadTraces>& files) {
+std::string render_inputs(const std::vector<record::ReadTraces>& files, const ConfigFlags& config) {
     std::string out;
     for (const record::ReadTraces& file : files)
-        out += fmt::format("{}: {}, {} session{}\n", file.file.string(), to_string(file.kind), file.sessions.size(),
-                           file.sessions.size() == 1 ? "" : "s");
+        if (file.kind != record::TraceKind::nothing)
+            out += fmt::format("{}: {}, {} session{}\n", file.file.string(), to_string(file.kind), file.sessions.size(),
+                               file.sessions.size() == 1 ? "" : "s");
+    if (!config.file.empty()) out += fmt::format("Analyses as in {}\n", config.file);
     return out;
 }
 
@@ -150,13 +178,14 @@ std::string render_summary(const profile::ProfileInput& input, const profile::Pr
 }
 
 Result<void> profile_inputs(const ProfileFlags& flags) {
-    const auto config = choose_analyses(flags);
-    if (!config) return fail(config.error());
     auto prices = load_prices(flags.prices);
     if (!prices) return fail(prices.error());
     auto files = read_inputs(flags);
     if (!files) return fail(files.error());
-    const std::string inputs = render_inputs(*files);
+    const ConfigFlags chosen = choose_config(flags, *files);
+    const auto config = choose_analyses(flags, chosen);
+    if (!config) return fail(config.error());
+    const std::string inputs = render_inputs(*files, chosen);
     record::JoinedTraces joined = record::join(std::move(*files));
     PLIMSOLL_TRY(check_session(flags.session, joined.sessions.size()));
     PLIMSOLL_TRY(make_folder(flags.output_dir));
@@ -185,13 +214,16 @@ int run_command(const ProfileFlags& flags) {
 void add_profile_command(CLI::App& app, Run& run) {
     auto* command = app.add_subcommand("profile", "profiles recorded sessions: run folders, NAT's traces, OTLP");
     const auto flags = std::make_shared<ProfileFlags>();
-    command->add_option("input", flags->inputs, "run folders and trace files of any kind, also gzip or zstd; joined into one set")
+    command
+        ->add_option("input", flags->inputs,
+                     "run folders and trace files of any kind, also gzip or zstd; joined into one set; -: standard input")
         ->required();
     add_config_flags(*command, flags->config, false);
+    command->get_option("--config_file")->description("YAML or JSON file whose profiler section says what runs; else that of the run");
     command->add_option("--output_dir,--output-dir", flags->output_dir, "folder to write")->required();
     command->add_option("--prices", flags->prices, "YAML or JSON: for each model the price of a million tokens, input, output, cached");
     command->add_option("--session", flags->session, "a session to show beside the median, p95 and slowest one, from 0")
-        ->check(CLI::NonNegativeNumber);
+        ->check(at_least_zero());
     auto* all = command->add_flag("--all", flags->all, "every analysis");
     command->add_flag("--nat_compat,--nat-compat", flags->nat_compat, "NAT's numbers, its quirks included");
     all->excludes(command->get_option("--config_file"));

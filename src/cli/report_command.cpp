@@ -10,6 +10,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "cli/profile_files.h"
 #include "cli/profile_view.h"
 #include "cli/sizing_job.h"
@@ -172,7 +173,7 @@ void add_report_command(CLI::App& app, Run& run) {
     command->add_option("--eval_dir,--eval-dir", flags->eval_dir, "run folder of an eval");
     command->add_option("--sizing_dir,--sizing-dir", flags->sizing_dir, "--calc_output_dir of a sizing calc");
     command->add_option("--session", flags->session, "a session to show beside the median, p95 and slowest one, from 0")
-        ->check(CLI::NonNegativeNumber);
+        ->check(at_least_zero());
     command->add_option("--gantt", flags->gantt, "also write a Gantt chart as PNG: of all sessions, or of --session");
     command->add_option("--prices", flags->prices,
                         "YAML or JSON file with the price of a million tokens a model: prices: {m: {input, output, cached}}");

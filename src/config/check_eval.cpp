@@ -122,8 +122,15 @@ void check_profiler(const Checking& checking, const Member& member, const std::s
         checking.problems.error(member.value.mark, path, "must be a mapping");
         return;
     }
-    const auto info = std::ranges::find(checking.catalogue, "profiler", &ComponentInfo::section);
-    if (info != checking.catalogue.end()) settings["profiler"] = check_settings(checking, *info, member.value, path, member.mark);
+    json::object checked;
+    for (const ComponentInfo& info : checking.catalogue) {
+        if (info.section != "profiler") continue;
+        if (info.type.empty())
+            checked = check_settings(checking, info, member.value, path, member.mark);
+        else
+            check_inner(checking, info, member.value, info.type, path, checked);
+    }
+    if (!checked.empty()) settings["profiler"] = std::move(checked);
 }
 
 }  // namespace

@@ -301,6 +301,17 @@ TEST(Load, ANullProfilerIsNone) {
     EXPECT_TRUE(load_text(folder, "eval: {general: {profiler: {}}}\n").config.eval_general.contains("profiler"));
 }
 
+TEST(Load, AWrongInnerSettingOfTheProfilerIsSaidBesideTheOuterOnes) {
+    TemporaryFolder folder;
+    const auto loaded = load_text(folder,
+                                  "eval:\n  general:\n    profiler:\n      base_metrics: perhaps\n      concurrency_spike_analysis:\n"
+                                  "        spike_threshold: high\n        unknown: 1\n");
+    EXPECT_EQ(loaded.problems.size(), 3u) << all_text(loaded);
+    EXPECT_THAT(all_text(loaded), AllOf(HasSubstr("c.yml:4:"), HasSubstr("c.yml:6:"), HasSubstr("c.yml:7:"),
+                                        HasSubstr("eval.general.profiler.concurrency_spike_analysis.spike_threshold: must be")));
+    EXPECT_FALSE(load_text(folder, "eval: {profiler: {concurrency_spike_analysis: 7}}\n").ok());
+}
+
 TEST(Load, TooManyProblemsAreSummedUp) {
     TemporaryFolder folder;
     std::string text;

@@ -26,6 +26,11 @@ struct TestTyped {
     json::value bottleneck_analysis, concurrency_spike_analysis;
 };
 
+struct TestSpikes {
+    bool enable = false;
+    int spike_threshold = 1;
+};
+
 inline ComponentInfo test_llm(const std::string& section, const std::string& type) {
     return Schema<TestLlm>(section, type, "a model behind an endpoint")
         .required("model_name", &TestLlm::model_name, "model to ask for")
@@ -84,6 +89,10 @@ inline Catalogue test_catalogue() {
             .field("workflow_runtime_forecast", &TestTyped::workflow_runtime_forecast, "runtime")
             .field("bottleneck_analysis", &TestTyped::bottleneck_analysis, "bottlenecks")
             .field("concurrency_spike_analysis", &TestTyped::concurrency_spike_analysis, "spikes")
+            .info(),
+        Schema<TestSpikes>("profiler", "concurrency_spike_analysis", "spikes")
+            .field("enable", &TestSpikes::enable, "runs the analysis")
+            .field("spike_threshold", &TestSpikes::spike_threshold, "calls in flight")
             .info(),
     };
     all[1].keeps_unknown = true;

@@ -20,11 +20,16 @@
 namespace plimsoll::profile {
 namespace {
 
-// NAT's analyses that raise an error when no session has a step, which ends its profiler.
-bool needs_steps(const ProfilerConfig& config) {
+// NAT's analyses that raise an error when no session has a step, which ends its profiler: those of inference_optimization.json before
+// that file is written, those of the workflow_profiling files after it.
+bool summary_needs_steps(const ProfilerConfig& config) {
     return config.base_metrics || config.workflow_runtime_forecast || config.token_uniqueness_forecast ||
-           config.prompt_caching_prefixes.enable || config.bottleneck_analysis.enable_simple_stack ||
-           config.bottleneck_analysis.enable_nested_stack || config.concurrency_spike_analysis.enable || config.prefix_span_analysis.enable;
+           config.prompt_caching_prefixes.enable;
+}
+
+bool reports_need_steps(const ProfilerConfig& config) {
+    return config.bottleneck_analysis.enable_simple_stack || config.bottleneck_analysis.enable_nested_stack ||
+           config.concurrency_spike_analysis.enable || config.prefix_span_analysis.enable;
 }
 
 std::vector<GanttBar> make_bars(const CallTree& tree) {
@@ -113,12 +118,14 @@ class Profiler {
     ProfileResult run() {
         write_traces();
         write_csv();
-        if (nat_ && !has_steps() && needs_steps(config_)) {
-            note_nat_stop();
-        } else {
-            write_inference_optimization();
+        const bool nat_may_stop = nat_ && !has_steps();
+        const bool has_summary = !(nat_may_stop && summary_needs_steps(config_));
+        if (has_summary) write_inference_optimization();
+        if (has_summary && !(nat_may_stop && reports_need_steps(config_))) {
             write_workflow_profiling();
             write_forecasts();
+        } else {
+            note_nat_stop();
         }
         write_own_profile();
         result_.timings = runner_.timings();

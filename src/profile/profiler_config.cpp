@@ -7,6 +7,34 @@
 namespace plimsoll::profile {
 namespace {
 
+// What else a run folder holds: events, answers, configs, and every artefact of the profiler. Scores are <evaluator>_output.json.
+constexpr std::string_view kTakenNames[] = {"events.jsonl",
+                                            "config_original.yml",
+                                            "config_effective.yml",
+                                            "config_metadata.json",
+                                            "workflow_output_atif.json",
+                                            "all_requests_profiler_traces.json",
+                                            "standardized_data_all.csv",
+                                            "inference_optimization.json",
+                                            "workflow_profiling_metrics.json",
+                                            "workflow_profiling_report.txt",
+                                            "gantt_chart.png",
+                                            "token_usage_forecast.json",
+                                            "fitted_model.pkl",
+                                            "llm_calls.csv",
+                                            "profile.json",
+                                            "report.html",
+                                            "logs"};
+
+std::optional<std::string> check_file_name(const json::value& value) {
+    const std::string_view name = value.get_string();
+    const bool plain = !name.empty() && name.find_first_of(std::string_view("/\\\0", 3)) == name.npos && !name.starts_with('.');
+    if (!plain) return "must be a file name without a folder";
+    if (std::ranges::find(kTakenNames, name) != std::end(kTakenNames) || name.ends_with("_output.json"))
+        return "is the name of another file of the run";
+    return std::nullopt;
+}
+
 const Schema<ProfilerConfig>& switches_schema() {
     using C = ProfilerConfig;
     static const auto schema =
@@ -66,6 +94,7 @@ const Schema<PredictionTrieSettings>& trie_schema() {
     static const auto schema = Schema<C>("profiler", "prediction_trie", "expected remaining calls by place in the workflow")
                                    .field("enable", &C::enable, "runs the analysis")
                                    .field("output_filename", &C::output_filename, "file in the run folder")
+                                   .check(check_file_name)
                                    .field("auto_sensitivity", &C::auto_sensitivity, "scores how latency sensitive a call is")
                                    .field("sensitivity_scale", &C::sensitivity_scale, "highest score")
                                    .at_least(1)
@@ -120,11 +149,16 @@ ComponentInfo make_profiler_info() {
     return info;
 }
 
-}  // namespace
-
 const ComponentInfo& profiler_info() {
     static const ComponentInfo info = make_profiler_info();
     return info;
+}
+
+}  // namespace
+
+Catalogue profiler_catalogue() {
+    return {profiler_info(),       prefix_schema().info(),      bottleneck_schema().info(),
+            spike_schema().info(), prefix_span_schema().info(), trie_schema().info()};
 }
 
 Result<ProfilerConfig> parse_profiler_config(const json::value& settings) {

@@ -38,7 +38,7 @@ struct PrefixSpanSettings {
 
 struct PredictionTrieSettings {
     bool enable = false;
-    std::string output_filename = "prediction_trie.json";
+    std::string output_filename = "prediction_trie.json";  // no folder, and no other file of a run
     bool auto_sensitivity = true;
     int sensitivity_scale = 5;
     double w_critical = 0.5;
@@ -67,7 +67,8 @@ struct ProfilerConfig {
 // Errors: config, naming every wrong field.
 Result<ProfilerConfig> parse_profiler_config(const json::value& settings);
 
-// Section "profiler", no type. The nested mappings are fields of type `any`.
-const ComponentInfo& profiler_info();
+// Section "profiler": first the mapping itself, without a type and with its inner mappings as fields of type `any`, then each of these
+// with its key as type.
+Catalogue profiler_catalogue();
 
 }  // namespace plimsoll::profile

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <span>
+
 namespace plimsoll::profile {
 namespace {
 
@@ -51,9 +54,24 @@ TEST(ProfilerConfigTest, EveryWrongFieldIsReported) {
 TEST(ProfilerConfigTest, NoMappingIsAnError) { EXPECT_FALSE(parse_profiler_config(json::value("yes")).has_value()); }
 
 TEST(ProfilerConfigTest, CatalogueListsEveryKey) {
-    EXPECT_EQ(profiler_info().section, "profiler");
-    EXPECT_EQ(profiler_info().type, "");
-    EXPECT_EQ(profiler_info().fields.size(), 12u);
+    const Catalogue all = profiler_catalogue();
+    EXPECT_EQ(all.front().type, "");
+    EXPECT_EQ(all.front().fields.size(), 12u);
+    for (const ComponentInfo& info : all) EXPECT_EQ(info.section, "profiler");
+    for (const ComponentInfo& info : std::span(all).subspan(1))
+        EXPECT_EQ(std::ranges::count(all.front().fields, info.type, &FieldInfo::name), 1) << info.type;
+}
+
+TEST(ProfilerConfigTest, TrieStaysInTheFolderAndOverwritesNothing) {
+    const auto parse = [](const char* name) { return parse_profiler_config({{"prediction_trie", {{"output_filename", name}}}}); };
+    for (const char* name : {"", ".", "..", "../escape.json", "/tmp/trie.json", "a/b.json", ".hidden", "all_requests_profiler_traces.json",
+                             "events.jsonl", "workflow_output.json", "accuracy_output.json", "report.html", "profile.json"}) {
+        const auto config = parse(name);
+        ASSERT_FALSE(config.has_value()) << name;
+        EXPECT_EQ(config.error().code, ErrorCode::config);
+        EXPECT_THAT(config.error().message, testing::HasSubstr("prediction_trie: output_filename"));
+    }
+    for (const char* name : {"prediction_trie.json", "trie-2.json", "forecast of calls.json"}) EXPECT_TRUE(parse(name).has_value()) << name;
 }
 
 }  // namespace

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
-
 #include "base/decompress.h"
 #include "base/files.h"
 #include "base/json_values.h"
@@ -11,6 +9,7 @@
 #include "record/otlp_reader.h"
 #include "record/otlp_sessions.h"
 #include "record/otlp_wire.h"
+#include "record/run_folder.h"
 
 namespace plimsoll::record {
 namespace {
@@ -90,7 +89,10 @@ ReadTraces from_json_values(std::string_view text) {
             reader.skipped().add("damaged JSON", fmt::format("byte {}", values.offset()));
     }
     if (values.cut_off()) reader.skipped().add("the file ends early", fmt::format("byte {}", text.size()));
-    return reader.finish();
+    ReadTraces out = reader.finish();
+    const bool empty_array = values.is_array() && out.kind == TraceKind::nothing && out.skipped.empty();
+    if (empty_array) out.kind = TraceKind::nat_traces;  // NAT's file of a run without items
+    return out;
 }
 
 ReadTraces from_spans(ReadSpans read, TraceKind kind) {
@@ -187,8 +189,6 @@ ReadTraces from_bytes(std::string_view bytes, std::uint64_t max_bytes) {
     return second.sessions.empty() ? std::move(first) : std::move(second);
 }
 
-constexpr std::array<std::string_view, 3> kFolderFiles = {kEventLogName, "all_requests_profiler_traces.json", "workflow_output.json"};
-
 std::string describe(const event::SkipReport& skipped) {
     std::string out;
     for (const auto& [reason, entry] : skipped.reasons()) out += fmt::format("{}{} ({})", out.empty() ? "" : ", ", reason, entry.count);
@@ -196,12 +196,13 @@ std::string describe(const event::SkipReport& skipped) {
 }
 
 Result<ReadTraces> read_file(const fs::path& path) {
-    const auto bytes = load_file(path, kMaxTraceBytes);
+    const auto bytes = load_file(path == kStandardInput ? "/dev/stdin" : path, kMaxTraceBytes);
     if (!bytes) return fail(bytes.error());
     if (bytes->empty()) return fail(ErrorCode::parse, fmt::format("{}: the file is empty", path.string()));
     auto traces = parse_trace_file(*bytes);
     if (!traces) return fail(traces.error().with_context(path.string()));
-    if (traces->sessions.empty())
+    const bool is_empty_run = traces->kind == TraceKind::nat_traces && traces->skipped.empty();
+    if (traces->sessions.empty() && !is_empty_run)
         return fail(ErrorCode::parse, fmt::format("{}: no session in it{}{}", path.string(),
                                                   traces->skipped.empty() ? "" : "; skipped: ", describe(traces->skipped)));
     traces->file = path;
@@ -210,17 +211,14 @@ Result<ReadTraces> read_file(const fs::path& path) {
 
 Result<ReadTraces> read_folder(const fs::path& folder) {
     std::optional<Error> first_error;
-    for (const auto name : kFolderFiles)
-        for (const auto suffix : {"", ".gz", ".zst"}) {
-            const fs::path path = folder / (std::string(name) + suffix);
-            if (!fs::exists(path)) continue;
-            auto traces = read_file(path);
-            if (traces && first_error) traces->skipped.add("file without a session", first_error->message);
-            if (traces) return traces;
-            if (!first_error) first_error = traces.error();
-        }
+    for (const fs::path& path : find_run_files(folder)) {
+        auto traces = read_file(path);
+        if (traces && first_error) traces->skipped.add("file without a session", first_error->message);
+        if (traces) return traces;
+        if (!first_error) first_error = traces.error();
+    }
     if (first_error) return fail(*first_error);
-    return fail(ErrorCode::not_found, fmt::format("{}: no run in it: none of {}", folder.string(), fmt::join(kFolderFiles, ", ")));
+    return fail(ErrorCode::not_found, fmt::format("{}: no run in it: none of {}", folder.string(), fmt::join(kRunFileNames, ", ")));
 }
 
 }  // namespace
@@ -248,6 +246,7 @@ Result<ReadTraces> parse_trace_file(std::string_view bytes, std::uint64_t max_by
 }
 
 Result<ReadTraces> read_trace_file(const fs::path& path) {
+    if (path == kStandardInput) return read_file(path);
     std::error_code error;
     return fs::is_directory(path, error) ? read_folder(path) : read_file(path);
 }

@@ -29,8 +29,11 @@ struct ReadTraces {
     event::SkipReport skipped;
 };
 
+inline constexpr std::string_view kStandardInput = "-";
+
 // Of a folder the first of events.jsonl, all_requests_profiler_traces.json and workflow_output.json (also with .gz or .zst) that holds a
-// session. Errors: not_found, also for a folder without any of them; io; limit; parse when no session can be read, with what was found.
+// session. "-" is standard input. Errors: not_found, also for a folder without any of them; io; limit; parse when no session can be read,
+// with what was found. An empty array is NAT's file of a run without items: no session, and no error.
 Result<ReadTraces> read_trace_file(const std::filesystem::path& path);
 
 // One file's bytes; no sessions when nothing could be read. Errors: limit when they expand beyond `max_bytes`.

@@ -67,6 +67,21 @@ TEST(TraceFile, NatsTracesAndItsWorkflowOutput) {
     EXPECT_EQ(rows.skipped.count(), 1u);
 }
 
+TEST(TraceFile, AnEmptyArrayIsARunWithoutItems) {
+    TemporaryFolder folder;
+    const auto read = [&](std::string_view text) {
+        EXPECT_TRUE(save_file(folder.path() / "run.json", text));
+        return read_trace_file(folder.path() / "run.json");
+    };
+    for (const char* text : {"[]", " [ ]\n"}) {
+        const auto traces = read(text);
+        ASSERT_TRUE(traces.has_value()) << text;
+        EXPECT_EQ(traces->kind, TraceKind::nat_traces);
+        EXPECT_THAT(traces->sessions, IsEmpty());
+    }
+    for (const char* text : {" ", "[", "{}", "[{}]", "]"}) EXPECT_FALSE(read(text).has_value()) << text;
+}
+
 TEST(TraceFile, EventLogKeepsSessionsInFlight) {
     std::string log = "{\"t\":\"run\",\"version\":1,\"run_id\":\"r\",\"seed\":\"1\",\"started\":1}\n";
     for (int session : {0, 1})
@@ -338,8 +353,7 @@ TEST(TraceFile, OneErrorForWhatIsNoTrace) {
     const auto code = [&](const std::string& name) { return read_trace_file(folder.path() / name).error().code; };
     EXPECT_EQ(code("missing"), ErrorCode::not_found);
     EXPECT_EQ(code(""), ErrorCode::not_found);
-    for (const std::string text :
-         {"", "[]", "{}", "null", "hello", "\x1f\x8b", "\x28\xb5\x2f\xfd", "\n", "[[[[[[", "{\"resourceSpans\":[]}"}) {
+    for (const std::string text : {"", "{}", "null", "hello", "\x1f\x8b", "\x28\xb5\x2f\xfd", "\n", "[[[[[[", "{\"resourceSpans\":[]}"}) {
         ASSERT_TRUE(save_file(folder.path() / "file", text));
         EXPECT_EQ(code("file"), ErrorCode::parse) << text;
     }

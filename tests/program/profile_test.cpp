@@ -76,6 +76,47 @@ TEST_F(Profile, OfTheConfigOnlyTheProfilersSectionIsRead) {
     EXPECT_EQ(profile({kNatRun, "--all"}).exit_code, 0);
 }
 
+TEST_F(Profile, RunsItsOwnConfigsAnalysesUnlessTold) {
+    const auto has_section = [&](const char* name) { return output("workflow_profiling_metrics.json").contains(name); };
+    const auto own = profile({kNatRun.parent_path()});
+    EXPECT_EQ(own.exit_code, 0) << own.err;
+    EXPECT_EQ(own.err, "");
+    EXPECT_THAT(own.out, HasSubstr("Analyses as in " + (kNatRun.parent_path() / "config.yml").string()));
+    EXPECT_TRUE(output_names().contains("prediction_trie.json"));
+    EXPECT_FALSE(has_section("simple_stack_analysis"));
+    const auto all = profile({kNatRun, "--all"});
+    EXPECT_THAT(all.out, Not(HasSubstr("Analyses as in")));
+    EXPECT_TRUE(has_section("simple_stack_analysis"));
+    // The effective config of a run wins over the original one.
+    ASSERT_TRUE(make_folder(folder() / "run"));
+    fs::copy(kNatRun / "all_requests_profiler_traces.json", folder() / "run");
+    ASSERT_TRUE(save_file(folder() / "run/config_original.yml", "eval: {general: {profiler: {nonsense: [}}}"));
+    ASSERT_TRUE(save_file(folder() / "run/config_effective.yml", "eval: {general: {profiler: {prefix_span_analysis: {enable: true}}}}"));
+    EXPECT_EQ(profile({"run/all_requests_profiler_traces.json"}).exit_code, 0);
+    EXPECT_TRUE(has_section("prefix_span_analysis"));
+    EXPECT_FALSE(has_section("nested_stack_analysis"));
+}
+
+TEST_F(Profile, FolderOfTraceFilesAndOfSizingLegs) {
+    ASSERT_TRUE(make_folder(folder() / "spans"));
+    for (const char* name : {"genai.json", "openinference.jsonl"}) fs::copy(kTests / "data/otlp" / name, folder() / "spans");
+    ASSERT_TRUE(save_file(folder() / "spans/dataset.json", "[{\"question\": 1}]"));
+    const auto spans = profile({"spans"});
+    EXPECT_EQ(spans.exit_code, 0) << spans.err;
+    EXPECT_THAT(spans.out, AllOf(HasSubstr("Sessions: 5 "), HasSubstr("1 x file left out (spans/dataset.json: no session")));
+    for (const char* leg : {"concurrency_1", "concurrency_2"}) {
+        ASSERT_TRUE(make_folder(folder() / "sizing/online/job_1" / leg));
+        fs::copy(kNatRun / "all_requests_profiler_traces.json", folder() / "sizing/online/job_1" / leg);
+    }
+    const auto legs = profile({"sizing"});
+    EXPECT_EQ(legs.exit_code, 0) << legs.err;
+    EXPECT_THAT(legs.out, AllOf(HasSubstr("Sessions: 16 "), HasSubstr("concurrency_2/all_requests")));
+    fs::remove_all(folder() / "spans");
+    ASSERT_TRUE(save_file(folder() / "spans/a.json", "{}"));
+    ASSERT_TRUE(save_file(folder() / "spans/b.json", "{}"));
+    EXPECT_EQ(profile({"spans"}).exit_code, 1);
+}
+
 TEST_F(Profile, DamageIsCountedAndPrinted) {
     std::string text = load_file(kNatRun / "all_requests_profiler_traces.json").value();
     text.resize(text.size() * 3 / 4);
@@ -141,7 +182,39 @@ TEST_F(Profile, SessionThatIsNotThereIsSaid) {
     EXPECT_EQ(result.exit_code, 1);
     EXPECT_THAT(result.err, HasSubstr("--session 8"));
     EXPECT_EQ(profile({kNatRun, "--session", "-1"}).exit_code, 2);
+    const auto words = profile({kNatRun, "--session", "abc"});
+    EXPECT_EQ(words.exit_code, 2);
+    EXPECT_THAT(words.err, HasSubstr("\"abc\" is no number of at least 0"));
     EXPECT_EQ(run_program({"report", "--eval_dir", kNatRun, "--session", "8"}, folder()).exit_code, 1);
+}
+
+TEST_F(Profile, StandardInputIsAnInput) {
+    const auto result = Program({"profile", "-", "--output_dir", "out"}, folder(), {}, 0, kTests / "data/otlp/nat_two_runs.json").finish();
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(result.out, AllOf(HasSubstr("OTLP JSON"), HasSubstr("Sessions: 2 ")));
+}
+
+TEST_F(Profile, RunWithoutItemsIsNoError) {
+    ASSERT_TRUE(save_file(folder() / "none.json", "[]"));
+    for (const char* mode : {"--nat_compat", "--all"}) {
+        const auto result = profile({"none.json", mode});
+        EXPECT_EQ(result.exit_code, 0) << result.err;
+        EXPECT_EQ(output("standardized_data_all.csv"), "\n");
+        EXPECT_TRUE(output_names().contains("report.html"));
+    }
+    const auto summary = parse_json(output("inference_optimization.json"));
+    ASSERT_TRUE(summary);
+    EXPECT_EQ(summary->at_pointer("/confidence_intervals/workflow_run_time_confidence_intervals/n"), 0);
+}
+
+TEST_F(Profile, TrieNeverLeavesTheFolder) {
+    ASSERT_TRUE(save_file(folder() / "eval.yml",
+                          "eval:\n  general:\n    profiler:\n      prediction_trie:\n        enable: true\n"
+                          "        output_filename: ../escape.json\n"));
+    const auto result = profile({kNatRun, "--config_file", "eval.yml"});
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_THAT(result.err, HasSubstr("eval.yml:6:26: eval.general.profiler.prediction_trie.output_filename: must be a file name"));
+    EXPECT_FALSE(fs::exists(folder() / "escape.json"));
 }
 
 }  // namespace

@@ -47,7 +47,7 @@ bool wait_readable(int fd, std::chrono::steady_clock::time_point until) {
 }  // namespace
 
 Program::Program(const std::vector<std::string>& arguments, const std::filesystem::path& folder, const Environment& environment,
-                 int max_file_blocks) {
+                 int max_file_blocks, const std::filesystem::path& input) {
     static std::atomic<int> counter = 0;
     err_file_ = folder / (".stderr." + std::to_string(++counter));
     int pipe_fds[2];
@@ -62,7 +62,7 @@ Program::Program(const std::vector<std::string>& arguments, const std::filesyste
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, 0, input.c_str(), O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, pipe_fds[1], 1);
     posix_spawn_file_actions_addopen(&actions, 2, err_file_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     const int error =

@@ -21,9 +21,9 @@ class Program {
     using Environment = std::map<std::string, std::string>;
 
     // Starts build/plimsoll with these arguments in `folder`. With `max_file_blocks` no file it writes may grow beyond that many
-    // blocks of 512 bytes: writes then fail as on a full disk.
+    // blocks of 512 bytes: writes then fail as on a full disk. Standard input is `input`.
     Program(const std::vector<std::string>& arguments, const std::filesystem::path& folder, const Environment& environment = {},
-            int max_file_blocks = 0);
+            int max_file_blocks = 0, const std::filesystem::path& input = "/dev/null");
     ~Program();  // kills what still runs
     Program(const Program&) = delete;
     Program& operator=(const Program&) = delete;
