@@ -107,8 +107,12 @@ WholeFile::~WholeFile() {
     if (mapped_.data()) ::munmap(const_cast<char*>(mapped_.data()), mapped_.size());
 }
 
-void WholeFile::forget() const {
-    if (mapped_.data()) ::madvise(const_cast<char*>(mapped_.data()), mapped_.size(), MADV_DONTNEED);
+void WholeFile::looked_at(std::size_t bytes) {
+    constexpr std::size_t kOften = std::size_t{64} << 20;
+    looked_at_ += bytes;
+    if (!mapped_.data() || looked_at_ < kOften) return;
+    looked_at_ = 0;
+    ::madvise(const_cast<char*>(mapped_.data()), mapped_.size(), MADV_DONTNEED);
 }
 
 }  // namespace plimsoll

@@ -53,11 +53,12 @@ class WholeFile {
     std::string_view text() const { return mapped_.data() ? mapped_ : std::string_view(*owned_); }
     bool cut() const { return cut_; }
 
-    // Gives pages that were looked at back to the system; they can be looked at again.
-    void forget() const;
+    // Says that so many bytes more were looked at; from time to time the pages go back to the system. They can be looked at again.
+    void looked_at(std::size_t bytes);
 
   private:
     WholeFile() = default;
+    std::size_t looked_at_ = 0;
     std::string_view mapped_;
     std::unique_ptr<std::string> owned_;
     bool cut_ = false;
