@@ -72,12 +72,15 @@ void warn(const Result<void>& result) {
 }
 
 void profile_run(const EvalSetup& setup, EvalOutcome& outcome) {
-    profile::ProfileInput input;
-    for (std::size_t i = 0; i < outcome.run.items.size(); ++i)
-        input.sessions.push_back({static_cast<std::int64_t>(i), outcome.run.items[i].steps});
-    SavedProfile profile = save_profile(input, *setup.profiler, setup.folder);
-    warn(profile.saved);
-    outcome.profile = std::move(profile.result);
+    const profile::SessionSource source = [&](const auto& on_session) -> Result<event::SkipReport> {
+        for (std::size_t i = 0; i < outcome.run.items.size(); ++i)
+            on_session(event::SessionTrace{static_cast<std::int64_t>(i), outcome.run.items[i].steps});
+        return event::SkipReport();
+    };
+    auto profile = save_profile(source, {}, *setup.profiler, setup.folder);
+    PLIMSOLL_CHECK(profile.has_value(), "sessions in memory have no errors");
+    warn(profile->saved);
+    outcome.profile = std::move(profile->result);
 }
 
 void save_evaluations(const EvalSetup& setup, EvalOutcome& outcome) {

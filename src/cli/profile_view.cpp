@@ -11,11 +11,10 @@
 
 namespace plimsoll::cli {
 
-void add_profiled_run(const std::string& source, const std::vector<event::SessionTrace>& sessions, profile::ProfileResult profile,
-                      const json::value& rows, report::ReportView& view) {
+void add_profiled_run(const std::string& source, profile::ProfileResult profile, const json::value& rows, report::ReportView& view) {
     const auto* list = rows.if_array();
     for (const profile::ChosenSession& chosen : profile.insights.chosen_sessions) {
-        const auto row = static_cast<std::size_t>(sessions[chosen.session].request_number);
+        const auto row = static_cast<std::size_t>(chosen.request_number);
         if (!list || row >= list->size()) continue;
         view.session_texts[chosen.session] = {get_string((*list)[row], "question").value_or(""),
                                               get_string((*list)[row], "generated_answer").value_or("")};

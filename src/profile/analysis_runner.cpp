@@ -1,5 +1,6 @@
 #include "profile/analysis_runner.h"
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 
@@ -16,12 +17,21 @@ Result<void> run_isolated(const std::function<Result<void>()>& body) {
 
 }  // namespace
 
+AnalysisRunner::Timing& AnalysisRunner::timing_of(std::string_view name) {
+    const auto found = std::ranges::find(timings_, name, &Timing::name);
+    return found == timings_.end() ? timings_.emplace_back(std::string(name)) : *found;
+}
+
+bool AnalysisRunner::has_failed(std::string_view name) const {
+    return std::ranges::any_of(failures_, [&](const auto& failure) { return failure.first == name; });
+}
+
 bool AnalysisRunner::run(std::string_view name, bool on, const std::function<Result<void>()>& body) {
-    if (!on) return false;
+    if (!on || has_failed(name)) return false;
     const auto start = std::chrono::steady_clock::now();
     auto result = run_isolated(body);
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-    timings_.push_back({std::string(name), taken.count()});
+    timing_of(name).seconds += taken.count();
     if (result) return true;
     failures_.emplace_back(name, std::move(result).error());
     return false;

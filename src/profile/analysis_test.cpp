@@ -27,6 +27,19 @@ std::vector<event::SessionTrace> six_events() {
             make_session(make_call("TOOL", "u3", 10, 11, "google-search"))};
 }
 
+Written nested_stack(const RunGraph& graph, std::size_t max_tree_lines = kMaxTreeLines) {
+    return collect_output([&](const AnalysisOutput& output) { analyse_nested_stack(graph, max_tree_lines, output); });
+}
+
+Written simple_stack(const std::vector<event::SessionTrace>& sessions) {
+    return collect_output(
+        [&](const AnalysisOutput& output) { analyse_simple_stack(collect_operations(make_run_graph(sessions)), output); });
+}
+
+Written concurrency_spikes(const std::vector<event::SessionTrace>& sessions, const SpikeLimits& limits = {}) {
+    return collect_output([&](const AnalysisOutput& output) { analyse_concurrency_spikes(make_run_graph(sessions), 1, limits, output); });
+}
+
 TEST(ConfidenceTest, MatchesRecordedVectors) {
     const auto cases = parse_json(load_golden("nat-small/sizing/numeric_cases.json"));
     ASSERT_TRUE(cases.has_value());
@@ -45,10 +58,10 @@ TEST(LlmMetricsTest, CountsWhatIsStillToCome) {
                       {.type = "TOOL_START", .time = 1003, .uuid = "t", .function = "my_func"}}),
         make_session({{.type = "LLM_START", .time = 5000, .uuid = "123", .function = "other_func"},
                       {.type = "LLM_END", .time = 5001, .uuid = "123", .function = "other_func", .completion_tokens = 100}})};
-    const auto metrics = compute_llm_metrics(make_trace_view(sessions));
+    const std::vector<std::vector<StepOutlook>> outlooks = {compute_outlooks(sessions[0].steps), compute_outlooks(sessions[1].steps)};
     const auto collect = [&](std::size_t session, auto member) {
         std::vector<double> values;
-        for (const auto& step : metrics.sessions[session]) values.push_back(static_cast<double>(step.*member));
+        for (const auto& step : outlooks[session]) values.push_back(static_cast<double>(step.*member));
         return values;
     };
     EXPECT_THAT(collect(0, &StepOutlook::requests_remaining), ElementsAre(1, 1, 0, 0));
@@ -56,23 +69,46 @@ TEST(LlmMetricsTest, CountsWhatIsStillToCome) {
     EXPECT_THAT(collect(0, &StepOutlook::time_to_event_end_ms), ElementsAre(2500, 1500, -1, -1));
     EXPECT_THAT(collect(0, &StepOutlook::time_to_session_end_ms), ElementsAre(3000, 2000, 500, 0));
     EXPECT_THAT(collect(1, &StepOutlook::time_to_session_end_ms), ElementsAre(1000, 0));
-    EXPECT_EQ(metrics.sessions[0][0].output_tokens, 42);
-    EXPECT_FALSE(metrics.sessions[0][2].output_tokens.has_value());
-    EXPECT_EQ(metrics.sessions[1][0].output_tokens, 100);
+    EXPECT_EQ(outlooks[0][0].output_tokens, 42);
+    EXPECT_FALSE(outlooks[0][2].output_tokens.has_value());
+    EXPECT_EQ(outlooks[1][0].output_tokens, 100);
 }
 
 TEST(LlmMetricsTest, StartsAtTheSameTimeDoNotWaitForEachOther) {
-    const std::vector<event::SessionTrace> sessions = {
-        make_session({{.type = "LLM_START", .time = 1, .uuid = "a"}, {.type = "LLM_START", .time = 1, .uuid = "b"}})};
-    const auto metrics = compute_llm_metrics(make_trace_view(sessions));
-    EXPECT_EQ(metrics.sessions[0][0].requests_remaining, 0);
-    EXPECT_EQ(metrics.sessions[0][1].requests_remaining, 0);
+    const auto session = make_session({{.type = "LLM_START", .time = 1, .uuid = "a"}, {.type = "LLM_START", .time = 1, .uuid = "b"}});
+    const auto outlooks = compute_outlooks(session.steps);
+    EXPECT_EQ(outlooks[0].requests_remaining, 0);
+    EXPECT_EQ(outlooks[1].requests_remaining, 0);
+}
+
+TEST(LlmMetricsTest, OfTheRunTheLastEndOfAUuidCounts) {
+    const auto call = [](std::int64_t tokens) {
+        return make_session({{.type = "LLM_START", .time = 1, .uuid = "same"},
+                             {.type = "LLM_END", .time = 2, .uuid = "same", .completion_tokens = tokens}});
+    };
+    CompletionTokens run;
+    for (const std::int64_t tokens : {5, 7, 6}) run.add(call(tokens).steps);
+    run.sort();
+    EXPECT_EQ(compute_outlooks(call(5).steps, &run)[0].output_tokens, 6);
+    EXPECT_EQ(compute_outlooks(call(5).steps)[0].output_tokens, 5);
+    EXPECT_FALSE(run.find("other").has_value());
+}
+
+std::string make_standardized_csv(const std::vector<event::SessionTrace>& sessions, StandardizedCsv::Columns columns) {
+    StandardizedCsv csv(columns);
+    std::string text;
+    for (const auto& session : sessions) {
+        const auto outlooks = compute_outlooks(session.steps);
+        csv.add(session, &outlooks);
+        text += csv.take_rows();
+    }
+    return text + csv.take_rest();
 }
 
 TEST(StandardizedCsvTest, QuotesWhatNeedsIt) {
     auto session = make_session({{.type = "LLM_START", .time = 1.5, .uuid = "a", .name = "m,1", .input = "say \"hi\"\nnow"}});
     session.steps[0].function_ancestry = {};
-    EXPECT_EQ(make_standardized_csv({session}, nullptr, false),
+    EXPECT_EQ(make_standardized_csv({session}, {}),
               "event_type,event_timestamp,example_number,prompt_tokens,completion_tokens,total_tokens,llm_text_input,llm_text_output,"
               "llm_new_token,llm_name,tool_name,function_name,function_id,parent_function_name,parent_function_id,UUID,framework\n"
               "LLM_START,1.5,0,0,0,0,\"say \"\"hi\"\"\nnow\",,,\"m,1\",,root,root,,,a,\n");
@@ -80,13 +116,29 @@ TEST(StandardizedCsvTest, QuotesWhatNeedsIt) {
 
 TEST(StandardizedCsvTest, TextsThatAreNoStringsAreJson) {
     const auto session = make_session({{.type = "LLM_START", .uuid = "a", .input = json::array{{{"content", "x"}}}}});
-    EXPECT_THAT(make_standardized_csv({session}, nullptr, false), testing::HasSubstr(R"("[{""content"":""x""}]")"));
+    EXPECT_THAT(make_standardized_csv({session}, {}), testing::HasSubstr(R"("[{""content"":""x""}]")"));
 }
 
 TEST(StandardizedCsvTest, RemainingIsWholeWithoutLlmStarts) {
     const std::vector<event::SessionTrace> sessions = {make_session(make_call("TOOL", "t", 0, 1))};
-    const auto metrics = compute_llm_metrics(make_trace_view(sessions));
-    EXPECT_THAT(make_standardized_csv(sessions, &metrics, true), testing::HasSubstr(",agent,-1,-1.0,-1.0,,1000.0\n"));
+    EXPECT_THAT(make_standardized_csv(sessions, {.nova = true, .text = false}), testing::HasSubstr(",agent,-1,-1.0,-1.0,,1000.0\n"));
+}
+
+TEST(StandardizedCsvTest, OneLlmStartMakesRemainingAFloatInEveryRow) {
+    const auto tool = make_session(make_call("TOOL", "t", 0, 1)), llm = make_session(make_call("LLM", "l", 2, 3));
+    const std::string rows = make_standardized_csv({tool, {}, tool, llm, tool}, {.nova = true, .text = false});
+    EXPECT_THAT(rows, testing::Not(testing::HasSubstr(",agent,-1,")));
+    std::size_t floats = 0;
+    for (std::size_t at = 0; (at = rows.find(",agent,-1.0,-1.0,-1.0,", at)) != std::string::npos; ++at) ++floats;
+    EXPECT_EQ(floats, 6u);
+    EXPECT_THAT(rows, testing::HasSubstr("\nTOOL_START,0.0,4,"));  // the number of the session counts those without steps
+    EXPECT_EQ(make_standardized_csv({{}, {}}, {.nova = true}), "\n");
+}
+
+std::map<std::string, Percentiles> compute_token_uniqueness(const std::vector<event::SessionTrace>& sessions) {
+    TokenUniqueness uniqueness;
+    for (const auto& session : sessions) uniqueness.add(session.steps);
+    return uniqueness.compute();
 }
 
 event::SessionTrace prompts(std::vector<std::string> texts) {
@@ -100,19 +152,19 @@ event::SessionTrace prompts(std::vector<std::string> texts) {
 
 TEST(TokenUniquenessTest, CountsNewWords) {
     const std::vector<event::SessionTrace> sessions = {prompts({"Hello world", "Hello new tokens world"})};
-    const auto uniqueness = compute_token_uniqueness(make_trace_view(sessions));
+    const auto uniqueness = compute_token_uniqueness(sessions);
     EXPECT_EQ(uniqueness.at("m").p90, 2);
     EXPECT_EQ(uniqueness.at("m").p99, 2);
 }
 
 TEST(TokenUniquenessTest, PairsStayWithinASession) {
     const std::vector<event::SessionTrace> sessions = {prompts({"Entirely different"}), prompts({"Testing one", "Testing one two"})};
-    EXPECT_EQ(compute_token_uniqueness(make_trace_view(sessions)).at("m").p90, 1);
+    EXPECT_EQ(compute_token_uniqueness(sessions).at("m").p90, 1);
 }
 
 TEST(TokenUniquenessTest, OnePromptGivesNothing) {
     const std::vector<event::SessionTrace> sessions = {prompts({"alone"}), {}};
-    EXPECT_TRUE(compute_token_uniqueness(make_trace_view(sessions)).empty());
+    EXPECT_TRUE(compute_token_uniqueness(sessions).empty());
 }
 
 TEST(TokenUniquenessTest, WordsAreLowerCaseLettersAndDigits) {
@@ -128,16 +180,16 @@ TEST(TokenUniquenessTest, WordsAreLowerCaseLettersAndDigits) {
 TEST(CallTreeTest, OverlappingCallsAreSiblings) {
     const std::vector<event::SessionTrace> sessions = {make_session(
         join_calls({make_call("TOOL", "a", 0, 2, "a"), make_call("TOOL", "b", 1, 3, "b"), make_call("TOOL", "c", 4, 5, "c")}))};
-    const TraceView view = make_trace_view(sessions);
-    for (const Call& call : make_call_tree(view, is_call)) EXPECT_FALSE(call.parent.has_value());
+    const RunGraph graph = make_run_graph(sessions);
+    for (const Call& call : make_call_tree(graph, graph.sessions[0], is_call)) EXPECT_EQ(call.parent, kNoCall);
 }
 
 TEST(CallTreeTest, SelfTimeIsWhatNoChildCovers) {
     const std::vector<event::SessionTrace> sessions = {
         make_session(join_calls({make_call("FUNCTION", "f", 0, 10, "f"), make_call("TOOL", "a", 1, 4, "a", "f"),
                                  make_call("TOOL", "b", 2, 6, "b", "f"), make_call("TOOL", "c", 9, 12, "c", "f")}))};
-    const TraceView view = make_trace_view(sessions);
-    const CallTree tree = make_call_tree(view, is_call);
+    const RunGraph graph = make_run_graph(sessions);
+    const CallTree tree = make_call_tree(graph, graph.sessions[0], is_call);
     ASSERT_EQ(tree.size(), 4u);
     EXPECT_DOUBLE_EQ(tree[0].self_time, 10 - (6 - 1) - (10 - 9));
     EXPECT_DOUBLE_EQ(tree[0].subtree_time, tree[0].self_time + 3 + 4 + 3);
@@ -146,8 +198,8 @@ TEST(CallTreeTest, SelfTimeIsWhatNoChildCovers) {
 TEST(CallTreeTest, LeftOutSpansPassTheirChildrenUp) {
     const std::vector<event::SessionTrace> sessions = {make_session(join_calls(
         {make_call("FUNCTION", "f", 0, 10, "f"), make_call("TASK", "t", 1, 9, "t", "f"), make_call("LLM", "l", 2, 8, "l", "t")}))};
-    const TraceView view = make_trace_view(sessions);
-    const CallTree tree = make_call_tree(view, is_nested_call);
+    const RunGraph graph = make_run_graph(sessions);
+    const CallTree tree = make_call_tree(graph, graph.sessions[0], is_nested_call);
     ASSERT_EQ(tree.size(), 2u);
     EXPECT_EQ(tree[1].parent, 0u);
     EXPECT_DOUBLE_EQ(tree[0].self_time, 4);
@@ -156,8 +208,8 @@ TEST(CallTreeTest, LeftOutSpansPassTheirChildrenUp) {
 TEST(CallTreeTest, FunctionStandsInForAnUnknownParent) {
     auto session = make_session(join_calls({make_call("FUNCTION", "agent-id", 0, 10, "agent"), make_call("LLM", "l", 2, 8, "l", "gone")}));
     const std::vector<event::SessionTrace> sessions = {session};
-    const TraceView view = make_trace_view(sessions);
-    const CallTree tree = make_call_tree(view, is_call);
+    const RunGraph graph = make_run_graph(sessions);
+    const CallTree tree = make_call_tree(graph, graph.sessions[0], is_call);
     ASSERT_EQ(tree.size(), 2u);
     EXPECT_EQ(tree[1].parent, 0u);
 }
@@ -165,12 +217,12 @@ TEST(CallTreeTest, FunctionStandsInForAnUnknownParent) {
 TEST(CallTreeTest, CircleOfParentsIsCut) {
     const std::vector<event::SessionTrace> sessions = {make_session(join_calls(
         {make_call("TOOL", "a", 0, 5, "a", "b"), make_call("TOOL", "b", 1, 4, "b", "a"), make_call("TOOL", "c", 2, 3, "c", "c")}))};
-    const TraceView view = make_trace_view(sessions);
-    const CallTree tree = make_call_tree(view, is_call);
+    const RunGraph graph = make_run_graph(sessions);
+    const CallTree tree = make_call_tree(graph, graph.sessions[0], is_call);
     ASSERT_EQ(tree.size(), 3u);
-    EXPECT_FALSE(tree[0].parent.has_value());
+    EXPECT_EQ(tree[0].parent, kNoCall);
     EXPECT_EQ(tree[1].parent, 0u);
-    EXPECT_FALSE(tree[2].parent.has_value());
+    EXPECT_EQ(tree[2].parent, kNoCall);
 }
 
 TEST(CallTreeTest, DeepChainsAndReports) {
@@ -181,16 +233,16 @@ TEST(CallTreeTest, DeepChainsAndReports) {
         steps.push_back(
             {.type = "FUNCTION_START", .time = i * 1.0, .uuid = std::to_string(i), .name = "f", .parent = std::to_string(i - 1)});
     const std::vector<event::SessionTrace> sessions = {make_session(steps)};
-    const TraceView view = make_trace_view(sessions);
-    const CallTree tree = make_call_tree(view, is_nested_call);
-    EXPECT_EQ(tree.back().depth, kDepth - 1);
-    EXPECT_LT(analyse_nested_stack(tree).report.size(), 1'500'000u);
+    const RunGraph graph = make_run_graph(sessions);
+    const CallTree tree = make_call_tree(graph, graph.sessions[0], is_nested_call);
+    EXPECT_EQ(tree.back().depth, kDepth - 1u);
+    EXPECT_LT(nested_stack(graph).report.size(), 1'500'000u);
 }
 
 TEST(NestedStackTest, ToolInsideAnLlmCall) {
     const auto sessions = six_events();
-    const TraceView view = make_trace_view(sessions);
-    const auto output = analyse_nested_stack(make_call_tree(view, is_nested_call));
+    const RunGraph graph = make_run_graph(sessions);
+    const auto output = nested_stack(graph);
     EXPECT_EQ(output.metrics.at("concurrency").at("p90").to_number<double>(), 1);
     EXPECT_DOUBLE_EQ(output.metrics.at("node_metrics").at("u1").at("duration").to_number<double>(), 1);
     EXPECT_NEAR(output.metrics.at("node_metrics").at("u1").at("self_time").to_number<double>(), 0.9, 1e-12);
@@ -198,7 +250,7 @@ TEST(NestedStackTest, ToolInsideAnLlmCall) {
 
 TEST(SimpleStackTest, OneRowAnOperation) {
     auto sessions = six_events();
-    auto output = analyse_simple_stack(collect_operations(make_trace_view(sessions)));
+    auto output = simple_stack(sessions);
     std::vector<std::string> keys;
     for (const auto& [key, stats] : output.metrics) {
         keys.emplace_back(key);
@@ -207,14 +259,14 @@ TEST(SimpleStackTest, OneRowAnOperation) {
     EXPECT_THAT(keys, ElementsAre("LLM:llama-3", "TOOL:google-search", "TOOL:weather-search"));
 
     sessions[0].steps.pop_back();  // the LLM_END
-    output = analyse_simple_stack(collect_operations(make_trace_view(sessions)));
+    output = simple_stack(sessions);
     EXPECT_EQ(output.metrics.size(), 2u);
 }
 
 TEST(SimpleStackTest, CallsThatMeetDoNotOverlap) {
     const std::vector<event::SessionTrace> sessions = {
         make_session(join_calls({make_call("LLM", "b", 0, 1), make_call("LLM", "a", 1, 2)}))};
-    const auto output = analyse_simple_stack(collect_operations(make_trace_view(sessions)));
+    const auto output = simple_stack(sessions);
     EXPECT_EQ(output.metrics.at("LLM:m").at("max_concurrency").to_number<int>(), 1);
 }
 
@@ -235,7 +287,7 @@ TEST(ConcurrencyTest, LevelsOverTime) {
 
 TEST(ConcurrencySpikesTest, ThresholdOfOneFindsEveryCall) {
     const auto sessions = six_events();
-    const auto output = analyse_concurrency_spikes(make_trace_view(sessions), 1);
+    const auto output = concurrency_spikes(sessions);
     EXPECT_EQ(output.metrics.at("p90_concurrency").to_number<double>(), 1);
     EXPECT_EQ(output.metrics.at("spike_intervals").as_array().size(), 4u);
 }
@@ -249,7 +301,7 @@ TEST(ConcurrencySpikesTest, UuidListsAreBounded) {
     for (int i = 0; i < kCalls; ++i)
         steps.push_back({.type = "LLM_END", .time = kCalls + i * 1.0, .uuid = std::to_string(i), .name = "m", .prompt_tokens = 7});
     const std::vector<event::SessionTrace> sessions = {make_session(steps)};
-    const auto output = analyse_concurrency_spikes(make_trace_view(sessions), 1);
+    const auto output = concurrency_spikes(sessions);
     std::size_t listed = 0;
     for (const auto& spike : output.metrics.at("spike_intervals").as_array()) listed += spike.at("active_uuids").as_array().size();
     EXPECT_LE(listed, kMaxListedUuids);
@@ -265,8 +317,8 @@ TEST(StepLatencyTest, TokensAndShares) {
                                  {.type = "TOOL_START", .time = 3, .uuid = "t", .name = "search"},
                                  {.type = "TOOL_END", .time = 4, .uuid = "t", .name = "search"}});
     const std::vector<event::SessionTrace> sessions = {session};
-    const TraceView view = make_trace_view(sessions);
-    const auto rows = compute_step_latencies(make_call_tree(view, is_call));
+    const RunGraph graph = make_run_graph(sessions);
+    const auto rows = compute_step_latencies(graph);
     ASSERT_EQ(rows.size(), 2u);
     EXPECT_EQ(rows[0].name, "m");
     EXPECT_DOUBLE_EQ(*rows[0].ttft_p50, 0.5);

@@ -6,22 +6,23 @@
 namespace plimsoll::profile {
 namespace {
 
-ChosenSession make_chosen_session(const RunGraph& graph, const CriticalPaths& paths, std::size_t session) {
-    const SessionGraph& whole = graph.sessions[session];
-    ChosenSession chosen{.label = "", .session = session, .runtime = whole.runtime(), .bars = {}};
-    const std::size_t end = std::min(whole.end_call, whole.begin_call + kMaxSessionBars);
-    chosen.bars_left_out = whole.end_call - end;
-    for (std::size_t i = whole.begin_call; i < end; ++i) {
-        const Call& call = graph.calls[i];
-        SessionBar bar{.category = call.span->category,
-                       .name = call_name(*call.span),
-                       .start = call.start() - whole.start,
-                       .end = call.end - whole.start,
-                       .depth = call.depth,
-                       .failed = call.span->error.has_value(),
-                       .on_path = i < paths.on_path.size() && paths.on_path[i],
+ChosenSession make_chosen_session(const RunGraph& graph, const CriticalPaths& paths, std::size_t index) {
+    const SessionRow& session = graph.sessions[index];
+    const double start = session.first_call_start;
+    ChosenSession chosen{.label = "", .session = index, .request_number = session.request_number, .runtime = session.runtime(), .bars = {}};
+    const std::size_t shown = std::min<std::size_t>(session.calls, kMaxSessionBars);
+    chosen.bars_left_out = session.calls - shown;
+    for (std::size_t i = 0; i < shown; ++i) {
+        const Call& call = graph.calls_of(session)[i];
+        SessionBar bar{.category = call.category,
+                       .name = graph.shown_name(call),
+                       .start = call.start - start,
+                       .end = call.end - start,
+                       .depth = static_cast<int>(call.depth),
+                       .failed = call.failed,
+                       .on_path = paths.on_path[session.first_call + i],
                        .first_token = {}};
-        if (!call.span->token_times.empty()) bar.first_token = call.span->token_times.front() - whole.start;
+        if (call.tokens > 0) bar.first_token = call.first_token - start;
         chosen.bars.push_back(std::move(bar));
     }
     return chosen;
@@ -32,7 +33,7 @@ ChosenSession make_chosen_session(const RunGraph& graph, const CriticalPaths& pa
 std::vector<ChosenSession> choose_sessions(const RunGraph& graph, const CriticalPaths& paths, std::optional<std::size_t> asked) {
     std::vector<std::size_t> order;
     for (std::size_t i = 0; i < graph.sessions.size(); ++i)
-        if (graph.sessions[i].end_call > 0) order.push_back(i);
+        if (graph.sessions[i].calls > 0) order.push_back(i);
     if (order.empty()) return {};
     std::ranges::stable_sort(order, {}, [&](std::size_t i) { return graph.sessions[i].runtime(); });
 
@@ -53,7 +54,7 @@ std::vector<ChosenSession> choose_sessions(const RunGraph& graph, const Critical
     const auto is_asked = [&](const ChosenSession& session) { return session.session == asked; };
     if (const auto found = std::ranges::find_if(chosen, is_asked); found != chosen.end()) {
         found->label += " and asked for";
-    } else if (asked && *asked < graph.sessions.size() && graph.sessions[*asked].end_call > 0) {
+    } else if (asked && *asked < graph.sessions.size() && graph.sessions[*asked].calls > 0) {
         chosen.insert(chosen.begin(), make_chosen_session(graph, paths, *asked));
         chosen.front().label = "asked for";
     }

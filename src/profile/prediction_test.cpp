@@ -27,6 +27,15 @@ event::SessionTrace join(const std::vector<std::vector<StepSpec>>& calls) {
     return make_session(all);
 }
 
+TrieNode build_prediction_trie(const std::vector<event::SessionTrace>& sessions, const PredictionTrieSettings& settings,
+                               CallStarts starts = CallStarts::paired) {
+    PredictionTrie trie(settings, starts);
+    const auto start = starts == CallStarts::recorded ? SessionStart::step : SessionStart::step_or_span;
+    for (const auto& session : sessions)
+        trie.add(session.steps, event::pair_spans(session.steps).spans, make_session_row(session).runtime_from(start));
+    return trie.build();
+}
+
 struct RoundsCase {
     std::string name;
     std::vector<Interval> calls;
@@ -67,7 +76,7 @@ class SensitivityTest : public testing::TestWithParam<SensitivityCase> {
 
 TEST_P(SensitivityTest, NatsCases) {
     const std::vector<event::SessionTrace> sessions = {session()};
-    const auto trie = build_prediction_trie(make_trace_view(sessions), {});
+    const auto trie = build_prediction_trie(sessions, {});
     std::vector<int> levels;
     for (const auto& [index, prediction] : trie.by_call_index) levels.push_back(prediction.latency_sensitivity.value_or(0));
     EXPECT_EQ(levels, GetParam().levels);
@@ -78,7 +87,7 @@ TEST_P(SensitivityTest, NatsCases) {
             const double duration = GetParam().durations[calls.size()];
             calls.push_back({&step, {step.payload.event_timestamp - duration, step.payload.event_timestamp}, duration});
         }
-    const auto scores = compute_sensitivities(calls, {}, session_runtime(sessions[0]).value_or(0), {});
+    const auto scores = compute_sensitivities(calls, {}, make_session_row(sessions[0]).runtime_from(SessionStart::step_or_span), {});
     ASSERT_EQ(scores.size(), GetParam().scores.size());
     for (std::size_t i = 0; i < scores.size(); ++i) EXPECT_NEAR(scores[i], GetParam().scores[i], 5e-5) << i;
 }
@@ -104,8 +113,7 @@ TEST(SlackTest, ParallelWeightLowersTheScoreOfACallWithSlack) {
         {make_call("TOOL", "tool", 0.5, 5.5, "t", "func-1"), llm("a", 1, 2, 0, "agent", "func-1"), llm("b", 7, 8, 0, "agent", "func-1")});
     const std::vector<event::SessionTrace> sessions = {steps};
     const auto level = [&](double weight) {
-        const auto trie =
-            build_prediction_trie(make_trace_view(sessions), {.sensitivity_scale = 100, .w_fanout = 0.01, .w_parallel = weight});
+        const auto trie = build_prediction_trie(sessions, {.sensitivity_scale = 100, .w_fanout = 0.01, .w_parallel = weight});
         return trie.by_call_index.at(1).latency_sensitivity;
     };
     EXPECT_EQ(level(0), 100);
@@ -115,7 +123,7 @@ TEST(SlackTest, ParallelWeightLowersTheScoreOfACallWithSlack) {
 TEST(PredictionTrieTest, NatsSimpleTrace) {
     const std::vector<event::SessionTrace> sessions = {
         join({llm("a", 1000, 1001, 100, "my_workflow"), llm("b", 1002, 1003, 150, "my_workflow")})};
-    const auto trie = build_prediction_trie(make_trace_view(sessions), {.auto_sensitivity = false});
+    const auto trie = build_prediction_trie(sessions, {.auto_sensitivity = false});
     const auto& first = trie.by_call_index.at(1);
     EXPECT_EQ(first.remaining_calls.mean, 1);
     EXPECT_EQ(first.output_tokens.mean, 100);
@@ -133,7 +141,7 @@ TEST(PredictionTrieTest, LookUpFallsBackToWhatIsKnown) {
     for (int i = 0; i < 2; ++i)
         sessions.push_back(join({llm("a", 0, 1, 1, "react"), llm("b", 2, 3, 1, "react"), llm("c", 4, 5, 1, "react"),
                                  llm("d", 6, 7, 1, "tool"), llm("e", 8, 9, 1, "tool")}));
-    const auto trie = build_prediction_trie(make_trace_view(sessions), {});
+    const auto trie = build_prediction_trie(sessions, {});
     const auto remaining = [&](std::vector<std::string> path, int index) {
         const Prediction* prediction = find_prediction(trie, path, index);
         return prediction ? prediction->remaining_calls.mean : -1;
@@ -151,7 +159,7 @@ TEST(PredictionTrieTest, AMissingSpanTimeIsTakenFromTheStart) {
     const std::vector<event::SessionTrace> sessions = {join({llm("a", 1000, 1003), llm("b", 1004, 1005), llm("c", 1006, 1007)})};
     const auto levels = [&](CallStarts starts) {
         std::vector<int> list;
-        for (const auto& [index, prediction] : build_prediction_trie(make_trace_view(sessions), {}, starts).by_call_index)
+        for (const auto& [index, prediction] : build_prediction_trie(sessions, {}, starts).by_call_index)
             list.push_back(prediction.latency_sensitivity.value_or(0));
         return list;
     };
@@ -160,15 +168,13 @@ TEST(PredictionTrieTest, AMissingSpanTimeIsTakenFromTheStart) {
 }
 
 TEST(PredictionTrieTest, FileOfAnEmptyRun) {
-    const auto file = to_json(build_prediction_trie(make_trace_view({}), {}), time_of_last_step({}));
+    const auto file = to_json(build_prediction_trie({}, {}), format_time(0));
     EXPECT_EQ(file.at("version").as_string(), "1.0");
     EXPECT_EQ(file.at("generated_at").as_string(), "1970-01-01T00:00:00.000000+00:00");
     EXPECT_TRUE(file.at("root").at("predictions_any_index").is_null());
 }
 
-TEST(PredictionTrieTest, TimeOfTheLastStep) {
-    EXPECT_EQ(time_of_last_step({make_session(make_call("LLM", "a", 1, 1700000000.25))}), "2023-11-14T22:13:20.250000+00:00");
-}
+TEST(PredictionTrieTest, TimesToTheMicrosecond) { EXPECT_EQ(format_time(1700000000.25), "2023-11-14T22:13:20.250000+00:00"); }
 
 event::SessionTrace spend(Random& random, int calls) {
     std::vector<StepSpec> steps;
@@ -188,7 +194,7 @@ TEST(TokenForecastTest, FindsALinearLaw) {
     Random random(5);
     std::vector<event::SessionTrace> sessions;
     for (int i = 0; i < 40; ++i) sessions.push_back(spend(random, 1 + i % 4));
-    const auto forecast = forecast_tokens(make_trace_view(sessions));
+    const auto forecast = forecast_tokens(make_run_graph(sessions));
     ASSERT_TRUE(forecast.has_value());
     EXPECT_EQ(forecast->calls, 100u);
     const TokenFit& completion = forecast->fits[0];
@@ -203,7 +209,7 @@ TEST(TokenForecastTest, ConstantsAndZerosAreNoTrouble) {
     for (int i = 0; i < 6; ++i)
         sessions.push_back(make_session({{.type = "LLM_START", .time = 1, .uuid = "a"},
                                          {.type = "LLM_END", .time = 2, .uuid = "a", .prompt_tokens = 10, .completion_tokens = 7}}));
-    const auto forecast = forecast_tokens(make_trace_view(sessions));
+    const auto forecast = forecast_tokens(make_run_graph(sessions));
     ASSERT_TRUE(forecast.has_value());
     EXPECT_NEAR(forecast->fits[0].held_out_error, 0, 1e-9);
     EXPECT_EQ(forecast->fits[1].mean, 0);
@@ -212,7 +218,7 @@ TEST(TokenForecastTest, ConstantsAndZerosAreNoTrouble) {
 TEST(TokenForecastTest, TooFewSessions) {
     Random random(5);
     const std::vector<event::SessionTrace> sessions = {spend(random, 9), {}};
-    const auto forecast = forecast_tokens(make_trace_view(sessions));
+    const auto forecast = forecast_tokens(make_run_graph(sessions));
     ASSERT_FALSE(forecast.has_value());
     EXPECT_EQ(forecast.error().code, ErrorCode::invalid_argument);
 }

@@ -83,6 +83,18 @@ void set_metadata(event::SessionTrace& session, const std::string& uuid, event::
         if (step.payload.uuid == uuid && step.payload.event_type.phase == phase) step.payload.metadata = metadata;
 }
 
+Written collect_output(const std::function<void(const AnalysisOutput&)>& analyse) {
+    std::string metrics_text;
+    Written written;
+    JsonStream metrics([&](std::string_view text) { metrics_text += text; });
+    TextStream report([&](std::string_view text) { written.report += text; });
+    analyse({metrics, report});
+    metrics.flush();
+    report.flush();
+    written.metrics = parse_json(metrics_text).value().as_object();
+    return written;
+}
+
 void set_error(event::SessionTrace& session, const std::string& uuid, ErrorCode code) {
     set_metadata(session, uuid, event::Phase::end, {{"error", {{"code", to_string(code)}, {"message", "as the test wants"}}}});
 }

@@ -23,9 +23,10 @@ struct Bar {
 Color color_of(event::Category category);
 
 // NAT's `gantt_chart.png` (3000 × 2250 pixels): one bar a call, sorted by start. Beyond kMaxGanttBars only the first ones are
-// drawn and the title says so.
+// drawn and the title says so; `later_bars` are those that were not even given.
 inline constexpr std::size_t kMaxGanttBars = 150;
-Result<std::string> draw_gantt_png(std::vector<Bar> bars, std::string title = "Gantt Chart of Nested Calls (All Examples)");
+inline constexpr const char* kGanttTitle = "Gantt Chart of Nested Calls (All Examples)";
+Result<std::string> draw_gantt_png(std::vector<Bar> bars, std::string title = kGanttTitle, std::size_t later_bars = 0);
 
 // One session as inline SVG: bars in tree order, a line a call, indented by depth, the wait for the first token lighter, the
 // critical path outlined.

@@ -1,0 +1,46 @@
+#include "profile/workflow_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace plimsoll::profile {
+
+void WorkflowReport::add(std::string_view name, bool on, const std::function<Result<void>(const AnalysisOutput&)>& analyse) {
+    if (!on) return;
+    if (!metrics_) {
+        metrics_ = artefacts_.open("workflow_profiling_metrics.json");
+        report_ = artefacts_.open("workflow_profiling_report.txt");
+        metrics_->append("{");
+    }
+    report_->append("\n\n\n");
+    const std::uint64_t metrics_size = metrics_->size(), report_size = report_->size();
+    const bool done = runner_.run(name, on, [&]() -> Result<void> {
+        std::string key = has_metrics_ ? ",\n  " : "\n  ";
+        append_pretty_json(key, json::value(name), 1);
+        metrics_->append(key + ": ");
+        JsonStream metrics([&](std::string_view text) { metrics_->append(text); }, 1);
+        TextStream report([&](std::string_view text) { report_->append(text); });
+        PLIMSOLL_TRY(analyse({metrics, report}));
+        metrics.flush();
+        report.flush();
+        return {};
+    });
+    if (done) {
+        has_metrics_ = true;
+        return;
+    }
+    metrics_->cut(metrics_size);
+    report_->cut(report_size);
+    const auto failure = std::ranges::find(runner_.failures(), name, [](const auto& entry) { return std::string_view(entry.first); });
+    report_->append(fmt::format("{}: not finished: {}", name, failure->second.message));
+}
+
+void WorkflowReport::finish() {
+    if (!metrics_) return;
+    metrics_->append(has_metrics_ ? "\n}" : "}");
+    metrics_->commit();
+    report_->commit();
+}
+
+}  // namespace plimsoll::profile
