@@ -139,6 +139,25 @@ struct Tally {
     }
 };
 
+// Replica counts against the smallest true one.
+struct SizeTally {
+    std::vector<double> errors;  // relative
+    int near = 0, too_few = 0;   // within 1 or 8 %; below by more than 5 %
+
+    void add(int count, int truth) {
+        const double error = static_cast<double>(count) / truth - 1;
+        errors.push_back(error);
+        near += std::abs(count - truth) <= 1 || std::abs(error) <= 0.08;
+        too_few += error < -0.05;
+    }
+    void print(const char* name) const {
+        if (errors.empty()) return;
+        const auto n = static_cast<double>(errors.size());
+        std::printf("%-34s n %3zu  mean %+.0f %%  median %+.0f %%  within 1 or 8 %% %.0f %%  too few by more than 5 %% %.0f %%\n", name,
+                    errors.size(), 100 * mean(errors), 100 * percentile(errors, 50), 100 * near / n, 100 * too_few / n);
+    }
+};
+
 struct Study {
     int draws = 100;
     bool replicas = false;
@@ -146,8 +165,7 @@ struct Study {
     std::map<int, Tally> by_users;
     double forecast_seconds = 0;
     int forecasts = 0;
-    int sizes = 0, too_few = 0;
-    std::vector<double> size_errors;
+    SizeTally needed, expected;
 
     void run(const Case& one, std::uint64_t seed) {
         std::vector<forecast::LevelTraces> levels;
@@ -254,14 +272,14 @@ struct Study {
                 high *= 2;
             }
             while (high - low > 1) (meets((low + high) / 2) ? high : low) = (low + high) / 2;
-            const auto needed = result->forecasts.front().replicas_needed;
-            std::printf("  SLO %.0f s (%.1f x alone): truth %d replicas%s, forecast %s\n", request.slo->seconds, factor, high,
-                        high >= kMost ? " or more" : "",
-                        needed ? std::to_string(*needed).c_str() : result->forecasts.front().replicas_reason.c_str());
-            if (!needed || high >= kMost) continue;
-            ++sizes;
-            too_few += *needed < high;
-            size_errors.push_back(static_cast<double>(*needed) / high - 1);
+            const forecast::UsersForecast& answer = result->forecasts.front();
+            const auto shown = [](const std::optional<int>& count) { return count ? std::to_string(*count) : std::string("none"); };
+            std::printf("  SLO %.0f s (%.1f x alone): truth %d replicas%s, forecast %s expected, %s needed\n", request.slo->seconds, factor,
+                        high, high >= kMost ? " or more" : "", shown(answer.replicas_expected).c_str(),
+                        shown(answer.replicas_needed).c_str());
+            if (high >= kMost) continue;
+            if (answer.replicas_needed) needed.add(*answer.replicas_needed, high);
+            if (answer.replicas_expected) expected.add(*answer.replicas_expected, high);
         }
     }
 
@@ -275,8 +293,28 @@ struct Study {
             std::printf("%-34s refused %d, misses over 20 %% that the answer allows for %d, silent %d\n", name, tally->refused,
                         tally->said_misses, tally->silent_misses);
         }
-        if (sizes > 0) std::printf("replicas: %d sized, mean %+.0f %%, too few %d\n", sizes, 100 * mean(size_errors), too_few);
+        needed.print("replicas, upper bound meets it");
+        expected.print("replicas, value meets it");
         std::printf("%.2f s of CPU a forecast of 3 targets\n", forecast_seconds / std::max(1, forecasts));
+    }
+
+    // What a forecast promises; prints each gate with what came of it.
+    bool passes() const {
+        bool all = true;
+        const auto gate = [&](const char* what, double value, double low, double high) {
+            const bool ok = low <= value && value <= high;
+            all = all && ok;
+            std::printf("%-6s %s: %.1f\n", ok ? "ok" : "FAILED", what, value);
+        };
+        const auto n = static_cast<double>(known.errors.size());
+        gate("mean error, at most 8 %", 100 * mean(known.errors), 0, 8);
+        gate("worst error, at most 20 %", 100 * std::abs(known.worst), 0, 20);
+        gate("truths inside the 90 % interval, 85 to 95 %", 100 * known.covered / n, 85, 95);
+        gate("mean width of the interval, at most 30 %", 100 * mean(known.widths), 0, 30);
+        gate("silent misses with unknown limits, none", without_limits.silent_misses, 0, 0);
+        gate("silent misses with wrong limits, none", wrong_limits.silent_misses, 0, 0);
+        if (!needed.errors.empty()) gate("replica counts too few by more than 5 %, none", needed.too_few, 0, 0);
+        return all;
     }
 };
 
@@ -297,5 +335,5 @@ int main(int argc, char** argv) {
         for (int seed = first_seed; seed < first_seed + seeds; ++seed)
             if (one.name.contains(only)) study.run(one, static_cast<std::uint64_t>(seed));
     study.print();
-    return 0;
+    return study.passes() ? 0 : 1;
 }

@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/eval_run.h"
 #include "cli/flags.h"
+#include "cli/profile_view.h"
 #include "cli/workflow_host.h"
 #include "eval/remote.h"
 
@@ -23,12 +24,15 @@ struct EvalFlags {
     eval::EvalMetadata metadata;
     bool allow_failures = false;
     bool nat_compat = false;
+    std::string prices;
+    std::optional<std::size_t> session;
 };
 
 EvalRequest make_request(const EvalFlags& flags) {
     EvalRequest request;
     request.dataset_file = flags.dataset;
     request.nat_compat = flags.nat_compat;
+    request.session = flags.session;
     request.metadata = flags.metadata;
     request.metadata.config_file = flags.config.file;
     for (std::size_t i = 0; i + 1 < flags.config.overrides.size(); i += 2)
@@ -43,12 +47,17 @@ EvalRequest make_request(const EvalFlags& flags) {
 }
 
 Result<EvalOutcome> evaluate(const EvalFlags& flags, const config::Config& config) {
-    const auto setup = prepare_eval(config, make_request(flags));
+    EvalRequest request = make_request(flags);
+    auto prices = load_prices(flags.prices);
+    if (!prices) return fail(prices.error());
+    request.prices = std::move(*prices);
+    const auto setup = prepare_eval(config, std::move(request));
     if (!setup) return fail(setup.error());
     auto dataset = eval::load_dataset(setup->dataset, setup->dataset_file, {.reps = flags.metadata.reps});
     if (!dataset) return fail(dataset.error());
     for (const std::string& warning : dataset->warnings) log_warning("{}", warning);
     if (dataset->items.empty()) return fail(ErrorCode::invalid_argument, setup->dataset_file.string() + " leaves no row to run");
+    PLIMSOLL_TRY(check_session(flags.session, dataset->items.size()));
 
     if (flags.metadata.skip_workflow) {
         PLIMSOLL_TRY(make_folder(setup->folder));
@@ -96,6 +105,7 @@ void add_eval_command(CLI::App& app, Run& run) {
     auto* resume = command->add_option("--resume", flags->resume, "folder of a run that was cut off: runs only what is missing");
     command->add_flag("--allow_failures,--allow-failures", flags->allow_failures, "exit with 0 when sessions failed");
     command->add_flag("--nat_compat,--nat-compat", flags->nat_compat, "the profiler gives NAT's numbers, its quirks included");
+    add_report_flags(*command, flags->prices, flags->session);
     skip_workflow->excludes(endpoint)->excludes(reps)->excludes(resume);
     skip_completed->excludes(reps);
     command->callback([&run, flags] { run = [flags] { return run_command(*flags); }; });

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "cli/catalogue.h"
 #include "cli/profile_files.h"
+#include "cli/profile_view.h"
 #include "eval/folder_lock.h"
 
 namespace plimsoll::cli {
@@ -71,16 +72,35 @@ void warn(const Result<void>& result) {
     if (!result) log_warning("{}", result.error().message);
 }
 
+Result<void> save_run_report(const EvalSetup& setup, EvalOutcome& outcome) {
+    report::ReportView view{.title = "Plimsoll report", .headline = "One agent, profiled"};
+    add_profiled_run(setup.folder.string(), std::move(outcome.profile), {}, nullptr, view);
+    for (const profile::ChosenSession& chosen : view.profile->insights.chosen_sessions) {
+        const eval::ItemResult& item = outcome.run.items[chosen.session];
+        view.session_texts[chosen.session] = {to_text(item.item.question), to_text(item.output)};
+    }
+    const auto saved = save_report(view, setup.folder / "report.html");
+    outcome.profile = std::move(*view.profile);
+    return saved;
+}
+
+// The steps of a long run are its memory: the profiler borrows them.
 void profile_run(const EvalSetup& setup, EvalOutcome& outcome) {
+    std::vector<eval::ItemResult>& items = outcome.run.items;
     const profile::SessionSource source = [&](const auto& on_session) -> Result<event::SkipReport> {
-        for (std::size_t i = 0; i < outcome.run.items.size(); ++i)
-            on_session(event::SessionTrace{static_cast<std::int64_t>(i), outcome.run.items[i].steps});
+        for (std::size_t i = 0; i < items.size(); ++i) {
+            event::SessionTrace session{static_cast<std::int64_t>(i), std::move(items[i].steps)};
+            if (items[i].intended_start > 0) event::note_queueing(session, items[i].start - items[i].intended_start);
+            on_session(session);
+            items[i].steps = std::move(session.steps);
+        }
         return event::SkipReport();
     };
-    auto profile = save_profile(source, {}, *setup.profiler, setup.folder);
+    auto profile = save_profile(source, {setup.prices, setup.session}, *setup.profiler, setup.folder);
     PLIMSOLL_CHECK(profile.has_value(), "sessions in memory have no errors");
     warn(profile->saved);
     outcome.profile = std::move(profile->result);
+    warn(save_run_report(setup, outcome));
 }
 
 void save_evaluations(const EvalSetup& setup, EvalOutcome& outcome) {
@@ -150,6 +170,8 @@ Result<EvalSetup> prepare_eval(const config::Config& config, EvalRequest request
     setup.metadata = std::move(request.metadata);
     setup.metadata.timestamp = system_clock()();
     setup.resume = request.resume;
+    setup.prices = std::move(request.prices);
+    setup.session = request.session;
     return setup;
 }
 

@@ -28,6 +28,8 @@ struct EvalSetup {
     eval::StepFilter step_filter;
     eval::EvalMetadata metadata;
     bool resume = false;
+    profile::PriceTable prices;          // empty: no costs
+    std::optional<std::size_t> session;  // shown by itself in report.html
 };
 
 struct EvalRequest {
@@ -36,6 +38,8 @@ struct EvalRequest {
     eval::EvalMetadata metadata;
     bool resume = false;
     bool nat_compat = false;  // the profiler gives NAT's numbers
+    profile::PriceTable prices;
+    std::optional<std::size_t> session;
 };
 // Errors: config, not_found.
 Result<EvalSetup> prepare_eval(const config::Config& config, EvalRequest request);
@@ -51,9 +55,9 @@ struct EvalOutcome {
     bool ok() const { return run.failed() == 0 && !run.interrupted && !run.log_error; }
 };
 
-// Runs the items and writes every file of the run folder, raw ones first. An analysis, picture or evaluator that fails is a warning.
-// SIGINT lets running sessions finish and starts no more; a second one aborts them. Errors: those of eval::run_sessions(), and io or
-// no_space when the raw output cannot be written.
+// Runs the items and writes every file of the run folder, raw ones first, with report.html when profiling is on. An analysis, picture or
+// evaluator that fails is a warning. SIGINT lets running sessions finish and starts no more; a second one aborts them. Errors: those of
+// eval::run_sessions(), and io or no_space when the raw output cannot be written.
 Result<EvalOutcome> run_eval(const EvalSetup& setup, std::vector<eval::DatasetItem> items, const eval::SessionRunner& runner,
                              net::IoPool& pool, const std::vector<event::StepSink*>& sinks);
 

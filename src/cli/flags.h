@@ -8,6 +8,7 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <string>
 
 #include "cli/catalogue.h"
@@ -39,6 +40,13 @@ inline void add_config_flags(CLI::App& command, ConfigFlags& flags, bool file_re
         ->type_size(2)
         ->expected(-1);
     command.add_flag("--strict", flags.strict, "unknown keys are errors");
+}
+
+// What the page of a profiled run shows besides.
+inline void add_report_flags(CLI::App& command, std::string& prices, std::optional<std::size_t>& session) {
+    command.add_option("--prices", prices,
+                       "YAML or JSON file with the price of a million tokens a model: prices: {m: {input, output, cached}}");
+    command.add_option("--session", session, "a session to show beside the median, p95 and slowest one, from 0")->check(at_least_zero());
 }
 
 }  // namespace plimsoll::cli

@@ -63,7 +63,7 @@ Result<void> save_forecast_report(const forecast::Recording& recording, const fo
                               fmt::format("error on the held-out level, {} at once", result.held_out->concurrency)});
     if (result.next_concurrency) view.facts.push_back({fmt::format("{}", *result.next_concurrency), "concurrency worth measuring next"});
     view.forecast = report::ForecastView{result.warnings, make_curves(recording, request, result), make_table(result)};
-    return save_report(std::move(view), file);
+    return save_report(view, file);
 }
 
 }  // namespace plimsoll::cli

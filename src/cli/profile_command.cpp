@@ -268,8 +268,8 @@ Result<void> profile_inputs(const ProfileFlags& flags) {
     PLIMSOLL_TRY(check_session(flags.session, profile->result.sessions));
     const std::string summary = render_inputs(reader.sources(), chosen) + render_summary(reader.skipped(), profile->result);
     report::ReportView view{.title = "Plimsoll report", .headline = "One agent, profiled"};
-    add_profiled_run(fmt::format("{}", fmt::join(flags.inputs, ", ")), std::move(profile->result), nullptr, view);
-    PLIMSOLL_TRY(save_report(std::move(view), fs::path(flags.output_dir) / "report.html"));
+    add_profiled_run(fmt::format("{}", fmt::join(flags.inputs, ", ")), std::move(profile->result), reader.skipped(), nullptr, view);
+    PLIMSOLL_TRY(save_report(view, fs::path(flags.output_dir) / "report.html"));
     std::fputs(summary.c_str(), stdout);
     std::printf("\nWritten to %s\n", fs::absolute(flags.output_dir).c_str());
     return {};
@@ -295,9 +295,7 @@ void add_profile_command(CLI::App& app, Run& run) {
     add_config_flags(*command, flags->config, false);
     command->get_option("--config_file")->description("YAML or JSON file whose profiler section says what runs; else that of the run");
     command->add_option("--output_dir,--output-dir", flags->output_dir, "folder to write")->required();
-    command->add_option("--prices", flags->prices, "YAML or JSON: for each model the price of a million tokens, input, output, cached");
-    command->add_option("--session", flags->session, "a session to show beside the median, p95 and slowest one, from 0")
-        ->check(at_least_zero());
+    add_report_flags(*command, flags->prices, flags->session);
     auto* all = command->add_flag("--all", flags->all, "every analysis");
     command->add_flag("--nat_compat,--nat-compat", flags->nat_compat, "NAT's numbers, its quirks included");
     all->excludes(command->get_option("--config_file"));

@@ -19,7 +19,7 @@ struct SavedProfile {
 Result<SavedProfile> save_profile(const profile::SessionSource& source, const profile::ProfileOptions& options,
                                   const profile::ProfilerConfig& config, const std::filesystem::path& folder);
 
-// NAT's picture, of all sessions or of one, which must be ProfileOptions::session. Errors: io, no_space, and those of drawing.
+// The Gantt chart of all sessions or of one, which must be ProfileOptions::session. Errors: io, no_space, and those of drawing.
 Result<void> save_gantt(const profile::ProfileResult& result, const std::filesystem::path& file, std::optional<std::size_t> session);
 
 }  // namespace plimsoll::cli

@@ -11,7 +11,8 @@
 
 namespace plimsoll::cli {
 
-void add_profiled_run(const std::string& source, profile::ProfileResult profile, const json::value& rows, report::ReportView& view) {
+void add_profiled_run(const std::string& source, profile::ProfileResult profile, const event::SkipReport& skipped, const json::value& rows,
+                      report::ReportView& view) {
     const auto* list = rows.if_array();
     for (const profile::ChosenSession& chosen : profile.insights.chosen_sessions) {
         const auto row = static_cast<std::size_t>(chosen.request_number);
@@ -20,6 +21,7 @@ void add_profiled_run(const std::string& source, profile::ProfileResult profile,
                                               get_string((*list)[row], "generated_answer").value_or("")};
     }
     report::add_profile(view, std::move(profile));
+    view.skipped = skipped;
     view.about.push_back({source, "profiled run"});
 }
 
@@ -42,7 +44,7 @@ Result<void> check_session(std::optional<std::size_t> session, std::size_t sessi
 
 std::string format_percent(double share) { return fmt::format("{:.0f} %", 100 * share); }
 
-Result<void> save_report(report::ReportView view, const std::filesystem::path& file) {
+Result<void> save_report(report::ReportView& view, const std::filesystem::path& file) {
     view.about.push_back({"plimsoll " PLIMSOLL_VERSION, "made by"});
     view.about.push_back({to_iso8601(system_clock()()).substr(0, 19) + " UTC", "on"});
     view.about.push_back({fmt::format("{} cores", ::sysconf(_SC_NPROCESSORS_ONLN)), "machine"});

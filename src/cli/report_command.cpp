@@ -41,11 +41,12 @@ Result<void> add_eval(const ReportFlags& flags, report::ReportView& view) {
     const auto rows = rows_text ? parse_json(*rows_text) : fail(rows_text.error());
     profile::ProfilerConfig config;
     config.base_metrics = true;
+    event::SkipReport skipped;
     const profile::SessionSource source = [&](const auto& on_session) -> Result<event::SkipReport> {
         record::TraceReader reader(on_session, false);
         PLIMSOLL_TRY(reader.read(flags.eval_dir));
         reader.finish();
-        return reader.sources().front().skipped;
+        return skipped = reader.sources().front().skipped;
     };
     profile::NoArtefacts none;
     auto profiled = profile::profile(source, {std::move(*prices), flags.session}, config, none);
@@ -53,7 +54,7 @@ Result<void> add_eval(const ReportFlags& flags, report::ReportView& view) {
     profile::ProfileResult profile = std::move(*profiled);
     PLIMSOLL_TRY(check_session(flags.session, profile.sessions));
     if (!flags.gantt.empty()) PLIMSOLL_TRY(save_gantt(profile, flags.gantt, flags.session));
-    add_profiled_run(flags.eval_dir, std::move(profile), rows ? *rows : json::value(), view);
+    add_profiled_run(flags.eval_dir, std::move(profile), skipped, rows ? *rows : json::value(), view);
     return {};
 }
 
@@ -178,11 +179,8 @@ void add_report_command(CLI::App& app, Run& run) {
     const auto flags = std::make_shared<ReportFlags>();
     command->add_option("--eval_dir,--eval-dir", flags->eval_dir, "run folder of an eval");
     command->add_option("--sizing_dir,--sizing-dir", flags->sizing_dir, "--calc_output_dir of a sizing calc");
-    command->add_option("--session", flags->session, "a session to show beside the median, p95 and slowest one, from 0")
-        ->check(at_least_zero());
     command->add_option("--gantt", flags->gantt, "also write a Gantt chart as PNG: of all sessions, or of --session");
-    command->add_option("--prices", flags->prices,
-                        "YAML or JSON file with the price of a million tokens a model: prices: {m: {input, output, cached}}");
+    add_report_flags(*command, flags->prices, flags->session);
     command->add_option("-o,--output", flags->output, "file to write")->capture_default_str();
     add_target_flags(*command, flags->targets);
     command->callback([&run, flags] {

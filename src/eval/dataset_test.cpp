@@ -22,19 +22,6 @@ std::vector<json::object> numbered_rows(int count) {
     return rows;
 }
 
-std::vector<std::string> filtered(ColumnPatterns allow, ColumnPatterns deny) {
-    DatasetConfig config;
-    config.id_key = "instance_id";
-    config.allow = std::move(allow);
-    config.deny = std::move(deny);
-    std::vector<json::object> rows;
-    const std::pair<std::string, int> entries[] = {
-        {"iproute2_101", 1}, {"frr_101", 2}, {"vxlan_101", 1}, {"iproute2_99", 4}, {"vxlan_102", 2}};
-    for (const auto& [id, version] : entries)
-        rows.push_back({{"instance_id", id}, {"repo", id.substr(0, id.find('_'))}, {"version", version}, {"question", "q"}});
-    return ids(*make_dataset(rows, config));
-}
-
 TEST(Dataset, KeepsJsonTypesAsTheyAre) {
     const auto rows = parse_rows("json", R"([{"id":7,"question":"1","answer":2.5,"date":"2024-01-01","flag":true,"list":[1,"a"]}])");
     ASSERT_TRUE(rows);
@@ -119,41 +106,13 @@ TEST(Dataset, FirstRowOfAnIdWins) {
     EXPECT_EQ(dataset->warnings.size(), 1u);
 }
 
-TEST(Dataset, FiltersByShellPatterns) {
-    EXPECT_EQ(filtered({{"repo", {"iproute2"}}}, {}).size(), 2u);
-    EXPECT_EQ(filtered({}, {{"repo", {"vxlan"}}}).size(), 3u);
-    EXPECT_EQ(filtered({{"repo", {"iproute2", "vxlan"}}}, {{"instance_id", {"iproute2_99"}}}).size(), 3u);
-    EXPECT_EQ(filtered({{"instance_id", {"iproute2_*"}}}, {}).size(), 2u);
-    EXPECT_THAT(filtered({{"instance_id", {"iproute2_?0?"}}}, {}), ElementsAre("iproute2_101"));
-    EXPECT_EQ(filtered({{"instance_id", {"*_10[12]"}}}, {}).size(), 4u);
-    EXPECT_EQ(filtered({{"instance_id", {"*_10[!2]"}}}, {}).size(), 3u);
-    EXPECT_EQ(filtered({{"instance_id", {"iproute2_*", "frr_101"}}}, {}).size(), 3u);
-    EXPECT_EQ(filtered({}, {{"instance_id", {"vxlan_*", "frr_101"}}}).size(), 2u);
-    EXPECT_EQ(filtered({{"version", {"?"}}}, {}).size(), 5u);
-    EXPECT_EQ(filtered({{"version", {"1"}}}, {}).size(), 2u);
-    EXPECT_EQ(filtered({{"no_such_column", {"x"}}}, {}).size(), 5u);
-    EXPECT_EQ(filtered({{"repo", {"IPROUTE2"}}}, {}).size(), 0u);
-}
-
 TEST(Dataset, RepetitionsAreNumberedFromZero) {
     const auto dataset = make_dataset(numbered_rows(2), {}, {.reps = 2});
     EXPECT_THAT(ids(*dataset), ElementsAre("1_rep0", "2_rep0", "1_rep1", "2_rep1"));
     EXPECT_EQ(dataset->items[3].row.at("id"), json::value("2_rep1"));
 }
 
-TEST(Dataset, AdjustsItsSize) {
-    const auto adjusted = [](int rows, int concurrency, int passes) {
-        return ids(*make_dataset(numbered_rows(rows), {}, {.adjust = SizeAdjustment{concurrency, passes}}));
-    };
-    EXPECT_THAT(adjusted(5, 2, 0), ElementsAre("1", "2", "3", "4"));
-    EXPECT_THAT(adjusted(2, 4, 0), ElementsAre("1", "2", "1_rep1", "2_rep1"));
-    EXPECT_THAT(adjusted(5, 2, 1), ElementsAre("1", "2"));
-    EXPECT_THAT(adjusted(2, 2, 3), ElementsAre("1", "2", "1_rep1", "2_rep1", "1_rep2", "2_rep2"));
-    EXPECT_THAT(adjusted(3, 4, 0), ElementsAre("1", "2", "3", "1_rep1"));
-    EXPECT_THAT(adjusted(1, 1, 0), ElementsAre("1"));
-    EXPECT_THAT(adjusted(3, 2, 2), ElementsAre("1", "2", "3", "1_rep1"));
-    EXPECT_TRUE(adjusted(0, 2, 2).empty());
-}
+TEST(Dataset, NoRowsAreAdjustedToNone) { EXPECT_TRUE(make_dataset({}, {}, {.adjust = SizeAdjustment{2, 2}})->items.empty()); }
 
 TEST(Dataset, RepetitionSuffixesDoNotPileUp) {
     const auto dataset =

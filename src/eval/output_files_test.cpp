@@ -152,16 +152,6 @@ TEST(OutputFiles, TheOutputIsADatasetAgain) {
     EXPECT_EQ(compute_usage(steps).runtime, 2);
 }
 
-TEST(OutputFiles, UnstructuredOutputsAreBare) {
-    DatasetConfig config;
-    config.structure.disable = true;
-    std::vector<ItemResult> items(3);
-    items[0].output = "plain";
-    items[1].output = R"({"result":42,"ok":true})";
-    items[2].output = 42;
-    EXPECT_EQ(make_workflow_output(items, config, {}), (json::array{"plain", {{"result", 42}, {"ok", true}}, 42}));
-}
-
 TEST(OutputFiles, StepFilterNamesAreChecked) {
     EXPECT_FALSE(parse_step_filter(json::array())->has_value());
     EXPECT_EQ((*parse_step_filter(json::array{"LLM_NEW_TOKEN"}))->size(), 1u);

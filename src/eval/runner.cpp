@@ -62,6 +62,7 @@ class Run {
         explicit Worker(asio::io_context& context) : executor(context.get_executor()) {}
         asio::io_context::executor_type executor;
         asio::cancellation_signal abort;  // of the session it runs; used on its own thread
+        double free_since = 0;            // seconds since the epoch
     };
 
     Result<void> prepare();
@@ -159,7 +160,11 @@ void Run::start_workers() {
     const std::size_t places = options_.max_concurrency > 0 ? static_cast<std::size_t>(options_.max_concurrency) : todo_.size();
     const std::size_t count = std::min(places, todo_.size());
     workers_left_ = count;
-    for (std::size_t i = 0; i < count; ++i) workers_.push_back(std::make_shared<Worker>(pool_.at(i % pool_.size())));
+    const double now = options_.clock();
+    for (std::size_t i = 0; i < count; ++i) {
+        workers_.push_back(std::make_shared<Worker>(pool_.at(i % pool_.size())));
+        workers_.back()->free_since = now;
+    }
     for (const auto& worker : workers_)
         asio::co_spawn(worker->executor, work(worker), [this](std::exception_ptr error) {
             PLIMSOLL_CHECK(!error, "a worker of the run threw");
@@ -212,7 +217,7 @@ asio::awaitable<void> Run::work(std::shared_ptr<Worker> worker) {
 
 asio::awaitable<void> Run::run_item(std::size_t index, Worker& worker) {
     ItemResult& result = result_.items[index];
-    result.intended_start = options_.clock();
+    result.intended_start = worker.free_since;
     event::SessionInfo info;
     info.number = static_cast<std::int64_t>(index);
     info.item_id = to_text(result.item.id);
@@ -221,7 +226,7 @@ asio::awaitable<void> Run::run_item(std::size_t index, Worker& worker) {
     ++running_;
     result.start = options_.clock();
     SessionOutcome outcome = co_await run_with_timeout(session, result.item, worker);
-    result.end = options_.clock();
+    result.end = worker.free_since = options_.clock();
     session->finish(outcome.error ? &*outcome.error : nullptr);
     result.error = std::move(outcome.error);
     if (!result.error) result.output = std::move(outcome.output);

@@ -67,8 +67,10 @@ struct ItemResult {
     json::value output;          // null when the session failed
     std::optional<Error> error;  // `cancelled`: aborted or never started
     std::vector<event::Step> steps;
-    double intended_start = 0;  // its place in the loop was free; seconds since the epoch on this machine's clock, 0 = never started
-    double start = 0;           // the runner was called
+    // Its place in the loop was free: the run began, or the session before it there ended. Seconds since the epoch on this machine's
+    // clock, 0 = never started. Until `start` the item waited for this program, as for the disk that keeps the session before it.
+    double intended_start = 0;
+    double start = 0;  // the runner was called
     double end = 0;
     UsageStats usage;
     bool resumed = false;  // taken over, from the log or (skip_completed) from the dataset

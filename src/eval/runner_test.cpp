@@ -132,6 +132,17 @@ TEST_F(RunnerTest, AnswersEveryItemInOrder) {
     EXPECT_EQ(log->sessions.at(4).steps.size(), 4u);
 }
 
+TEST_F(RunnerTest, AnItemIsMeantToStartWhenItsPlaceIsFree) {
+    auto options = make_options(folder_.path(), 3, 1);
+    std::atomic<int> now = 1000;
+    options.clock = [&now] { return static_cast<double>(now++); };
+    const RunResult result = run(answer, options);
+    EXPECT_LT(result.items[0].intended_start, result.items[0].start);
+    EXPECT_EQ(result.items[1].intended_start, result.items[0].end);
+    EXPECT_EQ(result.items[2].intended_start, result.items[1].end);
+    EXPECT_GT(result.items[2].start, result.items[2].intended_start);
+}
+
 TEST_F(RunnerTest, TheSameSeedGivesTheSameRun) {
     TemporaryFolder other;
     auto options = make_options(other.path(), 6, 0);

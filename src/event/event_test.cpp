@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include <stdexcept>
 
 #include "base/files.h"
@@ -83,6 +85,32 @@ TEST(Trace, TimesAndCountsOutOfAnyRangeAreNotTaken) {
     EXPECT_EQ(end.usage_info->token_usage.total_tokens, 0);
     EXPECT_EQ(end.usage_info->token_usage.cached_tokens, 3);
     EXPECT_EQ(file->skipped.count(), 3u);
+}
+
+TEST(Trace, QueueingIsNotedOnce) {
+    const auto start_of = [](json::value metadata) {
+        SessionTrace trace{0, std::vector<Step>(2)};
+        trace.steps[0].payload.event_type = {Category::llm, Phase::start};
+        trace.steps[1].payload.event_type = {Category::workflow, Phase::start};
+        trace.steps[1].payload.event_timestamp = 100;
+        trace.steps[1].payload.metadata = std::move(metadata);
+        return trace;
+    };
+    const auto noted = [&](json::value metadata, double seconds) {
+        SessionTrace trace = start_of(std::move(metadata));
+        note_queueing(trace, seconds);
+        EXPECT_TRUE(trace.steps[0].payload.metadata.is_null());
+        return trace.steps[1].payload.metadata;
+    };
+    EXPECT_EQ(noted(nullptr, 5), (json::value{{"intended_start", 95.0}}));
+    EXPECT_EQ(noted({{"provided_metadata", {{"k", 1}}}}, 0.5), (json::value{{"provided_metadata", {{"k", 1}}}, {"intended_start", 99.5}}));
+    for (const json::value& said :
+         {json::value{{"intended_start", 7}}, json::value{{"provided_metadata", {{"intended_start", 7}}}}, json::value("text")})
+        EXPECT_EQ(noted(said, 5), said);
+    for (const double seconds : {-1.0, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()})
+        EXPECT_EQ(noted(nullptr, seconds), json::value());
+    SessionTrace empty;
+    note_queueing(empty, 5);
 }
 
 TEST(Trace, SkipReportsAreBounded) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace plimsoll::event {
 
@@ -18,6 +19,18 @@ json::value to_json(const std::vector<SessionTrace>& traces) {
     out.reserve(traces.size());
     for (const auto& trace : traces) out.push_back(to_json(trace));
     return out;
+}
+
+void note_queueing(SessionTrace& trace, double seconds) {
+    if (!std::isfinite(seconds) || seconds < 0) return;
+    constexpr EventType kStart{Category::workflow, Phase::start};
+    const auto start = std::ranges::find(trace.steps, kStart, [](const Step& step) { return step.payload.event_type; });
+    if (start == trace.steps.end()) return;
+    json::value& metadata = start->payload.metadata;
+    if (metadata.is_null()) metadata.emplace_object();
+    const auto* provided = find(metadata, "provided_metadata");
+    if (!metadata.is_object() || find(metadata, kIntendedStart) || (provided && find(*provided, kIntendedStart))) return;
+    metadata.get_object()[kIntendedStart] = start->payload.event_timestamp - seconds;
 }
 
 void SkipReport::add(std::string reason, std::string place, std::size_t count) {

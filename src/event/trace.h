@@ -18,6 +18,13 @@ struct SessionTrace {
 json::value to_json(const SessionTrace& trace);
 json::value to_json(const std::vector<SessionTrace>& traces);
 
+// Member of a START's metadata: when its caller wanted the call or session to begin, seconds since the epoch. What lies between that and
+// the START was spent waiting in the client.
+inline constexpr std::string_view kIntendedStart = "intended_start";
+
+// Notes in the trace's WORKFLOW_START that the session waited in its client so long before it, unless that is noted already.
+void note_queueing(SessionTrace& trace, double seconds);
+
 // What a reader left out: how often for each reason, and the first places. Reasons come from outside too, so both are bounded.
 class SkipReport {
   public:

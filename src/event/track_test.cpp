@@ -36,6 +36,8 @@ const json::value& metadata(const Session& session, std::size_t step) { return s
 
 struct Opaque {};
 
+int add(int a, int b) { return a + b; }
+
 int add_length(int number, const std::string& text) { return number + static_cast<int>(text.size()); }
 
 TEST(Track, RecordsArgumentsAndResultInNatsShape) {
@@ -55,6 +57,15 @@ TEST(Track, RecordsArgumentsAndResultInNatsShape) {
         end.metadata,
         (json::value{{"span_inputs", {{3, "four"}, json::object{}}}, {"span_outputs", 7}, {"provided_metadata", {{"unit", "bytes"}}}}));
     EXPECT_EQ(session->steps()[1].function_ancestry.function_name, "root");  // tracked functions are no workflow functions
+}
+
+TEST(Track, NatsFunctionTracking) {
+    const auto session = make_session();
+    EXPECT_EQ(track_call(session->root(), "add", {{"k", "v"}}, add, 2, 3), 5);
+    ASSERT_EQ(session->steps().size(), 2u);
+    EXPECT_EQ(metadata(*session, 0).at("span_inputs"), (json::value{{2, 3}, json::object{}}));
+    EXPECT_EQ(metadata(*session, 1).at("span_outputs"), json::value(5));
+    for (const std::size_t step : {0u, 1u}) EXPECT_EQ(metadata(*session, step).at("provided_metadata"), (json::value{{"k", "v"}}));
 }
 
 TEST(Track, LeavesOutWhatJsonCannotSay) {

@@ -10,7 +10,7 @@ namespace {
 
 // More sessions than this share says that the network still has room.
 constexpr double kStillGrows = 1.03;
-constexpr int kMostUsers = 1024;
+constexpr int kMostUsers = 1 << 27;  // beyond all users that a forecast takes
 constexpr std::size_t kLeastSessions = 300, kSessionsAlone = 100;
 
 std::string name_bottleneck(const FittedModel& model, const Played& played, bool saturated) {
@@ -38,12 +38,12 @@ Result<Capacity> find_capacity(const FittedModel& model, const Player& player, L
     if (!alone) return fail(alone.error());
     Capacity out;
     for (int users = std::max(8, model.recording().max_concurrency());; users *= 2) {
-        const auto sessions = std::max(kLeastSessions, static_cast<std::size_t>(users));
+        const auto sessions = std::max(kLeastSessions, sessions_for(users, false) / 2);
         const auto played = player.play_once(choice, {users, std::nullopt, 0}, sessions, seed, false);
         if (!played) return fail(played.error());
         const bool grows = played->sessions_per_second > out.sessions_per_second * kStillGrows;
         out.sessions_per_second = std::max(out.sessions_per_second, played->sessions_per_second);
-        if (grows && users < kMostUsers) continue;
+        if (grows && users <= kMostUsers / 2) continue;
         out.saturated = !grows;
         out.bottleneck = name_bottleneck(model, *played, out.saturated);
         break;

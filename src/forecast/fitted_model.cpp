@@ -13,9 +13,9 @@ namespace {
 
 // Errors below this are noise of the measurement: forms that stay below fit equally well.
 constexpr double kEqualMismatch = 0.03;
-// How strongly the scatter around the fit speaks between forms: as so many independent observations, far fewer than there are, since
-// every form is wrong somewhere. A form that fits worse keeps this share of its say, so that the interval still knows of it.
-constexpr double kScatterEvidence = 200, kLeastSay = 0.03;
+// How strongly the misfit speaks between forms: as so many independent observations, far fewer than there are, since every form is
+// wrong somewhere. A form that fits worse keeps this share of its say, so that the interval still knows of it.
+constexpr double kMisfitEvidence = 800, kLeastSay = 0.03;
 constexpr int kCalibrationRounds = 3;
 // How much the two scales may move: the laws are fitted already, calibration only takes out what the equations simplify.
 // Where the steps themselves were seen there is less to simplify.
@@ -114,6 +114,8 @@ void FittedModel::make_scripts() {
         for (const RecordedSession& session : level.sessions) {
             if (!session.usable()) continue;
             scripts.push_back(std::make_unique<Script>(session.graph));
+            const auto calls = std::ranges::count(session.graph.tasks, TaskKind::model, &Task::kind);
+            most_calls_ = std::max(most_calls_, static_cast<std::size_t>(calls));
             const auto [place, added] = by_signature.emplace(session.signature, pool_.size());
             if (added) pool_.emplace_back();
             Item& item = pool_[place->second];
@@ -304,19 +306,19 @@ Result<void> FittedModel::calibrate(FormFit& form, std::uint64_t seed) const {
 }
 
 void FittedModel::weigh_forms() {
-    const auto scatter_of = [](const FormFit& form) {
+    const auto misfit_of = [](const FormFit& form) {
         double sum = 0;
-        for (const LawFit& law : form.laws) sum += law.scatter() * law.scatter();
-        return sum;
+        for (const LawFit& law : form.laws) sum += law.misfit();
+        return sum / static_cast<double>(form.laws.size());
     };
-    double least = scatter_of(forms_.front());
-    for (const FormFit& form : forms_) least = std::min(least, scatter_of(form));
+    double least = misfit_of(forms_.front());
+    for (const FormFit& form : forms_) least = std::min(least, misfit_of(form));
     double total = 0;
     for (FormFit& form : forms_) {
         const double mismatch = form.mismatch();
         const double error = mismatch * mismatch + form.held_out_error * form.held_out_error + kEqualMismatch * kEqualMismatch;
-        const double worse = least > 0 ? scatter_of(form) / least - 1 : 0;
-        form.weight = std::max(kLeastSay, std::exp(-kScatterEvidence * worse / 2)) / (error * error);
+        const double worse = misfit_of(form) - least;
+        form.weight = std::max(kLeastSay, std::exp(-kMisfitEvidence * worse)) / (error * error);
         total += form.weight;
     }
     for (FormFit& form : forms_) form.weight /= total;

@@ -66,7 +66,8 @@ class FittedModel {
     // Sessions to play, drawn with the weights of the recording; `resample` draws the recorded sessions themselves first.
     std::vector<const Script*> draw_order(std::size_t count, Random& random, bool resample) const;
     std::size_t distinct_sessions() const { return pool_.size(); }
-    double mean_session_seconds() const;  // over the lowest level
+    double mean_session_seconds() const;                    // over the lowest level
+    std::size_t most_calls() const { return most_calls_; }  // model calls of a session
 
   private:
     struct Item {
@@ -92,6 +93,7 @@ class FittedModel {
     std::vector<std::vector<std::unique_ptr<Script>>> scripts_;  // by level, of usable sessions in the order of their start
     std::vector<std::unique_ptr<Script>> what_if_scripts_;       // of sessions with tasks left out
     std::vector<Item> pool_;
+    std::size_t most_calls_ = 1;
 };
 
 }  // namespace plimsoll::forecast

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "forecast/capacity.h"
 #include "forecast/linear_fit.h"
@@ -100,8 +101,25 @@ class Forecaster {
 
     int replicas() const { return request_.replicas.value_or(model_.limits().front().replicas); }
 
+    // Open arrivals beyond what the network carries have no p95: nothing is played for them.
+    void add_overload(double rate) {
+        constexpr double kNever = std::numeric_limits<double>::infinity();
+        refuse(fmt::format("{:g} sessions a second are more than the network carries ({:.3g}); queues grow without end", rate,
+                           capacity_.sessions_per_second));
+        UsersForecast forecast;
+        forecast.workflow_p95 = forecast.llm_p95 = {kNever, kNever, kNever};
+        forecast.workflow_mean = kNever;
+        forecast.sessions_per_second = capacity_.sessions_per_second;
+        if (request_.slo) forecast.meets_slo = 0;
+        out_.forecasts.push_back(std::move(forecast));
+    }
+
     Result<void> add_target(const Target& target) {
-        const std::size_t sessions = sessions_for(std::min(std::max(target.users, 64), Player::kMaxPlayedUsers), true);
+        if (target.rate && capacity_.saturated && *target.rate > capacity_.sessions_per_second) {
+            add_overload(*target.rate);
+            return {};
+        }
+        const std::size_t sessions = sessions_for(std::max(target.users, 64), true);
         auto by_form = player_.play_forms(target, sessions, LimitGuess::best);
         if (!by_form) return fail(by_form.error());
         for (std::size_t i = 0; i < by_form->size(); ++i) out_.forms[i].p95.push_back((*by_form)[i].p95);
@@ -124,11 +142,11 @@ class Forecaster {
         forecast.llm_p95 = calls.interval;
         forecast.workflow_mean = best.mean;
         forecast.sessions_per_second = best.sessions_per_second;
-        overloaded = overloaded || (target.rate && capacity_.saturated && *target.rate > capacity_.sessions_per_second);
-        if (overloaded)
-            refuse(fmt::format("{:g} sessions a second are more than the network carries ({:.3g}); queues grow without end", *target.rate,
-                               capacity_.sessions_per_second));
-        if (!overloaded && distance(forecast.users) > 1) {
+        if (overloaded) {
+            add_overload(*target.rate);
+            return {};
+        }
+        if (distance(forecast.users) > 1) {
             PLIMSOLL_TRY(check_unknown_limits(target, best, forecast));
             PLIMSOLL_TRY(check_untested_limits(target, best, forecast));
         }
@@ -137,6 +155,7 @@ class Forecaster {
             auto needed = find_replicas(model_, player_, request_, target, forecast.users);
             if (!needed) return fail(needed.error());
             forecast.replicas_needed = needed->replicas;
+            forecast.replicas_expected = needed->expected;
             forecast.replicas_reason = std::move(needed->reason);
         }
         out_.forecasts.push_back(std::move(forecast));

@@ -51,11 +51,12 @@ struct UntestedLimits {
 
 struct UsersForecast {
     int users = 0;
-    ForecastInterval workflow_p95, llm_p95;  // seconds
+    ForecastInterval workflow_p95, llm_p95;  // seconds; infinite where open arrivals exceed the capacity
     double workflow_mean = 0;                // seconds
     double sessions_per_second = 0;
     std::optional<double> meets_slo;                  // probability
-    std::optional<int> replicas_needed;               // of each endpoint
+    std::optional<int> replicas_needed;               // of each endpoint, for the upper bound of p95 to meet the target
+    std::optional<int> replicas_expected;             // for its value to meet it: an even chance
     std::string replicas_reason;                      // why there is none
     std::optional<UntestedLimits> if_limit_is_wrong;  // only where it moves p95 by more than 10 %
     bool supported = true;                            // false: the interval is open upwards, see ForecastResult::refused

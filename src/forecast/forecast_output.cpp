@@ -9,8 +9,8 @@
 namespace plimsoll::forecast {
 namespace {
 
-// Milliseconds are below what any of this can know; more digits would only look exact.
-double rounded(double value) { return std::round(value * 1000) / 1000; }
+// Milliseconds are below what any of this can know; more digits would only look exact. null where there is no end.
+json::value rounded(double value) { return std::isfinite(value) ? json::value(std::round(value * 1000) / 1000) : json::value(nullptr); }
 
 json::object to_json(const ForecastInterval& interval) {
     return {{"value", rounded(interval.value)}, {"low", rounded(interval.low)}, {"high", rounded(interval.high)}};
@@ -29,11 +29,11 @@ json::object to_json(const UsersForecast& forecast) {
                      {"sessions_per_second", forecast.sessions_per_second},
                      {"meets_slo", or_null(forecast.meets_slo)},
                      {"replicas_needed", or_null(forecast.replicas_needed)},
+                     {"replicas_expected", or_null(forecast.replicas_expected)},
                      {"supported", forecast.supported}};
     if (const auto& wrong = forecast.if_limit_is_wrong)
         out["if_limit_is_wrong"] =
-            json::object{{"high", std::isfinite(wrong->high) ? json::value(rounded(wrong->high)) : json::value(nullptr)},
-                         {"limits", json::array(wrong->names.begin(), wrong->names.end())}};
+            json::object{{"high", rounded(wrong->high)}, {"limits", json::array(wrong->names.begin(), wrong->names.end())}};
     if (!forecast.replicas_reason.empty()) out["replicas_reason"] = forecast.replicas_reason;
     return out;
 }

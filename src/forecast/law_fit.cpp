@@ -12,6 +12,7 @@ constexpr int kMaxIterations = 20;  // of one descent
 constexpr int kScaleRounds = 4;
 constexpr double kPriorSd = 3;       // of a coefficient's logarithm around the first guess: only keeps an unseen one from running off
 constexpr double kFarOut = 6;        // residuals beyond this many expected deviations count less, by Huber's rule
+constexpr double kTailFreedom = 3;   // of the t distribution that residuals are judged by
 constexpr double kTablePseudo = 3;   // observations of the line that each entry of the table starts with
 constexpr double kSmallest = 1e-15;  // seconds; a coefficient this small is none
 
@@ -242,18 +243,22 @@ Result<LawFit> LawFit::fit(LawForm form, const Observations& observations, const
         fit.set_scales(observations, settings);
         fit.descend(observations, settings);
     }
-    const auto measure_scatter = [&] {
+    const auto measure_misfit = [&] {
         fit.linearise(observations, settings);
-        double sum = 0;
-        for (const Row& row : fit.rows_) sum += row.weight * row.residual * row.residual;
-        fit.scatter_ = std::sqrt(sum / static_cast<double>(fit.rows_.size()));
+        double sum = 0, count = 0;
+        for (std::size_t i = 0; i < fit.rows_.size(); ++i) {
+            if (observations.list[i].kind == Observation::Kind::first_token) continue;
+            sum += std::log1p(fit.rows_[i].residual * fit.rows_[i].residual / kTailFreedom);
+            count += 1;
+        }
+        fit.misfit_ = count > 0 ? sum / count : 0;
     };
-    measure_scatter();
+    measure_misfit();
     if (form == LawForm::table) fit.make_table(observations, settings);
     if (observations.steps_rebuilt) fit.law_.ingest = ingest_seconds(fit.law_, observations, settings);
     fit.linearise(observations, settings);
     // A table of few calls would always look like the better fit; one of thousands of steps earned it.
-    if (observations.steps_rebuilt) measure_scatter();
+    if (observations.steps_rebuilt) measure_misfit();
     return fit;
 }
 

@@ -73,8 +73,9 @@ class LawFit {
     // The law of a bootstrap sample, by one Gauss-Newton step from the fitted one: how often each cluster was drawn, of
     // length Observations::clusters.
     StepLaw resampled(std::span<const double> cluster_weight) const;
-    // Root mean square of relative residuals, in units of what was expected of each observation.
-    double scatter() const { return scatter_; }
+    // Mean log(1 + z²/3) over the observations, z a residual in units of its expected scatter: to a constant and a factor of 2 the
+    // negative log likelihood under Student's t with 3 degrees of freedom, which rare slow steps do not drown.
+    double misfit() const { return misfit_; }
 
   private:
     static constexpr std::size_t kMaxCoefficients = 8;
@@ -100,7 +101,7 @@ class LawFit {
     std::vector<Row> rows_;
     std::vector<double> scales_;       // by observation: expected scatter in seconds under the present law
     std::vector<double> table_ratio_;  // g(n) over the line
-    double scatter_ = 0;
+    double misfit_ = 0;
 };
 
 }  // namespace plimsoll::forecast

@@ -3,16 +3,33 @@
 #include <algorithm>
 #include <cmath>
 
+#include "forecast/cells.h"
+
 namespace plimsoll::forecast {
 namespace {
 
 // A p95 of n sessions has a relative error of about 2/sqrt(n) times the tail's slope: 400 a draw, 1,500 for the value itself.
 constexpr std::size_t kDrawSessions = 400, kValueSessions = 1500;
 
+// A network that cannot be cut is played with this many users at most, four times more at a time until it is saturated.
+constexpr double kMostWhole = 24'000, kMoreUsers = 4;
+// A resource is the bottleneck when it is busy this share of the time.
+constexpr double kSaturated = 0.97;
+// An open network's replicas and tools hold about so many sessions at most, as a multiple of those that run when nobody waits.
+constexpr double kOpenCrowd = 3;
+
+bool is_saturated(const NetworkModel& network, const NetworkResult& result) {
+    for (const auto& endpoint : result.endpoints)
+        if (endpoint.busy_share > kSaturated) return true;
+    for (std::size_t t = 0; t < network.tool_servers.size(); ++t)
+        if (network.tool_servers[t] > 0 && result.tool_busy[t] > kSaturated * network.tool_servers[t]) return true;
+    return false;
+}
+
 }  // namespace
 
 std::size_t sessions_for(int users, bool thorough) {
-    const auto by_users = static_cast<std::size_t>(users) * (thorough ? 4 : 2);
+    const auto by_users = static_cast<std::size_t>(std::min<double>(users, kMostUncut)) * (thorough ? 4 : 2);
     return std::max(thorough ? kValueSessions : kDrawSessions, by_users);
 }
 
@@ -31,54 +48,50 @@ NetworkModel Player::make_network(const Choice& choice, const Target& target) co
     return network;
 }
 
-Player::Cells Player::cut(const NetworkModel& network, int users) const {
-    int replicas = users;
-    for (const EndpointModel& endpoint : network.endpoints) replicas = std::min(replicas, endpoint.replicas);
-    Cells cells;
-    if (users > kMaxPlayedUsers) cells.count = std::clamp(users / kCellUsers, 1, std::max(1, replicas));
-    const double each = static_cast<double>(users) / cells.count;
-    cells.users = std::min(kMaxPlayedUsers, static_cast<int>(std::ceil(each)));
-    cells.beyond = std::max(1.0, each / kMaxPlayedUsers);
-    return cells;
+Result<NetworkResult> Player::play_users(const NetworkModel& network, double users, std::optional<double> rate, std::size_t sessions,
+                                         Random& random, std::uint64_t seed, bool resample) const {
+    Load load;
+    load.users = static_cast<int>(std::lround(users));
+    load.think_time = think_time_;
+    load.rate = rate;
+    load.stagger = rate ? 0 : model_.mean_session_seconds() + think_time_;
+    load.counted = sessions;
+    load.warm_up = rate ? sessions / 2 : static_cast<std::size_t>(load.users) + static_cast<std::size_t>(load.users) / 2;
+    load.order = model_.draw_order(std::min<std::size_t>(load.warm_up + load.counted, 8192), random, resample);
+    load.seed = seed;
+    return play(network, load);
 }
 
 Result<Played> Player::play_once(const Choice& choice, const Target& target, std::size_t sessions, std::uint64_t seed,
                                  bool resample) const {
-    NetworkModel network = make_network(choice, target);
-    const Cells cells = cut(network, std::max(1, target.users));
-    if (cells.count > 1) {
-        for (EndpointModel& endpoint : network.endpoints) endpoint.replicas = std::max(1, endpoint.replicas / cells.count);
-        for (int& servers : network.tool_servers)
-            if (servers > 0) servers = std::max(1, servers / cells.count);
-    }
     Random random(seed);
-    Load load;
-    load.users = cells.users;
-    load.think_time = think_time_;
-    load.rate = target.rate;
-    load.stagger = target.rate ? 0 : model_.mean_session_seconds() + think_time_;
-    load.counted = sessions;
-    load.warm_up = target.rate ? sessions / 2 : static_cast<std::size_t>(cells.users) + static_cast<std::size_t>(cells.users) / 2;
-    load.order = model_.draw_order(std::min<std::size_t>(load.warm_up + load.counted, 8192), random, resample);
-    load.seed = seed;
-    auto result = play(network, load);
+    const double users = target.rate ? kOpenCrowd * *target.rate * model_.mean_session_seconds() : std::max(1, target.users);
+    Cell cell = cut_network(make_network(choice, target), std::max(1.0, users), model_.most_calls());
+    std::optional<double> rate;
+    if (target.rate) rate = *target.rate / cell.scale;
+    double played_users = cell.whole && !rate ? std::min(cell.users, kMostUncut) : cell.users;
+    auto result = play_users(cell.network, played_users, rate, sessions, random, seed, resample);
+    while (result && !rate && played_users < std::min(cell.users, kMostWhole) && !is_saturated(cell.network, *result)) {
+        played_users = std::min({kMoreUsers * played_users, cell.users, kMostWhole});
+        result = play_users(cell.network, played_users, rate, sessions, random, seed, resample);
+    }
     if (!result) return fail(result.error());
     Played played;
     played.p95 = result->p95();
     played.call_p95 = result->call_p95();
     played.mean = result->mean();
-    played.sessions_per_second = result->sessions_per_second * cells.count;
+    played.sessions_per_second = result->sessions_per_second * cell.scale;
     played.overloaded = result->overloaded;
-    if (cells.beyond > 1 && result->sessions_per_second > 0) {
+    if (!rate && played_users < cell.users && result->sessions_per_second > 0) {
         // So far beyond the knee each further user waits for one more session to get through: R = N/X - Z.
-        const double more = (cells.beyond - 1) * cells.users / result->sessions_per_second;
+        const double more = (cell.users - played_users) / result->sessions_per_second;
         played.p95 += more;
         played.mean += more;
         const double calls = static_cast<double>(result->call_seconds.size()) / std::max<double>(1, static_cast<double>(sessions));
         played.call_p95 += more / std::max(1.0, calls);
     }
     played.details = std::move(*result);
-    played.tool_servers = std::move(network.tool_servers);
+    played.tool_servers = std::move(cell.network.tool_servers);
     return played;
 }
 
@@ -133,7 +146,7 @@ Result<std::vector<Played>> Player::bootstrap(const Target& target, int draws) c
         const std::uint64_t seed = request_.seed * 1'000'003 + static_cast<std::uint64_t>(i);
         Random random(seed);
         const Choice choice = model_.draw_choice(random);
-        auto one = play_once(choice, target, sessions_for(std::min(target.users, kMaxPlayedUsers), false), seed, true);
+        auto one = play_once(choice, target, sessions_for(target.users, false), seed, true);
         if (!one) return fail(one.error());
         one->details = {};
         out.push_back(std::move(*one));

@@ -1,5 +1,5 @@
-// Plays a fitted model at a target: one run, or a bootstrap of them. What is too large to play is cut into equal cells of
-// replicas and users, or carried on along the straight line of a saturated system.
+// Plays a fitted model at a target: one run, or a bootstrap of them. What is too large to play is cut into equal cells (cells.h), or
+// carried on along the straight line of a saturated system.
 #pragma once
 
 #include <vector>
@@ -35,9 +35,6 @@ class Player {
   public:
     Player(const FittedModel& model, const ForecastRequest& request);
 
-    // Users that are played one by one; more are cut into cells of about kCellUsers.
-    static constexpr int kMaxPlayedUsers = 1500, kCellUsers = 300;
-
     // `sessions` are counted. Errors: limit.
     Result<Played> play_once(const Choice& choice, const Target& target, std::size_t sessions, std::uint64_t seed, bool resample) const;
 
@@ -49,12 +46,8 @@ class Player {
     double think_time() const { return think_time_; }
 
   private:
-    struct Cells {
-        int count = 1;
-        int users = 0;      // of one cell
-        double beyond = 1;  // users of the cell that are not played, as a factor
-    };
-    Cells cut(const NetworkModel& network, int users) const;
+    Result<NetworkResult> play_users(const NetworkModel& network, double users, std::optional<double> rate, std::size_t sessions,
+                                     Random& random, std::uint64_t seed, bool resample) const;
     NetworkModel make_network(const Choice& choice, const Target& target) const;
 
     const FittedModel& model_;
@@ -65,7 +58,7 @@ class Player {
 // Geometric mean by the weights of the model's forms.
 Played combine(const std::vector<Played>& played, const std::vector<FormFit>& forms);
 
-// Sessions worth counting for `users`: enough for a p95.
+// Sessions worth counting of a play for `users`: enough for a p95.
 std::size_t sessions_for(int users, bool thorough);
 
 }  // namespace plimsoll::forecast

@@ -48,7 +48,7 @@ Result<double> p95_under(const FittedModel& model, const Player& player, const T
         if (!capacity) return fail(capacity.error());
         if (capacity->saturated && *target.rate > capacity->sessions_per_second) return std::numeric_limits<double>::infinity();
     }
-    const auto played = player.play_best(target, sessions_for(std::min(target.users, Player::kMaxPlayedUsers), false), guess);
+    const auto played = player.play_best(target, sessions_for(target.users, false), guess);
     if (!played) return fail(played.error());
     return played->overloaded ? std::numeric_limits<double>::infinity() : played->p95;
 }

@@ -4,45 +4,47 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "forecast/uncertainty.h"
 
 namespace plimsoll::forecast {
 namespace {
 
-// Numbers of replicas above the first guess that get a bootstrap, and its draws.
-constexpr int kMoreChecks = 4, kCheckDraws = 24;
-// What everything but the discrepancy usually adds to it, in the bisection.
-constexpr double kUsualSpread = 0.05;
+// Bootstraps of the search, and the draws of each.
+constexpr int kMostChecks = 6, kCheckDraws = 24;
+// What everything but the discrepancy usually adds to it, until a bootstrap tells.
+constexpr double kUsualSpread = 0.04;
 constexpr double kNormal95 = 1.645;
+// Replica counts nearer to each other than this share are the same answer.
+constexpr int kResolution = 64;
 
 class ReplicaSearch {
   public:
     ReplicaSearch(const FittedModel& model, const Player& player, const ForecastRequest& request, const Target& target, int users)
-        : model_(model),
-          player_(player),
-          request_(request),
-          target_(target),
-          users_(std::max(1, users)),
-          choice_(model.best_choice(model.heaviest_form())) {}
+        : model_(model), player_(player), request_(request), target_(target), most_(std::max(1, users)) {}
 
     Result<ReplicaAnswer> run() {
-        // A replica a user is as good as no queueing at the model at all.
-        auto unqueued = usual_upper(users_);
-        if (!unqueued) return fail(unqueued.error());
-        if (*unqueued > request_.slo->seconds) return none(*unqueued);
-        auto guess = bisect();
-        if (!guess) return fail(guess.error());
-        const auto at_guess = checked_upper(*guess);
-        if (!at_guess) return fail(at_guess.error());
-        if (*at_guess <= request_.slo->seconds) return ReplicaAnswer{*guess, {}};
-        unqueued = checked_upper(users_);
-        if (!unqueued) return fail(unqueued.error());
-        if (*unqueued > request_.slo->seconds) return none(*unqueued);
-        return search_above(*guess);
+        ReplicaAnswer answer;
+        const auto expected = smallest(1);
+        if (!expected) return fail(expected.error());
+        answer.expected = *expected;
+        if (!answer.expected) {
+            // A replica a user is as good as no queueing at the model at all.
+            const auto unqueued = checked_upper(most_);
+            if (!unqueued) return fail(unqueued.error());
+            answer.reason = reason(*unqueued);
+            return answer;
+        }
+        const auto replicas = search();
+        if (!replicas) return fail(replicas.error());
+        answer.replicas = *replicas;
+        if (!answer.replicas) answer.reason = reason(upper_at_most_);
+        return answer;
     }
 
   private:
+    double target_seconds() const { return request_.slo->seconds; }
     double value_of(const Played& played) const { return request_.slo->metric == Slo::Metric::llm ? played.call_p95 : played.p95; }
 
     Target with_replicas(int replicas) const {
@@ -51,52 +53,70 @@ class ReplicaSearch {
         return out;
     }
 
-    Result<double> usual_upper(int replicas) const {
-        const auto played = player_.play_once(choice_, with_replicas(replicas),
-                                              sessions_for(std::min(users_, Player::kMaxPlayedUsers), false), request_.seed, false);
+    Result<double> value_at(int replicas) {
+        if (const auto known = values_.find(replicas); known != values_.end()) return known->second;
+        const auto played = player_.play_best(with_replicas(replicas), sessions_for(most_, true));
         if (!played) return fail(played.error());
-        return value_of(*played) * std::exp(kNormal95 * std::hypot(discrepancy(model_, users_, replicas), kUsualSpread));
+        return values_[replicas] = value_of(*played);
     }
 
+    // The upper end of the 90 % interval.
     Result<double> checked_upper(int replicas) const {
         const auto draws = player_.bootstrap(with_replicas(replicas), std::min(kCheckDraws, request_.draws));
         if (!draws) return fail(draws.error());
         std::vector<double> values;
         for (const Played& draw : *draws) values.push_back(value_of(draw));
-        return spread_draws(0, values, discrepancy(model_, users_, replicas), request_.seed).interval.high;
+        return spread_draws(0, values, discrepancy(model_, most_, replicas), request_.seed).interval.high;
     }
 
-    Result<int> bisect() const {
+    // The smallest number of replicas with which p95 times `spread` meets the target; nothing when not even a replica a user does.
+    Result<std::optional<int>> smallest(double spread) {
         int low = 0, high = 1;
-        for (;; low = high, high = std::min(users_, high * 2)) {
-            const auto upper = usual_upper(high);
-            if (!upper) return fail(upper.error());
-            if (*upper <= request_.slo->seconds || high == users_) break;
+        for (;; low = high, high = std::min(most_, high * 2)) {
+            const auto value = value_at(high);
+            if (!value) return fail(value.error());
+            if (*value * spread <= target_seconds()) break;
+            if (high == most_) return std::nullopt;
         }
-        while (high - low > 1) {
+        while (high - low > std::max(1, high / kResolution)) {
             const int middle = low + (high - low) / 2;
-            const auto upper = usual_upper(middle);
-            if (!upper) return fail(upper.error());
-            (*upper <= request_.slo->seconds ? high : low) = middle;
+            const auto value = value_at(middle);
+            if (!value) return fail(value.error());
+            (*value * spread <= target_seconds() ? high : low) = middle;
         }
         return high;
     }
 
-    Result<ReplicaAnswer> search_above(int replicas) const {
-        const int stride = std::max(1, replicas / 8);
-        for (int i = 0; i < kMoreChecks; ++i) {
-            replicas = std::min(users_, replicas + stride);
+    // Each bootstrap tells how far the upper bound lies above the value there, and with that where to look next.
+    Result<std::optional<int>> search() {
+        int fails = 0, holds = 0;  // 0: none seen
+        double spread = std::exp(kNormal95 * std::hypot(discrepancy(model_, most_, 1), kUsualSpread));
+        for (int check = 0; check < kMostChecks; ++check) {
+            const auto guess = smallest(spread);
+            if (!guess) return fail(guess.error());
+            int replicas = guess->value_or(most_);
+            if (holds > 0) replicas = std::min(replicas, holds - 1);
+            if (replicas <= fails) replicas = holds > 0 ? fails + (holds - fails) / 2 : std::min(most_, fails + std::max(1, fails / 8));
             const auto upper = checked_upper(replicas);
             if (!upper) return fail(upper.error());
-            if (*upper <= request_.slo->seconds) return ReplicaAnswer{replicas, {}};
+            (*upper <= target_seconds() ? holds : fails) = replicas;
+            if (replicas == most_) upper_at_most_ = *upper;
+            if (fails == most_) return std::nullopt;
+            if (holds > 0 && holds - fails <= std::max(1, holds / kResolution)) return holds;
+            const auto value = value_at(replicas);
+            if (!value) return fail(value.error());
+            spread = *upper / *value;
         }
-        return ReplicaAnswer{std::nullopt,
-                             fmt::format("between {} and {} replicas; the upper bound falls too slowly to say", replicas + 1, users_)};
+        if (holds > 0) return holds;
+        const auto upper = checked_upper(most_);
+        if (!upper) return fail(upper.error());
+        upper_at_most_ = *upper;
+        return *upper <= target_seconds() ? std::optional(most_) : std::nullopt;
     }
 
-    ReplicaAnswer none(double upper) const {
-        return {std::nullopt, fmt::format("no number of replicas brings the upper bound below {:g} s: with one a user it is {:.3g} s{}",
-                                          request_.slo->seconds, upper, possible_tool_bounds())};
+    std::string reason(double upper) const {
+        return fmt::format("no number of replicas brings the upper bound below {:g} s: with one a user it is {:.3g} s{}", target_seconds(),
+                           upper, possible_tool_bounds());
     }
 
     std::string possible_tool_bounds() const {
@@ -119,8 +139,9 @@ class ReplicaSearch {
     const Player& player_;
     const ForecastRequest& request_;
     Target target_;
-    int users_;
-    Choice choice_;
+    int most_;                      // replicas that are tried: one a user
+    std::map<int, double> values_;  // p95 by replicas
+    double upper_at_most_ = 0;
 };
 
 }  // namespace

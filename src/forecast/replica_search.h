@@ -9,12 +9,13 @@
 namespace plimsoll::forecast {
 
 struct ReplicaAnswer {
-    std::optional<int> replicas;  // of each endpoint
-    std::string reason;           // why there is none
+    std::optional<int> replicas;  // of each endpoint: the upper bound of p95 meets the target
+    std::optional<int> expected;  // its value does
+    std::string reason;           // why there is no `replicas`
 };
 
-// The smallest number of replicas whose upper bound meets `request.slo`: bisection on the best guess times the interval's usual upper
-// share, then a bootstrap of its own at the number found. `users` are in the system at a time. Errors: limit.
+// The smallest numbers of replicas that meet `request.slo`: bisection on the best guess, for the value and for it times the interval's
+// usual upper share; the latter is then checked and moved by bootstraps of its own. `users` are in the system at a time. Errors: limit.
 Result<ReplicaAnswer> find_replicas(const FittedModel& model, const Player& player, const ForecastRequest& request, const Target& target,
                                     int users);
 

@@ -88,21 +88,11 @@ TEST(SizingGoldenTest, InfeasibleTargetKeepsEverythingElse) {
     EXPECT_THAT(sizing_notes(result), HasSubstr(result.llm_latency.reason));
 }
 
-TEST(SizingTest, RunnerCases) {
-    const Targets targets = {20, 200, 10};
+TEST(SizingTest, AnInterruptedLegIsMarked) {
     auto interrupted = leg(3, 30, 300);
     interrupted.interrupted = true;
-    auto result = compute_sizing({{leg(1, 10, 100), leg(2, 20, 200), interrupted}, targets, 1, FitRules::nat});
-    EXPECT_NEAR(result.llm_latency.estimate->gpus, 5, 1e-9);
-    EXPECT_NEAR(result.workflow_runtime.estimate->gpus, 5, 1e-9);
-    EXPECT_FALSE(result.legs[2].gpus_by_llm_latency.has_value());
+    const auto result = compute_sizing({{leg(1, 10, 100), leg(2, 20, 200), interrupted}, {20, 200, 10}, 1, FitRules::nat});
     EXPECT_THAT(sizing_table(result), HasSubstr("| !W       |             3 |"));
-
-    result = compute_sizing({{leg(1, 5, 80), leg(2, 50, 300)}, targets, 1, FitRules::nat});
-    EXPECT_NEAR(result.llm_latency.estimate->gpus, 7.5, 1e-9);
-    EXPECT_NEAR(result.workflow_runtime.estimate->gpus, 6.470588235294118, 1e-9);
-    EXPECT_TRUE(result.legs[0].gpus_by_llm_latency.has_value());
-    EXPECT_FALSE(result.legs[1].gpus_by_llm_latency.has_value());  // over both targets
 }
 
 TEST(SizingTest, WithoutUsersOrTargetsThereAreFitsButNoEstimates) {

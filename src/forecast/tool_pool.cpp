@@ -12,7 +12,8 @@ constexpr std::size_t kMaxReference = 300;  // un-queued uses that describe the 
 constexpr std::size_t kMinReference = 30;   // below this, the next level's uses are taken too
 constexpr double kOutlierDensity = 1e-4;    // of a service time that no reference is near
 constexpr double kForgotten = 1e-3;         // sizes less probable than this are ruled out
-constexpr double kNoBoundPrior = 0.5;
+// Before anything is seen: half for no bound at all, half for a bound of any order of magnitude up to the largest.
+constexpr double kBoundPrior = 0.5, kLargestPool = 1e4;
 // From this probability on, "no bound" is taken for sure: what is left are sizes near the peak at which hardly a use would
 // have waited, and every pool leaves some of those.
 constexpr double kSurelyNoBound = 0.75;
@@ -122,9 +123,13 @@ ToolPoolFit fit_tool_pool(const Recording& recording, int tool) {
     }
     // Sizes at or above the peak differ from no bound only beyond what was measured.
     const double best = std::max(0.0, *std::ranges::max_element(gain));
-    fit.sizes.push_back({0, kNoBoundPrior * std::exp(-best)});
-    const double prior = (1 - kNoBoundPrior) / std::max(1.0, static_cast<double>(gain.size() - 1));
-    for (std::size_t k = 1; k < gain.size(); ++k) fit.sizes.push_back({static_cast<int>(k), prior * std::exp(gain[k] - best)});
+    double below_peak = 0;
+    for (std::size_t k = 1; k < gain.size(); ++k) {
+        const double prior = kBoundPrior / (static_cast<double>(k) * std::log(kLargestPool));
+        below_peak += prior;
+        fit.sizes.push_back({static_cast<int>(k), prior * std::exp(gain[k] - best)});
+    }
+    fit.sizes.push_back({0, std::max(0.0, 1 - below_peak) * std::exp(-best)});
     double total = 0;
     for (const PoolSize& size : fit.sizes) total += size.probability;
     for (PoolSize& size : fit.sizes) size.probability /= total;

@@ -21,7 +21,7 @@ struct ToolPoolFit {
     int uses = 0;
 };
 
-// Prior: one half on no bound within what was measured, the other half shared by all sizes up to the peak.
+// Prior: one half on no bound, the other half on sizes of every order of magnitude up to 10,000 alike (log-uniform).
 ToolPoolFit fit_tool_pool(const Recording& recording, int tool);
 
 // Takes the time that uses spent waiting in a pool of `servers` out of the recorded sessions.

@@ -9,12 +9,13 @@
 namespace plimsoll::forecast {
 namespace {
 
-// A model of a server is never better than this (spread of repeated real measurements), as a standard deviation of log p95.
-constexpr double kLeastDiscrepancy = 0.05;
+// A model of a server is never better than this, as a standard deviation of log p95: 4.1 % to either side at 90 %, what repeated
+// measurements of a real server scatter by.
+constexpr double kLeastDiscrepancy = 0.025;
 // Beyond this an interval says nothing.
 constexpr double kMostDiscrepancy = 0.5;
 // What each doubling beyond the highest measured concurrency adds.
-constexpr double kDiscrepancyPerDoubling = 0.012;
+constexpr double kDiscrepancyPerDoubling = 0.005;
 constexpr double kLow = 5, kHigh = 95;  // percentiles of the 90 % interval
 
 double standard_normal(Random& random) {

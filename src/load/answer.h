@@ -27,6 +27,7 @@ struct Answer {
     bool keep_text = false;    // text is wanted
 
     std::optional<Clock::time_point> first;
+    std::optional<Clock::time_point> end;  // when its last bytes arrived, where that is known better than when call() returned
     std::uint32_t pieces = 0;
     std::vector<std::uint32_t> token_us;  // microseconds from `start`
     std::int64_t prompt_tokens = -1, completion_tokens = -1;

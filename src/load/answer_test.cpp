@@ -1,4 +1,5 @@
 // Reading answers, making requests, describing targets.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -40,6 +41,26 @@ TEST(OpenAiAnswer, StreamOfTokens) {
     EXPECT_TRUE(answer.first);
     EXPECT_EQ(answer.prompt_tokens, 7);
     EXPECT_EQ(answer.completion_tokens, 2);
+}
+
+// Chunks that look like the one before are not parsed; whatever differs in more than plain text must be.
+TEST(OpenAiAnswer, ChunksOfOneShape) {
+    const auto chunk = [](std::string_view id, std::string_view delta, std::string_view rest = "") {
+        return fmt::format("data: {{\"id\":\"{}\",\"choices\":[{{\"index\":0,\"delta\":{{{}}}}}]{}}}\n\n", id, delta, rest);
+    };
+    const std::string bytes = chunk("a", R"("role":"assistant","content":"one")") + chunk("a", R"("content":"content")") +
+                              chunk("a", R"("content":" two")") + chunk("a", R"("content":"\u0041\"\n")") +
+                              chunk("a", R"("content":"\\")") + chunk("a", R"("content":"é")") + chunk("a", R"("content":"")") +
+                              chunk("b", R"("content":"id")") + chunk("b", R"("content":"x")", R"(,"usage":{"prompt_tokens":4})") +
+                              chunk("b", R"("content":"y","reasoning_content":"z")") + chunk("b", R"("reasoning_content":"r")") +
+                              chunk("b", R"("content":"s")") + "data: [DONE]\n\n";
+    const auto answer = read(stream, bytes);
+    EXPECT_FALSE(answer.error) << answer.error->message;
+    EXPECT_EQ(answer.text, "onecontent twoA\"\n\\éidxyzrs");
+    EXPECT_EQ(answer.pieces, 12u);
+    EXPECT_EQ(answer.prompt_tokens, 4);
+    const std::string broken = chunk("a", R"("content":"one")") + chunk("a", "\"content\":\"two\x01\"") + "data: [DONE]\n\n";
+    EXPECT_TRUE(read(stream, broken).error);
 }
 
 TEST(OpenAiAnswer, Completions) {

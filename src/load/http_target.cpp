@@ -92,8 +92,9 @@ class LeanTarget : public HttpTarget {
         const std::string body = make_body(*spec_, input);
         const std::string request = fmt::format("{}{}\r\n\r\n{}", head_, body.size(), body);
         const auto reader = make_reader(answer);
-        const auto response =
-            co_await client_.exchange(request, deadline, [&reader](std::string_view bytes) { return reader->feed(bytes, Clock::now()); });
+        const auto response = co_await client_.exchange(
+            request, deadline, [&reader](std::string_view bytes, Clock::time_point arrived) { return reader->feed(bytes, arrived); });
+        if (response) answer.end = response->received;
         if (!response) {
             answer.error = response.error();
         } else if (response->status / 100 != 2) {

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "load/answer.h"
+#include "load/chunk_shape.h"
 #include "net/sse.h"
 
 namespace plimsoll::load {
@@ -55,8 +56,16 @@ class OpenAiReader : public AnswerReader {
             if (value == "[DONE]")
                 done_ = true;
             else
-                take_json(value);
+                take_chunk(value);
         }
+    }
+
+    void take_chunk(std::string_view chunk) {
+        if (const auto text = shape_.text_of(chunk)) return take_piece(*text);
+        piece_key_ = {};
+        says_more_ = false;
+        take_json(chunk);
+        if (!done_ && !says_more_ && !piece_key_.empty() && !answer_.error) shape_.learn(chunk, piece_key_, piece_);
     }
 
     void take_json(std::string_view text) {
@@ -74,6 +83,7 @@ class OpenAiReader : public AnswerReader {
         if (const auto* choices = object->if_contains("choices"); choices && choices->is_array() && !choices->get_array().empty())
             take_choice(choices->get_array().front());
         if (const auto* usage = object->if_contains("usage"); usage && usage->is_object()) {
+            says_more_ = true;
             answer_.prompt_tokens = get_int(*usage, "prompt_tokens").value_or(answer_.prompt_tokens);
             answer_.completion_tokens = get_int(*usage, "completion_tokens").value_or(answer_.completion_tokens);
         }
@@ -88,9 +98,18 @@ class OpenAiReader : public AnswerReader {
             return;
         }
         const auto* delta = find(choice, "delta");
-        if (!delta) return take_piece(text_of(find(choice, "text")));
-        take_piece(text_of(find(*delta, "content")));
-        take_piece(text_of(find(*delta, "reasoning_content")));
+        if (!delta) return take_member(choice, "text");
+        take_member(*delta, "content");
+        take_member(*delta, "reasoning_content");
+    }
+
+    void take_member(const json::value& object, std::string_view key) {
+        const std::string_view text = text_of(find(object, key));
+        if (text.empty()) return;
+        says_more_ = says_more_ || !piece_key_.empty();
+        piece_key_ = key;
+        piece_ = text;
+        take_piece(text);
     }
 
     void take_piece(std::string_view piece) {
@@ -100,6 +119,10 @@ class OpenAiReader : public AnswerReader {
     bool stream_;
     Answer& answer_;
     net::SseParser parser_;
+    ChunkShape shape_;
+    std::string_view piece_key_;  // of the chunk being read: the member its text came from
+    std::string piece_;           // and the text
+    bool says_more_ = false;      // it has more than that text
     std::string body_;
     std::size_t bytes_ = 0;
     Clock::time_point now_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/csv.h"
 #include "event/trace.h"
 
 namespace plimsoll::load {
@@ -17,16 +18,6 @@ double seconds(std::int64_t ns) { return 1e-9 * static_cast<double>(ns); }
 // Milliseconds, or nothing for what did not happen.
 std::string ms(std::int64_t ns) { return fmt::format("{:.3f}", 1e-6 * static_cast<double>(ns)); }
 
-std::string csv_field(std::string_view text) {
-    if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
-    std::string out = "\"";
-    for (const char c : text) {
-        if (c == '"') out += '"';
-        out += c;
-    }
-    return out + "\"";
-}
-
 // Times of the steps of one traced session.
 class TraceWriter {
   public:
@@ -35,7 +26,8 @@ class TraceWriter {
     event::SessionTrace write(const Script& script, const std::string& model) {
         trace_.request_number = static_cast<std::int64_t>(session_.number);
         const std::string root = id("session", 0);
-        add(Category::workflow, Phase::start, root, "root", "load", session_.start);
+        add(Category::workflow, Phase::start, root, "root", "load", session_.start).payload.metadata = {
+            {event::kIntendedStart, at(session_.intended)}};
         for (const CallRecord& call : session_.calls) {
             const ScriptStep& step = script.steps[static_cast<std::size_t>(call.step)];
             add_call(call, step, step.name.empty() ? model : step.name, root);
@@ -50,6 +42,7 @@ class TraceWriter {
     void add_call(const CallRecord& call, const ScriptStep& step, const std::string& model, const std::string& root) {
         const std::string uuid = id("call", call.step + 1);
         event::Step& start = add(Category::llm, Phase::start, uuid, root, model, call.start);
+        start.payload.metadata = {{event::kIntendedStart, at(call.intended)}};
         start.payload.data.emplace();
         if (!step.messages.empty()) start.payload.data->input = step.messages.back().text;
         for (const std::uint32_t us : call.token_us) add(Category::llm, Phase::chunk, uuid, root, model, call.start + 1000ll * us);
@@ -111,12 +104,13 @@ std::string csv_head() {
 
 std::string csv_line(const SessionRecord& session, const CallRecord& call) {
     const bool has_first = call.first >= 0;
-    return fmt::format("{},{},{:.6f},{:.6f},{},{},{},{},{},{},{},{},{},{}\n", session.number, call.step, seconds(call.intended),
-                       seconds(call.start), ms(call.start - call.intended), has_first ? ms(call.first - call.intended) : "",
-                       has_first ? ms(call.first - call.start) : "", ms(call.end - call.intended), ms(call.end - call.start), call.pieces,
-                       call.prompt_tokens >= 0 ? fmt::format("{}", call.prompt_tokens) : "",
-                       call.completion_tokens >= 0 ? fmt::format("{}", call.completion_tokens) : "", error_kind(call),
-                       call.error ? csv_field(call.error->message) : "");
+    std::string line = fmt::format("{},{},{:.6f},{:.6f},{},{},{},{},{},{},{},{},{},", session.number, call.step, seconds(call.intended),
+                                   seconds(call.start), ms(call.start - call.intended), has_first ? ms(call.first - call.intended) : "",
+                                   has_first ? ms(call.first - call.start) : "", ms(call.end - call.intended), ms(call.end - call.start),
+                                   call.pieces, call.prompt_tokens >= 0 ? fmt::format("{}", call.prompt_tokens) : "",
+                                   call.completion_tokens >= 0 ? fmt::format("{}", call.completion_tokens) : "", error_kind(call));
+    if (call.error) append_csv_field(line, call.error->message);
+    return line += '\n';
 }
 
 RunFiles::RunFiles(std::filesystem::path folder, const ScriptBook& book, std::string model, std::size_t traced, AppendFile requests,

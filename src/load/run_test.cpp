@@ -341,6 +341,15 @@ TEST_F(LoadRun, FilesOfARun) {
     EXPECT_EQ(traces.sessions.size(), 3u);
     EXPECT_TRUE(traces.skipped.empty());
     EXPECT_TRUE(make_replay(traces, 1));
+    for (std::size_t i = 0; i < traces.sessions.size(); ++i)
+        for (const event::Step& step : traces.sessions[i].steps) {
+            if (step.payload.event_type.phase != event::Phase::start) continue;
+            const bool call = step.payload.event_type.category == event::Category::llm;
+            const auto& session = ran.sessions[i];
+            const double waited =
+                1e-9 * static_cast<double>(call ? session.calls[0].start - session.calls[0].intended : session.start - session.intended);
+            EXPECT_NEAR(step.payload.event_timestamp - get_number(step.payload.metadata, "intended_start").value_or(0), waited, 1e-6);
+        }
     const auto json_summary = parse_json(load_file(folder.path() / kSummaryJson).value()).value();
     EXPECT_EQ(get_int(json_summary, "calls"), 5);
     EXPECT_EQ(get_int(json_summary, "failed"), 2);

@@ -44,6 +44,7 @@ struct Worker::Session {
     const Script& script;
     SessionRecord record;
     std::vector<Message> conversation;
+    Clock::time_point ended;  // when the step that ended last did, which may be before this thread knew
 
     // What a failed call would have led to does not happen.
     bool has_failed() const { return !record.calls.empty() && record.calls.back().error; }
@@ -162,19 +163,20 @@ asio::awaitable<void> Worker::run_user(int user) {
             co_return;
         }
         ++shared_.sessions;
-        co_await run_session(number, due);
+        Clock::time_point ended;
+        co_await run_session(number, due, &ended);
         if (aborted_) co_return;
         const Nanoseconds think =
             plan.exponential_think ? from_seconds(-to_seconds(plan.think) * std::log1p(-random_.uniform())) : plan.think;
-        due = Clock::now() + think;
+        due = ended + think;
     }
 }
 
-asio::awaitable<void> Worker::run_session(std::uint64_t number, Clock::time_point intended) {
-    Session session{shared_.book[number % shared_.book.size()], {}, {}};
+asio::awaitable<void> Worker::run_session(std::uint64_t number, Clock::time_point intended, Clock::time_point* ended) {
+    Session session{shared_.book[number % shared_.book.size()], {}, {}, Clock::now()};
     session.record.number = number;
     session.record.intended = offset(intended);
-    session.record.start = offset(Clock::now());
+    session.record.start = offset(session.ended);
     session.record.calls.reserve(session.script.steps.size());
     try {
         if (session.script.is_chain()) {
@@ -185,10 +187,12 @@ asio::awaitable<void> Worker::run_session(std::uint64_t number, Clock::time_poin
     } catch (const boost::system::system_error& error) {
         if (error.code() != asio::error::operation_aborted) throw;
         session.record.unfinished = true;
+        session.ended = Clock::now();
     }
-    session.record.end = offset(Clock::now());
+    session.record.end = offset(session.ended);
     keep(std::move(session.record));
     --shared_.sessions;
+    if (ended) *ended = session.ended;
 }
 
 asio::awaitable<void> Worker::run_chain(Session& session) {
@@ -196,7 +200,7 @@ asio::awaitable<void> Worker::run_chain(Session& session) {
     for (int i = 0; std::cmp_less(i, session.script.steps.size()); ++i) {
         co_await run_step(session, i, ready);
         if (session.has_failed()) co_return;
-        ready = Clock::now();
+        ready = session.ended;
     }
 }
 
@@ -239,7 +243,7 @@ asio::awaitable<void> Worker::run_graph(Session& session) {
         }
         if (running == 0) break;
         co_await changed.async_wait(kTuple);
-        now = Clock::now();
+        now = session.ended;
         if (cancelled || (co_await asio::this_coro::cancellation_state).cancelled() == asio::cancellation_type::none) continue;
         cancelled = true;
         co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
@@ -255,8 +259,9 @@ asio::awaitable<void> Worker::run_step(Session& session, int index, Clock::time_
     if (step.delay.count() > 0) co_await net::sleep_until(due);
     if (step.kind == ScriptStep::Kind::call) {
         co_await run_call(session, index, due);
-    } else if (step.duration.count() > 0) {
-        co_await net::sleep_until(due + step.duration);
+    } else {
+        if (step.duration.count() > 0) co_await net::sleep_until(due + step.duration);
+        session.ended = Clock::now();
     }
 }
 
@@ -283,7 +288,8 @@ asio::awaitable<void> Worker::run_call(Session& session, int index, Clock::time_
         ~Record() {
             --worker.shared_.calls;
             call.start = worker.offset(answer.start);
-            call.end = worker.offset(Clock::now());
+            session.ended = answer.end.value_or(Clock::now());
+            call.end = worker.offset(session.ended);
             if (answer.first) call.first = worker.offset(*answer.first);
             call.pieces = answer.pieces;
             call.prompt_tokens = answer.prompt_tokens;

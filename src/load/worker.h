@@ -56,7 +56,7 @@ class Worker {
     bool may_start() const;
 
     void spawn(asio::awaitable<void> work);
-    asio::awaitable<void> run_session(std::uint64_t number, Clock::time_point intended);
+    asio::awaitable<void> run_session(std::uint64_t number, Clock::time_point intended, Clock::time_point* ended = nullptr);
     asio::awaitable<void> run_chain(Session& session);
     asio::awaitable<void> run_graph(Session& session);
     asio::awaitable<void> run_step(Session& session, int index, Clock::time_point ready);

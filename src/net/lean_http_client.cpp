@@ -1,14 +1,23 @@
 #include "net/lean_http_client.h"
 
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
-#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
+#include <cstring>
+#include <utility>
 
+#include "net/arrival_clock.h"
 #include "net/http1_reader.h"
 
 namespace plimsoll::net {
@@ -16,182 +25,359 @@ namespace {
 
 using Tcp = asio::ip::tcp;
 using boost::system::error_code;
-constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
-constexpr std::size_t kReadBytes = 2 << 10;
+// One buffer for all: what a receive brings is read at once.
+constexpr std::size_t kReadBytes = 64u << 10;
+// Sockets looked at before the executor gets a turn.
+constexpr int kMaxEvents = 256;
+// Where few pieces at a time come in and none ends its answer, the next look waits this long: waking up for every token would cost most
+// of a stream's time. The kernel's times keep the pieces exact; what is asked next is asked so much later at most.
+constexpr std::chrono::microseconds kGather{500};
+constexpr int kFewEvents = 8;
 
+// A socket and the exchange it carries; none while it is idle.
 struct Connection {
-    explicit Connection(const asio::any_io_executor& executor) : socket(executor) {}
+    Connection() = default;
+    ~Connection() {
+        if (fd >= 0) ::close(fd);
+    }
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
 
-    Tcp::socket socket;
-    Http1Reader reader;
+    enum class State : std::uint8_t { connecting, sending, receiving, idle };
+
+    int fd = -1;
+    State state = State::connecting;
+    std::size_t place = 0;     // in the list of active or idle connections
+    std::size_t endpoint = 0;  // that is being tried
+    std::string_view unsent;
     Deadline deadline;
+    ArrivalTime sent;
+    const LeanHttpClient::OnData* on_data = nullptr;
+    Http1Reader reader;
+    LeanResponse response;
+    std::move_only_function<void()> on_end;  // resumes the one who waits; empty once the exchange has ended
+    asio::cancellation_slot slot;            // of the one who waits
+    Result<void> outcome;
+    bool cancelled = false;
     bool timed_out = false;
-    std::size_t place = 0;  // in Impl::active
-    std::array<char, kReadBytes> buffer;
+
+    bool ended() const { return !on_end; }
+    LeanResponse take_response() {
+        response.status = reader.status();
+        response.content_type = reader.content_type();
+        response.retry_after_s = reader.retry_after_s();
+        return std::move(response);
+    }
+    // It may carry another exchange.
+    bool is_reusable() const { return !cancelled && !timed_out && outcome && reader.done() && reader.keep_alive(); }
+};
+
+error_code last_error() { return {errno, boost::system::system_category()}; }
+
+bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
+
+// A list from which any connection can be taken out at once.
+class ConnectionList {
+  public:
+    Connection& add(std::unique_ptr<Connection> connection) {
+        connection->place = list_.size();
+        list_.push_back(std::move(connection));
+        return *list_.back();
+    }
+    std::unique_ptr<Connection> take(Connection& connection) {
+        std::swap(list_[connection.place], list_.back());
+        list_[connection.place]->place = connection.place;
+        auto out = std::move(list_.back());
+        list_.pop_back();
+        return out;
+    }
+    std::size_t size() const { return list_.size(); }
+    Connection& back() { return *list_.back(); }
+    Connection& operator[](std::size_t i) { return *list_[i]; }
+
+  private:
+    std::vector<std::unique_ptr<Connection>> list_;
 };
 
 }  // namespace
 
-struct LeanHttpClient::Impl {
+struct LeanHttpClient::Impl : std::enable_shared_from_this<Impl> {
     Impl(asio::any_io_executor own_executor, std::vector<Tcp::endpoint> own_endpoints)
-        : executor(std::move(own_executor)), endpoints(std::move(own_endpoints)), timer(executor) {}
+        : executor(std::move(own_executor)),
+          endpoints(std::move(own_endpoints)),
+          set(executor, ::epoll_create1(EPOLL_CLOEXEC)),
+          timer(executor),
+          gather_timer(executor) {}
 
-    ~Impl() { *alive = false; }
-
-    // Keeps a connection among the active ones for as long as its exchange runs.
+    // Keeps a connection among the active ones for as long as its exchange runs; it is idle, or gone, afterwards.
     struct Active {
-        Active(Impl& own_impl, Connection& own_connection) : impl(own_impl), connection(own_connection) {
-            connection.place = impl.active.size();
-            impl.active.push_back(&connection);
-            impl.watch_deadlines();
-        }
-        ~Active() {
-            impl.active.back()->place = connection.place;
-            impl.active[connection.place] = impl.active.back();
-            impl.active.pop_back();
-        }
+        Active(Impl& own_impl, bool may_reuse);
+        ~Active();
         Active(const Active&) = delete;
         Active& operator=(const Active&) = delete;
         Impl& impl;
+        const bool reused;
         Connection& connection;
     };
 
+    void close();
+    void watch_set();
+    void look_later();
+    void look();
     void watch_deadlines();
-    std::unique_ptr<Connection> take_idle();
-    asio::awaitable<Result<void>> connect(Connection& connection);
-    asio::awaitable<Result<void>> send(Connection& connection, std::string_view request);
-    asio::awaitable<Result<LeanResponse>> receive(Connection& connection, const OnData& on_data);
-    Error transport_error(const Connection& connection, const error_code& error, std::string_view doing) const;
+    void handle(Connection& connection, const ArrivalClock& clock);
+
+    asio::awaitable<void> carry(Connection& connection);
+    void begin(Connection& connection);
+    void connect(Connection& connection);
+    error_code start_connect(Connection& connection, const Tcp::endpoint& endpoint);
+    void end_connect(Connection& connection);
+    void send_more(Connection& connection);
+    void receive(Connection& connection, const ArrivalClock& clock);
+    void await(Connection& connection, Connection::State state);
+    void end(Connection& connection, Result<void> outcome);
+    void fail_with(Connection& connection, const error_code& error, std::string_view doing);
 
     asio::any_io_executor executor;
     std::vector<Tcp::endpoint> endpoints;
-    std::vector<std::unique_ptr<Connection>> idle;
-    std::vector<Connection*> active;
-    asio::steady_timer timer;
-    bool watching = false;
-    std::uint64_t opened = 0;
-    std::shared_ptr<bool> alive = std::make_shared<bool>(true);
+    asio::posix::stream_descriptor set;  // the epoll set
+    ConnectionList active, idle;
+    std::array<char, kReadBytes> buffer{};
+    asio::steady_timer timer, gather_timer;
+    bool watching_set = false;  // or to be looked at soon
+    bool watching_deadlines = false;
+    std::uint64_t opened = 0, ended = 0;
 };
 
-// One timer for all: thousands of deadlines that hardly ever pass cost a look each, and no timer of their own.
-void LeanHttpClient::Impl::watch_deadlines() {
-    if (watching) return;
-    watching = true;
-    timer.expires_after(kDeadlineCheck);
-    timer.async_wait([this, alive = alive](error_code) {
-        if (!*alive) return;
-        watching = false;
-        const auto now = Deadline::Clock::now();
-        for (Connection* connection : active) {
-            if (const auto point = connection->deadline.point(); !point || *point > now) continue;
-            connection->timed_out = true;
-            error_code ignored;  // it is closed either way
-            connection->socket.close(ignored);
-        }
-        if (!active.empty()) watch_deadlines();
+LeanHttpClient::Impl::Active::Active(Impl& own_impl, bool may_reuse)
+    : impl(own_impl),
+      reused(may_reuse && impl.idle.size() > 0),
+      connection(impl.active.add(reused ? impl.idle.take(impl.idle.back()) : std::make_unique<Connection>())) {}
+
+LeanHttpClient::Impl::Active::~Active() {
+    auto own = impl.active.take(connection);
+    if (!own->is_reusable() || impl.idle.size() >= kMaxIdle) return;
+    own->state = Connection::State::idle;
+    own->on_data = nullptr;
+    own->reader.reset();
+    own->response = {};
+    impl.idle.add(std::move(own));
+}
+
+// No more callbacks: the executor may be gone before they could run.
+void LeanHttpClient::Impl::close() {
+    error_code ignored;  // what is waited for ends either way
+    set.cancel(ignored);
+    timer.cancel();
+    gather_timer.cancel();
+}
+
+// The whole set is one descriptor to the executor.
+void LeanHttpClient::Impl::watch_set() {
+    if (std::exchange(watching_set, true)) return;
+    set.async_wait(asio::posix::stream_descriptor::wait_read, [weak = weak_from_this()](error_code error) {
+        const auto self = weak.lock();
+        if (!self) return;
+        self->watching_set = false;
+        if (!error) self->look();
     });
 }
 
-std::unique_ptr<Connection> LeanHttpClient::Impl::take_idle() {
-    if (idle.empty()) return nullptr;
-    auto connection = std::move(idle.back());
-    idle.pop_back();
-    connection->reader.reset();
-    return connection;
+void LeanHttpClient::Impl::look_later() {
+    watching_set = true;
+    gather_timer.expires_after(kGather);
+    gather_timer.async_wait([weak = weak_from_this()](error_code error) {
+        const auto self = weak.lock();
+        if (!self) return;
+        self->watching_set = false;
+        if (!error) self->look();
+    });
 }
 
-// A cancelled coroutine is not an error of the server's.
-Error LeanHttpClient::Impl::transport_error(const Connection& connection, const error_code& error, std::string_view doing) const {
-    if (connection.timed_out) return {ErrorCode::timeout, fmt::format("timed out {}", doing)};
-    if (error == asio::error::operation_aborted) throw boost::system::system_error(error);
-    const bool connecting = doing == "connecting";
-    return {connecting ? ErrorCode::connect : ErrorCode::bad_response, fmt::format("{}: {}", doing, error.message())};
+void LeanHttpClient::Impl::look() {
+    std::array<epoll_event, kMaxEvents> events;
+    const int count = ::epoll_wait(set.native_handle(), events.data(), kMaxEvents, 0);
+    const ArrivalClock clock;
+    const std::uint64_t ended_before = ended;
+    // Handling one connection touches no other: whoever waits is resumed later, from the executor.
+    for (int i = 0; i < count; ++i) handle(*static_cast<Connection*>(events[static_cast<std::size_t>(i)].data.ptr), clock);
+    if (active.size() == 0) return;
+    if (count > 0 && count <= kFewEvents && ended == ended_before)
+        look_later();
+    else
+        watch_set();
 }
 
-asio::awaitable<Result<void>> LeanHttpClient::Impl::connect(Connection& connection) {
-    ++opened;
-    error_code error = asio::error::host_not_found;
-    for (const Tcp::endpoint& endpoint : endpoints) {
-        error_code ignored;  // of a socket that a first address left open
-        connection.socket.close(ignored);
-        std::tie(error) = co_await connection.socket.async_connect(endpoint, kTuple);
-        if (!error || connection.timed_out || error == asio::error::operation_aborted) break;
+void LeanHttpClient::Impl::handle(Connection& connection, const ArrivalClock& clock) {
+    // The server closed a kept connection, or speaks without being asked.
+    if (connection.state == Connection::State::idle) {
+        idle.take(connection);
+        return;
     }
-    if (error) co_return fail(transport_error(connection, error, "connecting"));
-    error_code ignored;  // delay costs time, not correctness; a non-blocking write that fails is tried again below
-    connection.socket.set_option(Tcp::no_delay(true), ignored);
-    connection.socket.non_blocking(true, ignored);
-    co_return Result<void>();
+    if (connection.ended()) return;
+    switch (connection.state) {
+        case Connection::State::connecting: return end_connect(connection);
+        case Connection::State::sending: return send_more(connection);
+        default: return receive(connection, clock);
+    }
 }
 
-asio::awaitable<Result<void>> LeanHttpClient::Impl::send(Connection& connection, std::string_view request) {
+// One timer for all: thousands of deadlines that hardly ever pass cost a look each, and no timer of their own.
+void LeanHttpClient::Impl::watch_deadlines() {
+    if (std::exchange(watching_deadlines, true)) return;
+    timer.expires_after(kDeadlineCheck);
+    timer.async_wait([weak = weak_from_this()](error_code error) {
+        const auto self = weak.lock();
+        if (!self || error) return;
+        self->watching_deadlines = false;
+        const auto now = Deadline::Clock::now();
+        for (std::size_t i = self->active.size(); i-- > 0;) {
+            Connection& connection = self->active[i];
+            if (const auto point = connection.deadline.point(); connection.ended() || !point || *point > now) continue;
+            connection.timed_out = true;
+            const bool connected = connection.state != Connection::State::connecting;
+            self->fail_with(connection, {}, connected ? "receiving" : "connecting");
+        }
+        if (self->active.size() > 0) return self->watch_deadlines();
+        error_code ignored;  // nothing is waited for, so that an executor without other work may end
+        self->set.cancel(ignored);
+    });
+}
+
+void LeanHttpClient::Impl::await(Connection& connection, Connection::State state) {
+    const bool reads = state == Connection::State::receiving;
+    connection.state = state;
+    epoll_event event{.events = reads ? EPOLLIN : EPOLLOUT, .data = {.ptr = &connection}};
+    ::epoll_ctl(set.native_handle(), EPOLL_CTL_MOD, connection.fd, &event);
+}
+
+void LeanHttpClient::Impl::begin(Connection& connection) {
+    watch_set();
+    watch_deadlines();
+    if (connection.state == Connection::State::idle) {
+        connection.state = Connection::State::receiving;
+        send_more(connection);
+    } else {
+        ++opened;
+        connect(connection);
+    }
+}
+
+// Endpoints are tried in their order until one accepts.
+void LeanHttpClient::Impl::connect(Connection& connection) {
     error_code error;
-    const std::size_t sent = connection.socket.write_some(asio::buffer(request), error);
-    if (error && error != asio::error::would_block && error != asio::error::try_again)
-        co_return fail(transport_error(connection, error, "sending"));
-    if (sent < request.size()) {
-        const auto [rest_error, rest] = co_await asio::async_write(connection.socket, asio::buffer(request.substr(sent)), kTuple);
-        if (rest_error) co_return fail(transport_error(connection, rest_error, "sending"));
+    for (; connection.endpoint < endpoints.size(); ++connection.endpoint) {
+        error = start_connect(connection, endpoints[connection.endpoint]);
+        if (!error) return;
     }
-    co_return Result<void>();
+    fail_with(connection, error, "connecting");
 }
 
-asio::awaitable<Result<LeanResponse>> LeanHttpClient::Impl::receive(Connection& connection, const OnData& on_data) {
-    LeanResponse response;
-    Http1Reader& reader = connection.reader;
-    bool wanted = true;
-    const Http1Reader::OnBody on_body = [&](std::string_view piece) {
-        if (reader.status() / 100 == 2) {
-            wanted = wanted && on_data(piece);
-            return;
-        }
-        response.error_body += piece.substr(0, kMaxErrorBody - std::min(kMaxErrorBody, response.error_body.size()));
-    };
-    while (!reader.done() && wanted) {
-        const auto [error, count] = co_await connection.socket.async_read_some(asio::buffer(connection.buffer), kTuple);
-        if (error == asio::error::eof) {
-            if (const auto ended = reader.end_of_stream(); !ended) co_return fail(ended.error());
-            break;
-        }
-        if (error) co_return fail(transport_error(connection, error, "receiving"));
-        const auto used = reader.feed({connection.buffer.data(), count}, on_body);
-        if (!used) co_return fail(used.error());
-        if (*used < count && wanted) co_return fail(ErrorCode::bad_response, "the server sent more than its answer");
+error_code LeanHttpClient::Impl::start_connect(Connection& connection, const Tcp::endpoint& endpoint) {
+    if (connection.fd >= 0) ::close(connection.fd);
+    connection.fd = ::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (connection.fd < 0) return last_error();
+    const int on = 1;
+    (void)::setsockopt(connection.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // delay costs time, not correctness
+    stamp_arrivals(connection.fd);
+    if (::connect(connection.fd, endpoint.data(), static_cast<socklen_t>(endpoint.size())) < 0 && errno != EINPROGRESS) return last_error();
+    epoll_event event{.events = EPOLLOUT, .data = {.ptr = &connection}};
+    return ::epoll_ctl(set.native_handle(), EPOLL_CTL_ADD, connection.fd, &event) == 0 ? error_code() : last_error();
+}
+
+void LeanHttpClient::Impl::end_connect(Connection& connection) {
+    int error = 0;
+    socklen_t size = sizeof error;
+    ::getsockopt(connection.fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    if (error == 0) return send_more(connection);
+    if (++connection.endpoint < endpoints.size()) return connect(connection);
+    fail_with(connection, {error, boost::system::system_category()}, "connecting");
+}
+
+void LeanHttpClient::Impl::send_more(Connection& connection) {
+    const ssize_t sent = ::send(connection.fd, connection.unsent.data(), connection.unsent.size(), MSG_NOSIGNAL);
+    if (sent < 0 && !would_block(errno)) return fail_with(connection, last_error(), "sending");
+    connection.unsent.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(0, sent)));
+    const bool whole = connection.unsent.empty();
+    if (whole && connection.state == Connection::State::receiving) return;  // it waits for input already
+    await(connection, whole ? Connection::State::receiving : Connection::State::sending);
+}
+
+void LeanHttpClient::Impl::receive(Connection& connection, const ArrivalClock& clock) {
+    ArrivalTime arrived;
+    const ssize_t count = clock.receive(connection.fd, buffer, arrived);
+    if (count < 0) {
+        if (!would_block(errno)) fail_with(connection, last_error(), "receiving");
+        return;
     }
-    response.status = reader.status();
-    response.content_type = reader.content_type();
-    response.retry_after_s = reader.retry_after_s();
-    co_return response;
+    Http1Reader& reader = connection.reader;
+    if (count == 0) return end(connection, reader.end_of_stream());
+    LeanResponse& response = connection.response;
+    response.received = std::max(arrived, connection.sent);
+    bool wanted = true;
+    const auto on_body = [&](std::string_view piece) {
+        if (reader.status() / 100 == 2)
+            wanted = wanted && (*connection.on_data)(piece, response.received);
+        else
+            response.error_body += piece.substr(0, kMaxErrorBody - std::min(kMaxErrorBody, response.error_body.size()));
+    };
+    const auto used = reader.feed({buffer.data(), static_cast<std::size_t>(count)}, on_body);
+    if (!used) return end(connection, fail(used.error()));
+    if (!wanted) return end(connection, {});
+    if (*used < static_cast<std::size_t>(count))
+        return end(connection, fail(ErrorCode::bad_response, "the server sent more than its answer"));
+    if (reader.done()) end(connection, {});
+}
+
+void LeanHttpClient::Impl::fail_with(Connection& connection, const error_code& error, std::string_view doing) {
+    if (connection.timed_out) return end(connection, fail(ErrorCode::timeout, fmt::format("timed out {}", doing)));
+    const ErrorCode code = doing == "connecting" ? ErrorCode::connect : ErrorCode::bad_response;
+    end(connection, fail(code, fmt::format("{}: {}", doing, error.message())));
+}
+
+// The connection stays among the active ones until the exchange takes it back.
+void LeanHttpClient::Impl::end(Connection& connection, Result<void> outcome) {
+    if (connection.ended()) return;
+    ++ended;
+    connection.outcome = std::move(outcome);
+    asio::post(executor, std::exchange(connection.on_end, nullptr));
+}
+
+// Resumes when the connection's exchange has ended. Cancelling closes nothing yet: exchange() does.
+asio::awaitable<void> LeanHttpClient::Impl::carry(Connection& connection) {
+    auto initiate = [this, &connection](auto handler) {
+        connection.slot = asio::get_associated_cancellation_slot(handler);
+        if (connection.slot.is_connected())
+            connection.slot.assign([this, &connection](asio::cancellation_type) {
+                connection.cancelled = true;
+                end(connection, {});
+            });
+        connection.on_end = std::move(handler);
+        begin(connection);
+    };
+    return asio::async_initiate<const asio::use_awaitable_t<>, void()>(std::move(initiate), asio::use_awaitable);
 }
 
 LeanHttpClient::LeanHttpClient(asio::any_io_executor executor, std::vector<Tcp::endpoint> endpoints)
-    : impl_(std::make_unique<Impl>(std::move(executor), std::move(endpoints))) {}
+    : impl_(std::make_shared<Impl>(std::move(executor), std::move(endpoints))) {}
 
-LeanHttpClient::~LeanHttpClient() = default;
+LeanHttpClient::~LeanHttpClient() { impl_->close(); }
 
 asio::awaitable<Result<LeanResponse>> LeanHttpClient::exchange(std::string_view request, Deadline deadline, OnData on_data) {
+    Impl& impl = *impl_;
     for (bool may_reuse = true;; may_reuse = false) {
-        auto connection = may_reuse ? impl_->take_idle() : nullptr;
-        const bool reused = connection != nullptr;
-        if (!reused) connection = std::make_unique<Connection>(impl_->executor);
-        connection->deadline = deadline;
-        const Impl::Active active(*impl_, *connection);
-        Result<void> ready;
-        if (!reused) ready = co_await impl_->connect(*connection);
-        if (!ready) co_return fail(ready.error());
-        Result<LeanResponse> response = fail(ErrorCode::internal, "");
-        const auto sent = co_await impl_->send(*connection, request);
-        if (sent) {
-            response = co_await impl_->receive(*connection, on_data);
-        } else {
-            response = fail(sent.error());
-        }
-        if (response) {
-            if (connection->reader.done() && connection->reader.keep_alive() && impl_->idle.size() < kMaxIdle)
-                impl_->idle.push_back(std::move(connection));
-            co_return response;
-        }
-        if (!reused || connection->reader.started() || connection->timed_out) co_return response;
+        const Impl::Active active(impl, may_reuse);
+        Connection& connection = active.connection;
+        connection.unsent = request;
+        connection.deadline = deadline;
+        connection.sent = ArrivalTime::clock::now();
+        connection.on_data = &on_data;
+        co_await impl.carry(connection);
+        if (connection.slot.is_connected()) connection.slot.clear();
+        if (connection.cancelled) throw boost::system::system_error(asio::error::operation_aborted);
+        if (connection.outcome) co_return connection.take_response();
+        const bool closed_while_idle = active.reused && !connection.reader.started() && !connection.timed_out;
+        if (!closed_while_idle) co_return fail(connection.outcome.error());
     }
 }
 

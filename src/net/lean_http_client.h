@@ -1,6 +1,9 @@
-// A small HTTP/1.1 client for one plain-http server and many requests: kept-alive connections, one system call to send, a 2 KB buffer an
-// open stream. For the hot path of load tests, where libcurl's cost a call would be the measurement; everything else uses HttpClient.
-// No TLS, proxies, redirects or compression.
+// A small HTTP/1.1 client for one plain-http server and many requests: kept-alive connections, one system call to send and one to
+// receive, no buffer of its own an open stream. For the hot path of load tests, where libcurl's cost a call would be the measurement;
+// everything else uses HttpClient. No TLS, proxies, redirects or compression.
+//
+// All sockets wait in one epoll set, which the executor waits for as a whole: a piece of an answer costs a receive and a callback, no
+// resumed coroutine. Each piece comes with the time at which the kernel had it, so a thread that is late to look reports no late token.
 //
 // Thread: the executor's one thread. Destroy it after the last exchange() has ended.
 #pragma once
@@ -23,8 +26,11 @@ namespace plimsoll::net {
 
 namespace asio = boost::asio;
 
+using ArrivalTime = std::chrono::steady_clock::time_point;
+
 struct LeanResponse {
     int status = 0;
+    ArrivalTime received;  // its last bytes
     std::string content_type;
     double retry_after_s = -1;  // < 0: none
     std::string error_body;     // of an answer that is not 2xx, cut at kMaxErrorBody
@@ -32,7 +38,8 @@ struct LeanResponse {
 
 class LeanHttpClient {
   public:
-    using OnData = std::function<bool(std::string_view)>;  // false ends the exchange early, successfully
+    // False ends the exchange early, successfully. Several pieces that one receive brought have the time of the last.
+    using OnData = std::function<bool(std::string_view piece, ArrivalTime arrived)>;
     // Deadlines are looked at this often; a call ends at most so much late.
     static constexpr std::chrono::milliseconds kDeadlineCheck{20};
     static constexpr std::size_t kMaxIdle = 20'000;
@@ -54,7 +61,7 @@ class LeanHttpClient {
 
   private:
     struct Impl;
-    std::unique_ptr<Impl> impl_;
+    std::shared_ptr<Impl> impl_;  // callbacks hold it weakly
 };
 
 }  // namespace plimsoll::net

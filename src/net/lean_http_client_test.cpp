@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <future>
+#include <thread>
+
 #include "net/io_pool.h"
 #include "net/loopback_fixture.h"
 
@@ -53,7 +56,7 @@ class LeanClient : public LoopbackFixture {
     Result<LeanResponse> exchange(const std::string& path, const std::string& body = "", Deadline deadline = {}) {
         body_.clear();
         const std::string bytes = request(path, body);
-        return wait(client_->exchange(bytes, deadline, [this](std::string_view piece) {
+        return wait(client_->exchange(bytes, deadline, [this](std::string_view piece, ArrivalTime) {
             body_ += piece;
             return true;
         }));
@@ -100,7 +103,7 @@ TEST_F(LeanClient, DeadlineEndsAHangingCall) {
 
 TEST_F(LeanClient, EndsEarlyWhenNoMoreIsWanted) {
     const std::string bytes = request("/trickle", "");
-    ASSERT_TRUE(wait(client_->exchange(bytes, {}, [](std::string_view) { return false; })));
+    ASSERT_TRUE(wait(client_->exchange(bytes, {}, [](std::string_view, ArrivalTime) { return false; })));
     ASSERT_TRUE(exchange("/echo", "again"));
     EXPECT_EQ(client_->connections_opened(), 2u);
 }
@@ -110,7 +113,7 @@ TEST_F(LeanClient, CancellationClosesTheConnection) {
     std::exception_ptr thrown;
     const std::string bytes = request("/hang", "");
     bool ended = false;
-    asio::co_spawn(context_, client_->exchange(bytes, {}, [](std::string_view) { return true; }),
+    asio::co_spawn(context_, client_->exchange(bytes, {}, [](std::string_view, ArrivalTime) { return true; }),
                    asio::bind_cancellation_slot(cancel.slot(), [&](const std::exception_ptr& error, const Result<LeanResponse>&) {
                        thrown = error;
                        ended = true;
@@ -127,7 +130,7 @@ TEST_F(LeanClient, NobodyAnswers) {
     const auto port = closed.local_endpoint().port();
     closed.close();
     LeanHttpClient client(context_.get_executor(), LeanHttpClient::resolve("127.0.0.1", std::to_string(port)).value());
-    const auto response = wait(client.exchange("GET / HTTP/1.1\r\n\r\n", {}, [](std::string_view) { return true; }));
+    const auto response = wait(client.exchange("GET / HTTP/1.1\r\n\r\n", {}, [](std::string_view, ArrivalTime) { return true; }));
     ASSERT_FALSE(response);
     EXPECT_EQ(response.error().code, ErrorCode::connect);
 }
@@ -156,7 +159,8 @@ TEST(LeanClientIdle, AConnectionTheServerClosedIsReplaced) {
         context,
         [](LeanHttpClient& http, int& ok) -> asio::awaitable<void> {
             for (int i = 0; i < 2; ++i) {
-                const auto response = co_await http.exchange("GET / HTTP/1.1\r\n\r\n", {}, [](std::string_view) { return true; });
+                const auto response =
+                    co_await http.exchange("GET / HTTP/1.1\r\n\r\n", {}, [](std::string_view, ArrivalTime) { return true; });
                 if (response) ++ok;
             }
         }(client, good),
@@ -164,6 +168,54 @@ TEST(LeanClientIdle, AConnectionTheServerClosedIsReplaced) {
     context.run_for(std::chrono::seconds(20));
     EXPECT_EQ(good, 2);
     EXPECT_EQ(client.connections_opened(), 2u);
+}
+
+constexpr auto kBusy = std::chrono::milliseconds(20);
+
+// Answers once it may; both sides know how far the other is.
+struct PromptedServer {
+    asio::io_context context{1};
+    asio::ip::tcp::acceptor acceptor{context, {asio::ip::address_v4::loopback(), 0}};
+    std::promise<void> asked, may_answer;
+    std::promise<ArrivalTime> answered;
+    std::jthread thread{[this] {
+        asio::ip::tcp::socket socket = acceptor.accept();
+        std::string bytes;
+        asio::read_until(socket, asio::dynamic_buffer(bytes), "\r\n\r\n");
+        asked.set_value();
+        may_answer.get_future().wait();
+        asio::write(socket, asio::buffer(std::string_view("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")));
+        answered.set_value(ArrivalTime::clock::now());
+    }};
+};
+
+asio::awaitable<void> ask(LeanHttpClient& client, std::optional<LeanResponse>& out) {
+    out = (co_await client.exchange("GET / HTTP/1.1\r\n\r\n", {}, [](std::string_view, ArrivalTime) { return true; })).value();
+}
+
+// Keeps the thread from before the answer until well after it.
+asio::awaitable<void> be_busy(PromptedServer& server, ArrivalTime& until) {
+    auto asked = server.asked.get_future();
+    while (asked.wait_for(std::chrono::seconds(0)) != std::future_status::ready)
+        co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+    server.may_answer.set_value();
+    until = server.answered.get_future().get() + kBusy;
+    while (ArrivalTime::clock::now() < until) {
+    }
+}
+
+TEST(LeanClientTime, IsThatOfTheKernelAndNotOfTheReader) {
+    asio::io_context context{1};
+    PromptedServer server;
+    const auto port = std::to_string(server.acceptor.local_endpoint().port());
+    LeanHttpClient client(context.get_executor(), LeanHttpClient::resolve("127.0.0.1", port).value());
+    std::optional<LeanResponse> response;
+    ArrivalTime busy_until;
+    asio::co_spawn(context, ask(client, response), asio::detached);
+    asio::co_spawn(context, be_busy(server, busy_until), asio::detached);
+    context.run_for(std::chrono::seconds(20));
+    ASSERT_TRUE(response);
+    EXPECT_LT(response->received, busy_until);
 }
 
 }  // namespace

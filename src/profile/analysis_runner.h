@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/json.h"
 
 namespace plimsoll::profile {
 
@@ -18,14 +19,17 @@ class AnalysisRunner {
     // its name: its times add up, and once it has failed it does not run again.
     bool run(std::string_view name, bool on, const std::function<Result<void>()>& body);
 
-    bool has_failed(std::string_view name) const;
-
     struct Timing {
         std::string name;
         double seconds = 0;
     };
     const std::vector<Timing>& timings() const { return timings_; }
     const std::vector<std::pair<std::string, Error>>& failures() const { return failures_; }
+
+    const Error* find_failure(std::string_view name) const;  // null: it did not run or it succeeded
+
+    // What a file has in the place of the analysis: `value`, or {"error": {"code", "message"}} when it failed.
+    json::value in_place_of(std::string_view name, json::value value) const;
 
   private:
     Timing& timing_of(std::string_view name);

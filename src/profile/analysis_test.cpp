@@ -7,7 +7,6 @@
 #include "profile/analysis_runner.h"
 #include "profile/concurrency.h"
 #include "profile/concurrency_spikes.h"
-#include "profile/confidence.h"
 #include "profile/llm_metrics.h"
 #include "profile/nested_stack.h"
 #include "profile/simple_stack.h"
@@ -21,12 +20,6 @@ namespace {
 
 using testing::ElementsAre;
 
-// Six events of NAT's own tests: an LLM call around a tool call, and a tool call in another session.
-std::vector<event::SessionTrace> six_events() {
-    return {make_session(join_calls({make_call("LLM", "u1", 1, 2, "llama-3"), make_call("TOOL", "u2", 1.5, 1.6, "weather-search", "u1")})),
-            make_session(make_call("TOOL", "u3", 10, 11, "google-search"))};
-}
-
 Written nested_stack(const RunGraph& graph, std::size_t max_tree_lines = kMaxTreeLines) {
     return collect_output([&](const AnalysisOutput& output) { analyse_nested_stack(graph, max_tree_lines, output); });
 }
@@ -38,47 +31,6 @@ Written simple_stack(const std::vector<event::SessionTrace>& sessions) {
 
 Written concurrency_spikes(const std::vector<event::SessionTrace>& sessions, const SpikeLimits& limits = {}) {
     return collect_output([&](const AnalysisOutput& output) { analyse_concurrency_spikes(make_run_graph(sessions), 1, limits, output); });
-}
-
-TEST(ConfidenceTest, MatchesRecordedVectors) {
-    const auto cases = parse_json(load_golden("nat-small/sizing/numeric_cases.json"));
-    ASSERT_TRUE(cases.has_value());
-    for (const auto& vector : cases->at("confidence_intervals").as_array()) {
-        std::vector<double> data;
-        for (const auto& number : vector.at("data").as_array()) data.push_back(number.to_number<double>());
-        EXPECT_EQ(find_difference(vector.at("result"), to_json(compute_confidence_interval(data))), "");
-    }
-}
-
-TEST(LlmMetricsTest, CountsWhatIsStillToCome) {
-    const std::vector<event::SessionTrace> sessions = {
-        make_session({{.type = "LLM_START", .time = 1000, .uuid = "abc", .function = "my_func"},
-                      {.type = "LLM_END", .time = 1001, .uuid = "abc", .function = "my_func", .completion_tokens = 42},
-                      {.type = "LLM_START", .time = 1002.5, .uuid = "xyz", .function = "my_func"},
-                      {.type = "TOOL_START", .time = 1003, .uuid = "t", .function = "my_func"}}),
-        make_session({{.type = "LLM_START", .time = 5000, .uuid = "123", .function = "other_func"},
-                      {.type = "LLM_END", .time = 5001, .uuid = "123", .function = "other_func", .completion_tokens = 100}})};
-    const std::vector<std::vector<StepOutlook>> outlooks = {compute_outlooks(sessions[0].steps), compute_outlooks(sessions[1].steps)};
-    const auto collect = [&](std::size_t session, auto member) {
-        std::vector<double> values;
-        for (const auto& step : outlooks[session]) values.push_back(static_cast<double>(step.*member));
-        return values;
-    };
-    EXPECT_THAT(collect(0, &StepOutlook::requests_remaining), ElementsAre(1, 1, 0, 0));
-    EXPECT_THAT(collect(0, &StepOutlook::time_to_next_ms), ElementsAre(2500, 1500, -1, -1));
-    EXPECT_THAT(collect(0, &StepOutlook::time_to_event_end_ms), ElementsAre(2500, 1500, -1, -1));
-    EXPECT_THAT(collect(0, &StepOutlook::time_to_session_end_ms), ElementsAre(3000, 2000, 500, 0));
-    EXPECT_THAT(collect(1, &StepOutlook::time_to_session_end_ms), ElementsAre(1000, 0));
-    EXPECT_EQ(outlooks[0][0].output_tokens, 42);
-    EXPECT_FALSE(outlooks[0][2].output_tokens.has_value());
-    EXPECT_EQ(outlooks[1][0].output_tokens, 100);
-}
-
-TEST(LlmMetricsTest, StartsAtTheSameTimeDoNotWaitForEachOther) {
-    const auto session = make_session({{.type = "LLM_START", .time = 1, .uuid = "a"}, {.type = "LLM_START", .time = 1, .uuid = "b"}});
-    const auto outlooks = compute_outlooks(session.steps);
-    EXPECT_EQ(outlooks[0].requests_remaining, 0);
-    EXPECT_EQ(outlooks[1].requests_remaining, 0);
 }
 
 TEST(LlmMetricsTest, OfTheRunTheLastEndOfAUuidCounts) {
@@ -133,38 +85,6 @@ TEST(StandardizedCsvTest, OneLlmStartMakesRemainingAFloatInEveryRow) {
     EXPECT_EQ(floats, 6u);
     EXPECT_THAT(rows, testing::HasSubstr("\nTOOL_START,0.0,4,"));  // the number of the session counts those without steps
     EXPECT_EQ(make_standardized_csv({{}, {}}, {.nova = true}), "\n");
-}
-
-std::map<std::string, Percentiles> compute_token_uniqueness(const std::vector<event::SessionTrace>& sessions) {
-    TokenUniqueness uniqueness;
-    for (const auto& session : sessions) uniqueness.add(session.steps);
-    return uniqueness.compute();
-}
-
-event::SessionTrace prompts(std::vector<std::string> texts) {
-    std::vector<StepSpec> steps;
-    steps.reserve(texts.size());
-    for (std::size_t i = 0; i < texts.size(); ++i)
-        steps.push_back(
-            {.type = "LLM_START", .time = static_cast<double>(i), .uuid = std::to_string(i), .name = "m", .input = json::value(texts[i])});
-    return make_session(steps);
-}
-
-TEST(TokenUniquenessTest, CountsNewWords) {
-    const std::vector<event::SessionTrace> sessions = {prompts({"Hello world", "Hello new tokens world"})};
-    const auto uniqueness = compute_token_uniqueness(sessions);
-    EXPECT_EQ(uniqueness.at("m").p90, 2);
-    EXPECT_EQ(uniqueness.at("m").p99, 2);
-}
-
-TEST(TokenUniquenessTest, PairsStayWithinASession) {
-    const std::vector<event::SessionTrace> sessions = {prompts({"Entirely different"}), prompts({"Testing one", "Testing one two"})};
-    EXPECT_EQ(compute_token_uniqueness(sessions).at("m").p90, 1);
-}
-
-TEST(TokenUniquenessTest, OnePromptGivesNothing) {
-    const std::vector<event::SessionTrace> sessions = {prompts({"alone"}), {}};
-    EXPECT_TRUE(compute_token_uniqueness(sessions).empty());
 }
 
 TEST(TokenUniquenessTest, WordsAreLowerCaseLettersAndDigits) {
@@ -239,30 +159,6 @@ TEST(CallTreeTest, DeepChainsAndReports) {
     EXPECT_LT(nested_stack(graph).report.size(), 1'500'000u);
 }
 
-TEST(NestedStackTest, ToolInsideAnLlmCall) {
-    const auto sessions = six_events();
-    const RunGraph graph = make_run_graph(sessions);
-    const auto output = nested_stack(graph);
-    EXPECT_EQ(output.metrics.at("concurrency").at("p90").to_number<double>(), 1);
-    EXPECT_DOUBLE_EQ(output.metrics.at("node_metrics").at("u1").at("duration").to_number<double>(), 1);
-    EXPECT_NEAR(output.metrics.at("node_metrics").at("u1").at("self_time").to_number<double>(), 0.9, 1e-12);
-}
-
-TEST(SimpleStackTest, OneRowAnOperation) {
-    auto sessions = six_events();
-    auto output = simple_stack(sessions);
-    std::vector<std::string> keys;
-    for (const auto& [key, stats] : output.metrics) {
-        keys.emplace_back(key);
-        EXPECT_GE(stats.at("p95_duration").to_number<double>(), stats.at("avg_duration").to_number<double>());
-    }
-    EXPECT_THAT(keys, ElementsAre("LLM:llama-3", "TOOL:google-search", "TOOL:weather-search"));
-
-    sessions[0].steps.pop_back();  // the LLM_END
-    output = simple_stack(sessions);
-    EXPECT_EQ(output.metrics.size(), 2u);
-}
-
 TEST(SimpleStackTest, CallsThatMeetDoNotOverlap) {
     const std::vector<event::SessionTrace> sessions = {
         make_session(join_calls({make_call("LLM", "b", 0, 1), make_call("LLM", "a", 1, 2)}))};
@@ -283,13 +179,6 @@ TEST(ConcurrencyTest, LevelsOverTime) {
     EXPECT_EQ(level_percentile(compute_level_seconds(timeline), 50), 1);
     EXPECT_EQ(level_percentile(compute_level_seconds(timeline), 99), 2);
     EXPECT_EQ(level_percentile({}, 50), 0);
-}
-
-TEST(ConcurrencySpikesTest, ThresholdOfOneFindsEveryCall) {
-    const auto sessions = six_events();
-    const auto output = concurrency_spikes(sessions);
-    EXPECT_EQ(output.metrics.at("p90_concurrency").to_number<double>(), 1);
-    EXPECT_EQ(output.metrics.at("spike_intervals").as_array().size(), 4u);
 }
 
 TEST(ConcurrencySpikesTest, UuidListsAreBounded) {

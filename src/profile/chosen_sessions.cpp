@@ -2,9 +2,32 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <span>
 
 namespace plimsoll::profile {
 namespace {
+
+void add_path(const RunGraph& graph, const SessionRow& session, ChosenSession& chosen) {
+    const double origin = session.first_call_start;
+    std::map<std::uint32_t, double> seconds;  // by step
+    for (const PathPiece& piece : find_critical_path(graph, session)) {
+        SessionPathPiece out{.step = "", .uuid = "", .start = piece.start - origin, .end = piece.end - origin};
+        if (piece.call != kNoCall) {
+            const Call& call = graph.calls_of(session)[piece.call];
+            out.step = to_string(graph.steps[call.step]);
+            out.uuid = graph.uuids[call.uuid];
+            seconds[call.step] += piece.end - piece.start;
+        }
+        if (chosen.path.size() < kMaxPathPieces)
+            chosen.path.push_back(std::move(out));
+        else
+            ++chosen.path_left_out;
+    }
+    for (const auto& [step, time] : seconds)
+        chosen.on_path.push_back({to_string(graph.steps[step]), time, chosen.runtime > 0 ? time / chosen.runtime : 0});
+    std::ranges::stable_sort(chosen.on_path, std::greater(), &StepShare::seconds);
+}
 
 ChosenSession make_chosen_session(const RunGraph& graph, const CriticalPaths& paths, std::size_t index) {
     const SessionRow& session = graph.sessions[index];
@@ -25,6 +48,7 @@ ChosenSession make_chosen_session(const RunGraph& graph, const CriticalPaths& pa
         if (call.tokens > 0) bar.first_token = call.first_token - start;
         chosen.bars.push_back(std::move(bar));
     }
+    add_path(graph, session, chosen);
     return chosen;
 }
 
@@ -59,6 +83,30 @@ std::vector<ChosenSession> choose_sessions(const RunGraph& graph, const Critical
         chosen.front().label = "asked for";
     }
     return chosen;
+}
+
+json::value to_json(const std::vector<ChosenSession>& sessions) {
+    json::array out;
+    for (const ChosenSession& session : sessions) {
+        json::array pieces, steps;
+        for (const SessionPathPiece& piece : session.path)
+            pieces.push_back({{"step", piece.step.empty() ? json::value() : json::value(piece.step)},
+                              {"uuid", piece.uuid.empty() ? json::value() : json::value(piece.uuid)},
+                              {"start", piece.start},
+                              {"end", piece.end}});
+        const std::size_t listed = std::min(session.on_path.size(), kMaxListedSteps);
+        for (const StepShare& step : std::span(session.on_path).first(listed))
+            steps.push_back({{"step", step.step}, {"seconds", step.seconds}, {"share", step.share}});
+        out.push_back({{"session", session.session},
+                       {"label", session.label},
+                       {"runtime_seconds", session.runtime},
+                       {"critical_path",
+                        {{"steps", std::move(steps)},
+                         {"steps_left_out", session.on_path.size() - listed},
+                         {"pieces", std::move(pieces)},
+                         {"pieces_left_out", session.path_left_out}}}});
+    }
+    return out;
 }
 
 }  // namespace plimsoll::profile

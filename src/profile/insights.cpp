@@ -1,5 +1,7 @@
 #include "profile/insights.h"
 
+#include <fmt/format.h>
+
 #include "profile/concurrency_spikes.h"
 
 namespace plimsoll::profile {
@@ -21,29 +23,32 @@ void count_tokens(const RunGraph& graph, Insights& insights) {
 
 Insights compute_insights(const RunGraph& graph, const InsightSettings& settings, AnalysisRunner& runner) {
     Insights insights;
-    const auto run = [&](std::string_view name, bool on, const std::function<void()>& body) {
-        return runner.run(name, on, [&]() -> Result<void> {
+    // An analysis whose ground is missing has failed too.
+    const auto run = [&](std::string_view name, std::string_view needed, const std::function<void()>& body) {
+        runner.run(name, true, [&]() -> Result<void> {
+            if (runner.find_failure(needed)) return fail(ErrorCode::internal, fmt::format("needs {}, which failed", needed));
             body();
             return {};
         });
     };
-    const bool has_path = run("critical_path", true, [&] { insights.critical_path = compute_critical_paths(graph); });
-    run("llm_timing", true, [&] { insights.llm_timing = compute_llm_timings(graph); });
-    run("what_if", true, [&] { insights.what_if = compute_what_if(graph); });
-    run("error_cost", true, [&] { insights.error_cost = compute_error_cost(graph); });
-    run("token_cost", !settings.prices.empty(), [&] { insights.token_cost = compute_token_cost(graph, settings.prices); });
-    run("cold_start", true, [&] { insights.cold_start = detect_cold_start(graph); });
-    run("variation", has_path, [&] { insights.variation = compute_variation(graph, insights.critical_path); });
-    run("wasted_work", true, [&] { insights.wasted_work = compute_wasted_work(graph); });
-    run("token_histograms", true, [&] { count_tokens(graph, insights); });
-    run("flame_graph", true, [&] { insights.flame = make_flame_graph(graph); });
-    run("load_curve", true, [&] { insights.load = make_load_curve(compute_call_timeline(graph), settings.spike_threshold); });
-    run("chosen_sessions", has_path, [&] { insights.chosen_sessions = choose_sessions(graph, insights.critical_path, settings.session); });
+    constexpr std::string_view kGraph = "run_graph", kPath = "critical_path";
+    run(kPath, kGraph, [&] { insights.critical_path = compute_critical_paths(graph); });
+    run("llm_timing", kGraph, [&] { insights.llm_timing = compute_llm_timings(graph); });
+    run("what_if", kGraph, [&] { insights.what_if = compute_what_if(graph); });
+    run("error_cost", kGraph, [&] { insights.error_cost = compute_error_cost(graph); });
+    if (!settings.prices.empty()) run("token_cost", kGraph, [&] { insights.token_cost = compute_token_cost(graph, settings.prices); });
+    run("cold_start", kGraph, [&] { insights.cold_start = detect_cold_start(graph); });
+    run("variation", kPath, [&] { insights.variation = compute_variation(graph, insights.critical_path); });
+    run("wasted_work", kGraph, [&] { insights.wasted_work = compute_wasted_work(graph); });
+    run("token_histograms", kGraph, [&] { count_tokens(graph, insights); });
+    run("flame_graph", kGraph, [&] { insights.flame = make_flame_graph(graph); });
+    run("load_curve", kGraph, [&] { insights.load = make_load_curve(compute_call_timeline(graph), settings.spike_threshold); });
+    run("chosen_sessions", kPath, [&] { insights.chosen_sessions = choose_sessions(graph, insights.critical_path, settings.session); });
     insights.critical_path.forget_calls();
     return insights;
 }
 
-json::object to_json(const Insights& insights) {
+json::object to_json(const Insights& insights, const AnalysisRunner& runner) {
     json::object out = {{"llm_timing", to_json(insights.llm_timing)},
                         {"critical_path", to_json(insights.critical_path)},
                         {"what_if", to_json(insights.what_if)},
@@ -51,9 +56,12 @@ json::object to_json(const Insights& insights) {
                         {"cold_start", to_json(insights.cold_start)},
                         {"variation", to_json(insights.variation)},
                         {"wasted_work", to_json(insights.wasted_work)},
+                        {"chosen_sessions", to_json(insights.chosen_sessions)},
                         {"token_histograms",
                          {{"prompt_tokens", to_json(insights.prompt_tokens)}, {"completion_tokens", to_json(insights.completion_tokens)}}}};
     if (insights.token_cost) out["token_cost"] = to_json(*insights.token_cost);
+    for (const auto& [name, error] : runner.failures())
+        if (name == "token_cost" || out.contains(name)) out[name] = runner.in_place_of(name, nullptr);
     return out;
 }
 

@@ -1,5 +1,5 @@
 // Everything the profile has beyond NAT's analyses, computed from one graph of the run; each part goes through the
-// AnalysisRunner by itself, and one that fails stays empty.
+// AnalysisRunner by itself; one that fails stays empty, and so does what needs its result.
 #pragma once
 
 #include <optional>
@@ -44,7 +44,7 @@ struct Insights {
 // Nothing in the result points into `graph`.
 Insights compute_insights(const RunGraph& graph, const InsightSettings& settings, AnalysisRunner& runner);
 
-// A member an analysis, as profile.json has them; without pictures' data.
-json::object to_json(const Insights& insights);
+// A member an analysis, as profile.json has them; without pictures' data. Of one that failed in `runner` its error.
+json::object to_json(const Insights& insights, const AnalysisRunner& runner);
 
 }  // namespace plimsoll::profile

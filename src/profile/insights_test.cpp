@@ -94,6 +94,28 @@ TEST(ChosenSessionsTest, OneSessionIsAllThree) {
     EXPECT_EQ(chosen[0].session, 1u);
 }
 
+TEST(ChosenSessionsTest, TheirCriticalPathIsThereInPiecesAndShares) {
+    const auto session =
+        make_session(join_calls({make_call("WORKFLOW", "w", 100, 110, "wf"), make_call("LLM", "p", 101, 103, "m", "w"),
+                                 make_call("TOOL", "b", 103, 108, "search", "w"), make_call("TOOL", "a", 103, 104, "beside", "w")}));
+    AnalysisRunner runner;
+    const auto insights = compute({session}, runner);
+    const json::value out = to_json(insights.chosen_sessions);
+    ASSERT_EQ(out.as_array().size(), 1u);
+    EXPECT_EQ(find_difference(json::array{{{"step", "WORKFLOW wf"}, {"uuid", "w"}, {"start", 0.0}, {"end", 1.0}},
+                                          {{"step", "LLM m in agent"}, {"uuid", "p"}, {"start", 1.0}, {"end", 3.0}},
+                                          {{"step", "TOOL search in agent"}, {"uuid", "b"}, {"start", 3.0}, {"end", 8.0}},
+                                          {{"step", "WORKFLOW wf"}, {"uuid", "w"}, {"start", 8.0}, {"end", 10.0}}},
+                              out.at_pointer("/0/critical_path/pieces")),
+              "");
+    EXPECT_EQ(find_difference(json::array{{{"step", "TOOL search in agent"}, {"seconds", 5.0}, {"share", 0.5}},
+                                          {{"step", "WORKFLOW wf"}, {"seconds", 3.0}, {"share", 0.3}},
+                                          {{"step", "LLM m in agent"}, {"seconds", 2.0}, {"share", 0.2}}},
+                              out.at_pointer("/0/critical_path/steps")),
+              "");
+    EXPECT_EQ(to_json(insights, runner).at("chosen_sessions"), out);
+}
+
 TEST(DistributionTest, HistogramCountsEveryValueOnce) {
     EXPECT_THAT(make_histogram({0, 1, 2, 3.99, 4}).counts, testing::ElementsAre(1, 1, 1, 2));
     EXPECT_THAT(make_histogram({1, 2, 3, 4, 5, 6, 7, 8}).counts, testing::ElementsAre(2, 2, 2, 2));
@@ -113,12 +135,25 @@ TEST(InsightsTest, NothingFailsOnEmptyOrRecordedRuns) {
         runs.push_back(load_golden_traces(std::string(golden) + "/out/all_requests_profiler_traces.json"));
     for (const auto& sessions : runs) {
         AnalysisRunner runner;
-        const json::object out = to_json(compute(sessions, runner));
+        const json::object out = to_json(compute(sessions, runner), runner);
         EXPECT_THAT(runner.failures(), IsEmpty());
         EXPECT_TRUE(out.contains("what_if"));
         EXPECT_FALSE(out.contains("token_cost"));
         EXPECT_TRUE(parse_json(json::serialize(out)).has_value());
     }
+}
+
+TEST(InsightsTest, AFailedAnalysisIsItsErrorAndNotZeros) {
+    AnalysisRunner runner;
+    const Insights insights = compute({parallel_session(0, 2)}, runner);
+    for (const char* name : {"what_if", "token_cost", "standardized_data"})
+        runner.run(name, true, []() -> Result<void> { return fail(ErrorCode::limit, "too much"); });
+    const json::object out = to_json(insights, runner);
+    const json::value error = {{"error", {{"code", "limit"}, {"message", "too much"}}}};
+    EXPECT_EQ(out.at("what_if"), error);
+    EXPECT_EQ(out.at("token_cost"), error);
+    EXPECT_TRUE(out.at("variation").as_object().contains("runtime"));
+    EXPECT_FALSE(out.contains("standardized_data"));  // another file's
 }
 
 }  // namespace

@@ -51,6 +51,15 @@ json::array rows_json(const std::vector<LlmTiming>& rows) {
 
 }  // namespace
 
+std::optional<double> queueing_seconds(const event::Span& span, const event::SessionTrace& session) {
+    constexpr std::string_view kKey = event::kIntendedStart;
+    const json::value& metadata = session.steps[span.start_step].payload.metadata;
+    auto intended = get_number(metadata, kKey);
+    if (const auto* provided = find(metadata, "provided_metadata"); !intended && provided) intended = get_number(*provided, kKey);
+    if (!intended) return std::nullopt;
+    return std::max(0.0, span.start - *intended);
+}
+
 LlmTimings compute_llm_timings(const RunGraph& graph) {
     Groups models, functions;
     std::vector<double> sessions;

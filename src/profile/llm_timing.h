@@ -8,9 +8,11 @@
 //
 // Calls that succeeded only. The intended start is `metadata.intended_start` (or `metadata.provided_metadata.intended_start`)
 // of the START: when the caller wanted the call to begin, seconds since the epoch. A client that limits its own concurrency
-// or rate sets it before it waits; without it there is no queueing to report.
+// or rate sets it before it waits, as `plimsoll load` does for sessions and calls and `eval` for sessions (when a place was free);
+// without it there is no queueing to report.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,5 +37,8 @@ struct LlmTimings {
 
 LlmTimings compute_llm_timings(const RunGraph& graph);
 json::value to_json(const LlmTimings& timings);
+
+// Seconds that a call waited inside its client; nothing when the trace does not say when it was meant to start.
+std::optional<double> queueing_seconds(const event::Span& span, const event::SessionTrace& session);
 
 }  // namespace plimsoll::profile

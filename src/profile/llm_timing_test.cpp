@@ -1,7 +1,11 @@
 #include "profile/llm_timing.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "profile/llm_calls.h"
 #include "profile/trace_fixture.h"
 
 namespace plimsoll::profile {
@@ -68,6 +72,27 @@ TEST(LlmTimingTest, WhatWasNotMeasuredIsNull) {
     EXPECT_TRUE(out.at("models").at(0).at("ttft").is_null());
     EXPECT_EQ(out.at("models").at(0).at("calls").to_number<int>(), 1);
     EXPECT_TRUE(out.at("session_queueing").is_null());
+}
+
+std::string rows_of(std::size_t number, const event::SessionTrace& session) {
+    std::string rows;
+    append_llm_calls(rows, number, session, event::pair_spans(session.steps));
+    return rows;
+}
+
+TEST(LlmCallsTest, ALineACall) {
+    auto session = streamed_session();
+    set_metadata(session, "a", event::Phase::start, {{"intended_start", 7.5}});
+    EXPECT_EQ(rows_of(3, session), "3,a,m,agent,10.000000,4.000000,1.000000,1.000000,1.450000,2.000,2.500000,0,8,0,0,\n");
+    set_error(session, "a", ErrorCode::timeout);
+    EXPECT_THAT(rows_of(3, session), testing::EndsWith(",8,0,0,timeout: as the test wants\n"));
+}
+
+TEST(LlmCallsTest, WhatIsNotKnownIsEmptyAndTextsAreQuoted) {
+    const auto session =
+        make_session({{.type = "LLM_START", .time = 1, .uuid = "u,1", .name = "m \"x\""}, {.type = "TOOL_START", .time = 1}});
+    EXPECT_EQ(rows_of(0, session), "0,\"u,1\",\"m \"\"x\"\"\",agent,1.000000,,,,,,,0,0,0,0,unfinished\n");
+    EXPECT_EQ(std::ranges::count(llm_calls_head(), ','), std::ranges::count(rows_of(0, streamed_session()), ','));
 }
 
 }  // namespace

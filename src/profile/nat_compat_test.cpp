@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "profile/profiler.h"
 #include "profile/python_text.h"
 #include "profile/trace_fixture.h"
 
@@ -99,6 +100,21 @@ TEST(PythonTextTest, ReprOfWhatJsonHolds) {
               "{'a': [], 'b': {}, 'c': [True, None, 1.0, 1e-07, 1e+20, -3]}");
     EXPECT_EQ(text(R"(["it's", "a\"b", "it's \"x\"", "\n\t\\\u0001\u200b\u00e9"])"),
               R"(["it's", 'a"b', 'it\'s "x"', '\n\t\\\x01\u200bé'])");
+}
+
+TEST(NatCompatTest, GanttBarsAreItsNestedCallsByItsNames) {
+    const ProfileInput input{.sessions = load_golden_traces("nat/research_8_c1/out/all_requests_profiler_traces.json")};
+    ProfilerConfig config;
+    config.bottleneck_analysis.enable_nested_stack = true;
+    const auto count = [&](bool nat, std::string_view name) {
+        config.nat_compat = nat;
+        const auto bars = profile(input, config).bars;
+        return name.empty() ? bars.size() : static_cast<std::size_t>(std::ranges::count(bars, name, &GanttBar::name));
+    };
+    EXPECT_EQ(count(true, ""), 176u);
+    EXPECT_EQ(count(true, "<workflow>"), 80u);
+    EXPECT_EQ(count(true, "plan"), 0u);
+    EXPECT_EQ(count(false, "plan"), 8u);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Prediction trie, sensitivities and token forecast. The numbers of NatsCases are those of NAT 1.9.0's own tests.
+// Prediction trie, sensitivities and token forecast; NAT's own figures are in nat_case_test.cpp.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -27,86 +27,7 @@ event::SessionTrace join(const std::vector<std::vector<StepSpec>>& calls) {
     return make_session(all);
 }
 
-TrieNode build_prediction_trie(const std::vector<event::SessionTrace>& sessions, const PredictionTrieSettings& settings,
-                               CallStarts starts = CallStarts::paired) {
-    PredictionTrie trie(settings, starts);
-    const auto start = starts == CallStarts::recorded ? SessionStart::step : SessionStart::step_or_span;
-    for (const auto& session : sessions)
-        trie.add(session.steps, event::pair_spans(session.steps).spans, make_session_row(session).runtime_from(start));
-    return trie.build();
-}
-
-struct RoundsCase {
-    std::string name;
-    std::vector<Interval> calls;
-    std::vector<int> rounds;
-};
-
-class RoundsTest : public testing::TestWithParam<RoundsCase> {};
-
-TEST_P(RoundsTest, NatsCases) { EXPECT_EQ(find_rounds(GetParam().calls), GetParam().rounds); }
-
-INSTANTIATE_TEST_SUITE_P(Nat, RoundsTest,
-                         testing::Values(RoundsCase{"all_overlap", {{1, 3}, {4, 6}, {0, 10}}, {0, 0, 0}},
-                                         RoundsCase{"one_after_the_other", {{0, 1}, {2, 3}, {4, 5}}, {0, 1, 2}},
-                                         RoundsCase{"two_pairs", {{1, 4}, {0, 5}, {11, 14}, {10, 15}}, {0, 0, 1, 1}},
-                                         RoundsCase{"touching", {{0, 1}, {1, 2}}, {0, 1}}, RoundsCase{"one", {{3, 4}}, {0}},
-                                         RoundsCase{"none", {}, {}}),
-                         [](const auto& info) { return info.param.name; });
-
-struct SensitivityCase {
-    std::string name;
-    std::vector<double> durations;  // calls one second apart
-    std::vector<double> scores;
-    std::vector<int> levels;
-};
-
-class SensitivityTest : public testing::TestWithParam<SensitivityCase> {
-  protected:
-    event::SessionTrace session() const {
-        std::vector<std::vector<StepSpec>> calls;
-        double now = 100;
-        for (std::size_t i = 0; i < GetParam().durations.size(); ++i) {
-            calls.push_back(llm(std::to_string(i), now, now + GetParam().durations[i]));
-            now += GetParam().durations[i] + 1;
-        }
-        return join(calls);
-    }
-};
-
-TEST_P(SensitivityTest, NatsCases) {
-    const std::vector<event::SessionTrace> sessions = {session()};
-    const auto trie = build_prediction_trie(sessions, {});
-    std::vector<int> levels;
-    for (const auto& [index, prediction] : trie.by_call_index) levels.push_back(prediction.latency_sensitivity.value_or(0));
-    EXPECT_EQ(levels, GetParam().levels);
-
-    std::vector<FinishedCall> calls;
-    for (const auto& step : sessions[0].steps)
-        if (step.payload.event_type.phase == event::Phase::end) {
-            const double duration = GetParam().durations[calls.size()];
-            calls.push_back({&step, {step.payload.event_timestamp - duration, step.payload.event_timestamp}, duration});
-        }
-    const auto scores = compute_sensitivities(calls, {}, make_session_row(sessions[0]).runtime_from(SessionStart::step_or_span), {});
-    ASSERT_EQ(scores.size(), GetParam().scores.size());
-    for (std::size_t i = 0; i < scores.size(); ++i) EXPECT_NEAR(scores[i], GetParam().scores[i], 5e-5) << i;
-}
-
-INSTANTIATE_TEST_SUITE_P(Nat, SensitivityTest,
-                         testing::Values(SensitivityCase{"two", {1, 1}, {1, 0}, {5, 1}},
-                                         SensitivityCase{"three", {1, 1, 1}, {1, .1667, 0}, {5, 2, 1}},
-                                         SensitivityCase{"long_first", {5, 1, 1, 1}, {1, .2767, .0692, 0}, {5, 2, 1, 1}},
-                                         SensitivityCase{"long_third", {1, 1, 8, 1}, {1, .4444, .9444, 0}, {5, 3, 5, 1}},
-                                         SensitivityCase{"single", {2}, {.5}, {3}}),
-                         [](const auto& info) { return info.param.name; });
-
-TEST(SlackTest, AgainstTheLongestCallBeside) {
-    EXPECT_DOUBLE_EQ(compute_slack({1, 2}, {{0, 6}, {0.5, 5.5}}), 1 - 1.0 / 6);
-    EXPECT_DOUBLE_EQ(compute_slack({1, 2}, {{0.5, 5.5}}), 0.8);
-    EXPECT_EQ(compute_slack({0, 6}, {{1, 2}}), 0);
-    EXPECT_EQ(compute_slack({0, 1}, {{1, 9}}), 0);
-    EXPECT_EQ(compute_slack({0, 1}, {}), 0);
-}
+TEST(SlackTest, AgainstTheLongestCallBeside) { EXPECT_DOUBLE_EQ(compute_slack({1, 2}, {{0, 6}, {0.5, 5.5}}), 1 - 1.0 / 6); }
 
 TEST(SlackTest, ParallelWeightLowersTheScoreOfACallWithSlack) {
     auto steps = join(
@@ -118,22 +39,6 @@ TEST(SlackTest, ParallelWeightLowersTheScoreOfACallWithSlack) {
     };
     EXPECT_EQ(level(0), 100);
     EXPECT_EQ(level(0.3), 1);
-}
-
-TEST(PredictionTrieTest, NatsSimpleTrace) {
-    const std::vector<event::SessionTrace> sessions = {
-        join({llm("a", 1000, 1001, 100, "my_workflow"), llm("b", 1002, 1003, 150, "my_workflow")})};
-    const auto trie = build_prediction_trie(sessions, {.auto_sensitivity = false});
-    const auto& first = trie.by_call_index.at(1);
-    EXPECT_EQ(first.remaining_calls.mean, 1);
-    EXPECT_EQ(first.output_tokens.mean, 100);
-    EXPECT_DOUBLE_EQ(first.interarrival_ms.mean, 1000);
-    EXPECT_FALSE(first.latency_sensitivity.has_value());
-    const auto& second = trie.by_call_index.at(2);
-    EXPECT_EQ(second.remaining_calls.mean, 0);
-    EXPECT_EQ(second.output_tokens.p95, 150);
-    EXPECT_EQ(second.interarrival_ms.sample_count, 0u);
-    EXPECT_EQ(trie.children.at("root").children.at("my_workflow").any_index.value_or(Prediction{}).output_tokens.mean, 125);
 }
 
 TEST(PredictionTrieTest, LookUpFallsBackToWhatIsKnown) {

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <iterator>
 
-#include "profile/call_tree.h"
+#include "profile/run_graph.h"
 #include "profile/utf8.h"
 
 namespace plimsoll::profile {
@@ -31,9 +31,6 @@ std::string shorten_prompt(std::string_view prompt, int max_text_len, const Mode
     std::ranges::replace(text, '\n', ' ');
     return text;
 }
-
-// Seconds; 0 where the clock of a recorder ran backwards.
-double latency(const event::Span& span) { return span.end > span.start ? span.duration() : 0; }
 
 std::size_t absolute_support(const PrefixSpanSettings& settings, std::size_t sessions, SupportRule rule) {
     const double support = settings.min_support.value_or(kDefaultSupport);

@@ -6,14 +6,17 @@
 #include <limits>
 
 #include "profile/concurrency_spikes.h"
+#include "profile/llm_calls.h"
 #include "profile/llm_metrics.h"
 #include "profile/nat_compat.h"
 #include "profile/nested_stack.h"
+#include "profile/pickle.h"
 #include "profile/prediction_trie.h"
 #include "profile/prefix_span.h"
 #include "profile/simple_stack.h"
 #include "profile/standardized_csv.h"
 #include "profile/token_forecast.h"
+#include "profile/token_forest.h"
 #include "profile/token_uniqueness.h"
 #include "profile/workflow_report.h"
 
@@ -21,6 +24,8 @@ namespace plimsoll::profile {
 namespace {
 
 constexpr std::string_view kGraph = "run_graph";
+
+std::unexpected<Error> missing_graph() { return fail(ErrorCode::internal, fmt::format("needs {}, which failed", kGraph)); }
 
 // NAT's analyses that raise an error when no session has a step, which ends its profiler: those of inference_optimization.json before
 // that file is written, those of the workflow_profiling files after it.
@@ -42,20 +47,21 @@ bool sequences_need_preview(const ProfilerConfig& config) {
     return !config.nat_compat && config.prefix_span_analysis.enable && config.prefix_span_analysis.chain_with_common_prefixes;
 }
 
-void keep_earliest_bars(const RunGraph& graph, ProfileResult& result) {
+void keep_earliest_bars(const RunGraph& graph, bool (*keep)(event::Category), std::size_t max_bars, ProfileResult& result) {
     std::vector<double> starts;
     for (const Call& call : graph.calls)
-        if (is_call(call.category)) starts.push_back(call.start);
-    result.bars_left_out = starts.size() - std::min(starts.size(), kMaxBars);
+        if (keep(call.category)) starts.push_back(call.start);
+    result.bars_left_out = starts.size() - std::min(starts.size(), max_bars);
     double last = std::numeric_limits<double>::infinity();
     if (result.bars_left_out > 0) {
-        std::ranges::nth_element(starts, starts.begin() + kMaxBars - 1);
-        last = starts[kMaxBars - 1];
+        const auto last_kept = starts.begin() + static_cast<std::ptrdiff_t>(max_bars) - 1;
+        std::ranges::nth_element(starts, last_kept);
+        last = *last_kept;
     }
-    std::size_t room_at_last =
-        kMaxBars - static_cast<std::size_t>(std::ranges::count_if(starts, [&](double start) { return start < last; }));
+    const auto before_last = static_cast<std::size_t>(std::ranges::count_if(starts, [&](double start) { return start < last; }));
+    std::size_t room_at_last = max_bars - std::min(before_last, max_bars);
     for (std::size_t session = 0; session < graph.sessions.size(); ++session)
-        for (const Call& call : make_call_tree(graph, graph.sessions[session], is_call)) {
+        for (const Call& call : make_call_tree(graph, graph.sessions[session], keep)) {
             if (call.start > last || (call.start == last && room_at_last == 0)) continue;
             if (call.start == last) --room_at_last;
             result.bars.push_back({std::string(graph.uuids[call.uuid]), call.category, graph.shown_name(call), call.start, call.end,
@@ -75,10 +81,13 @@ class Profiler {
           text_of_(nat_ ? to_python_text : to_plain_text),
           traces_(artefacts.open("all_requests_profiler_traces.json")),
           csv_file_(artefacts.open("standardized_data_all.csv")),
+          llm_calls_(artefacts.open("llm_calls.csv")),
           csv_({.nova = config.compute_llm_metrics, .text = !config.csv_exclude_io_text}, text_of_),
           uniqueness_(text_of_),
-          trie_(config.prediction_trie, nat_ ? CallStarts::recorded : CallStarts::paired) {
+          trie_(config.prediction_trie, nat_ ? CallStarts::recorded : CallStarts::paired),
+          forest_(nat_ ? ForestRules::nat : ForestRules::plimsoll) {
         traces_->append("[");
+        llm_calls_->append(llm_calls_head());
     }
 
     void preview(const event::SessionTrace& session) {
@@ -121,7 +130,7 @@ class Profiler {
 
     ProfileResult finish(const event::SkipReport& skipped) {
         traces_->append(result_.sessions > 0 ? "\n]" : "]");
-        if (!runner_.has_failed("traces")) traces_->commit();
+        if (!runner_.find_failure("traces")) traces_->commit();
         runner_.run("standardized_data", true, [&]() -> Result<void> {
             csv_file_->append(csv_.take_rest());
             csv_file_->commit();
@@ -148,7 +157,7 @@ class Profiler {
     // For what is computed from the graph.
     bool analyse(std::string_view name, bool on, const Body& body) {
         return runner_.run(name, on, [&]() -> Result<void> {
-            if (runner_.has_failed(kGraph)) return fail(ErrorCode::internal, "the calls of the run could not be put together");
+            if (runner_.find_failure(kGraph)) return missing_graph();
             return body();
         });
     }
@@ -183,6 +192,13 @@ class Profiler {
 
     // What is not in the graph.
     void collect(const event::SessionTrace& session, const event::SpanList& spans) {
+        analyse("llm_calls", true, [&]() -> Result<void> {
+            std::string rows;
+            append_llm_calls(rows, result_.sessions, session, spans);
+            llm_calls_->append(rows);
+            return {};
+        });
+        runner_.run("fitted_model", config_.token_usage_forecast, [&] { return forest_.add(session.steps); });
         runner_.run("prompt_caching_prefixes", config_.prompt_caching_prefixes.enable, [&]() -> Result<void> {
             prefixes_.add(session.steps);
             return {};
@@ -269,11 +285,12 @@ class Profiler {
         const json::object intervals = {{"workflow_run_time_confidence_intervals", to_json(result_.workflow_runtime_ci)},
                                         {"llm_latency_confidence_intervals", to_json(result_.llm_latency_ci)},
                                         {"throughput_estimate_confidence_interval", to_json(result_.throughput_ci)}};
-        save("inference_optimization.json", to_pretty_json({{"confidence_intervals", intervals},
-                                                            {"common_prefixes", common_prefixes},
-                                                            {"token_uniqueness", uniqueness},
-                                                            {"workflow_runtimes", runtimes},
-                                                            {"dynamo_metrics", nullptr}}));
+        save("inference_optimization.json",
+             to_pretty_json({{"confidence_intervals", runner_.in_place_of("confidence_intervals", intervals)},
+                             {"common_prefixes", runner_.in_place_of("prompt_caching_prefixes", common_prefixes)},
+                             {"token_uniqueness", runner_.in_place_of("token_uniqueness_forecast", uniqueness)},
+                             {"workflow_runtimes", runner_.in_place_of("workflow_runtime_forecast", runtimes)},
+                             {"dynamo_metrics", nullptr}}));
     }
 
     void write_workflow_profiling() {
@@ -281,7 +298,7 @@ class Profiler {
         WorkflowReport report(runner_, artefacts_);
         const auto add = [&](std::string_view name, bool on, const std::function<void(const AnalysisOutput&)>& body) {
             report.add(name, on, [&](const AnalysisOutput& output) -> Result<void> {
-                if (runner_.has_failed(kGraph)) return fail(ErrorCode::internal, "the calls of the run could not be put together");
+                if (runner_.find_failure(kGraph)) return missing_graph();
                 body(output);
                 return {};
             });
@@ -291,6 +308,7 @@ class Profiler {
             nat_operations_ = {};
         });
         add("nested_stack_analysis", config_.bottleneck_analysis.enable_nested_stack, [&](const AnalysisOutput& output) {
+            if (nat_) keep_earliest_bars(nat_nested_, is_nested_call, kMaxNatBars, result_);
             analyse_nested_stack(nat_ ? nat_nested_ : graph_, nat_ ? kAll : kMaxTreeLines, output);
             nat_nested_ = {};
         });
@@ -315,6 +333,12 @@ class Profiler {
             save("token_usage_forecast.json", to_pretty_json(to_json(*forecast)));
             return {};
         });
+        runner_.run("fitted_model", config_.token_usage_forecast, [&]() -> Result<void> {
+            const auto forest = forest_.fit();
+            if (!forest) return fail(forest.error());
+            save("fitted_model.pkl", to_pickle(to_json(*forest)));
+            return {};
+        });
         analyse("prediction_trie", config_.prediction_trie.enable, [&]() -> Result<void> {
             double last_step = 0;
             for (const SessionRow& session : graph_.sessions) last_step = std::max(last_step, session.last_step);
@@ -331,15 +355,16 @@ class Profiler {
 
     // What NAT has no file for: latencies by step and what went wrong.
     void write_own_profile(const event::SkipReport& skipped) {
+        if (!runner_.find_failure("llm_calls")) llm_calls_->commit();
         analyse("step_latencies", true, [&]() -> Result<void> {
             result_.session_runtime = make_distribution(session_runtimes(graph_));
             result_.step_latencies = compute_step_latencies(graph_);
-            keep_earliest_bars(graph_, result_);
+            if (!nat_) keep_earliest_bars(graph_, is_call, kMaxBars, result_);
             return {};
         });
         InsightSettings settings{.prices = options_.prices, .spike_threshold = {}, .session = options_.session};
         if (config_.concurrency_spike_analysis.enable) settings.spike_threshold = config_.concurrency_spike_analysis.spike_threshold;
-        if (!runner_.has_failed(kGraph)) result_.insights = compute_insights(graph_, settings, runner_);
+        result_.insights = compute_insights(graph_, settings, runner_);
         result_.orphan_steps = graph_.orphan_steps;
         json::array failures;
         for (const auto& [name, error] : runner_.failures())
@@ -347,8 +372,8 @@ class Profiler {
         json::object own = {{"sessions", result_.sessions},
                             {"skipped", event::to_json(skipped)},
                             {"orphan_steps", result_.orphan_steps},
-                            {"step_latencies", to_json(result_.step_latencies)}};
-        for (auto& [name, value] : to_json(result_.insights)) own[name] = std::move(value);
+                            {"step_latencies", runner_.in_place_of("step_latencies", to_json(result_.step_latencies))}};
+        for (auto& [name, value] : to_json(result_.insights, runner_)) own[name] = std::move(value);
         own["failures"] = std::move(failures);
         save("profile.json", to_pretty_json(own));
     }
@@ -359,7 +384,7 @@ class Profiler {
     const bool nat_;
     const TextOf text_of_;
     AnalysisRunner runner_;
-    std::unique_ptr<ArtefactWriter> traces_, csv_file_;
+    std::unique_ptr<ArtefactWriter> traces_, csv_file_, llm_calls_;
 
     bool any_llm_start_ = false;
     CompletionTokens run_tokens_;
@@ -370,6 +395,7 @@ class Profiler {
     TokenUniqueness uniqueness_;
     CallSequences sequences_;
     PredictionTrie trie_;
+    ForestRows forest_;
     std::vector<double> nat_latencies_;
     NatOperations nat_operations_;
     RunGraph nat_nested_, nat_flat_;

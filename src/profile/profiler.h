@@ -26,7 +26,7 @@
 
 namespace plimsoll::profile {
 
-// A call of a Gantt chart or waterfall; everything but the workflow itself.
+// A call of a Gantt chart; everything but the workflow itself.
 struct GanttBar {
     std::string uuid;
     event::Category category = event::Category::custom;
@@ -37,11 +37,11 @@ struct GanttBar {
     bool failed = false;
 };
 
-// Of the bars of a run the earliest are kept, more than any chart draws.
-inline constexpr std::size_t kMaxBars = 1000;
+// Of the bars of a run the earliest are kept, as many as a chart may want; NAT's wants all.
+inline constexpr std::size_t kMaxBars = 1000, kMaxNatBars = 50'000;
 
 struct ProfileResult {
-    // all_requests_profiler_traces.json, standardized_data_all.csv, inference_optimization.json and profile.json always;
+    // all_requests_profiler_traces.json, standardized_data_all.csv, inference_optimization.json, llm_calls.csv and profile.json always;
     // workflow_profiling_metrics.json and workflow_profiling_report.txt when an analysis that writes into them is on.
     std::vector<Artefact> artefacts;  // unless they went elsewhere
 
@@ -52,7 +52,7 @@ struct ProfileResult {
     ConfidenceInterval llm_latency_ci;            // seconds
     ConfidenceInterval throughput_ci;             // sessions per second
 
-    std::vector<GanttBar> bars;               // sessions in order, each in preorder
+    std::vector<GanttBar> bars;               // sessions in order, each in preorder; with nat_compat those of the nested stack analysis
     std::size_t bars_left_out = 0;            // later than all of them
     std::vector<StepLatency> step_latencies;  // largest share of self time first
     std::size_t orphan_steps = 0;             // ENDs and CHUNKs without a START

@@ -316,7 +316,7 @@ TEST(ProfilerTest, ArtefactsAreGivenAwayRawTracesFirst) {
     EXPECT_TRUE(result.failures.empty());
     EXPECT_THAT(names, testing::ElementsAre("all_requests_profiler_traces.json", "standardized_data_all.csv", "inference_optimization.json",
                                             "workflow_profiling_metrics.json", "workflow_profiling_report.txt", "token_usage_forecast.json",
-                                            "prediction_trie.json", "profile.json"));
+                                            "fitted_model.pkl", "prediction_trie.json", "llm_calls.csv", "profile.json"));
 }
 
 TEST(ProfilerTest, AFailedAnalysisCostsNothingElse) {

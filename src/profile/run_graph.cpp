@@ -4,22 +4,10 @@
 
 #include <algorithm>
 
+#include "profile/llm_timing.h"
 #include "profile/retries.h"
 
 namespace plimsoll::profile {
-namespace {
-
-// Nothing when the trace does not say when the call was meant to start.
-double queueing_seconds(const event::Span& span, const event::SessionTrace& session) {
-    constexpr std::string_view kKey = "intended_start";
-    const json::value& metadata = session.steps[span.start_step].payload.metadata;
-    auto intended = get_number(metadata, kKey);
-    if (const auto* provided = find(metadata, "provided_metadata"); !intended && provided) intended = get_number(*provided, kKey);
-    return intended ? std::max(0.0, span.start - *intended) : kUnknown;
-}
-
-}  // namespace
-
 SessionRow make_session_row(const event::SessionTrace& session) {
     const auto& steps = session.steps;
     SessionRow row{.request_number = session.request_number, .steps = static_cast<std::uint32_t>(steps.size())};
@@ -102,7 +90,7 @@ void add_session(RunGraph& graph, const event::SessionTrace& session, const even
     const auto places = graph.by_start_of(row);
     std::vector<const event::Span*> span_of(tree.size());
     for (std::size_t i = 0; i < places.size(); ++i) span_of[places[i]] = &spans.spans[i];
-    for (std::size_t i = 0; i < tree.size(); ++i) tree[i].queued = queueing_seconds(*span_of[i], session);
+    for (std::size_t i = 0; i < tree.size(); ++i) tree[i].queued = queueing_seconds(*span_of[i], session).value_or(kUnknown);
     note_retries(tree, span_of, session);
     graph.orphan_steps += spans.orphans;
 }

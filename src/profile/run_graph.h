@@ -118,6 +118,9 @@ struct RunGraph {
     std::map<std::tuple<event::Category, std::uint32_t, std::uint32_t>, std::uint32_t> step_numbers_;
 };
 
+// Seconds; 0 where the clock of a recorder ran backwards.
+inline double latency(const event::Span& span) { return span.end > span.start ? span.duration() : 0; }
+
 // The calls of a session as its parents' ids say, with what its steps tell of waiting, attempts and repetitions. `spans` are
 // pair_spans() of its steps.
 void add_session(RunGraph& graph, const event::SessionTrace& session, const event::SpanList& spans);

@@ -2,6 +2,8 @@
 
 #include <optional>
 
+#include "base/csv.h"
+
 namespace plimsoll::profile {
 namespace {
 
@@ -9,16 +11,7 @@ using event::Category;
 using event::Phase;
 
 void append_field(std::string& out, std::string_view text) {
-    if (text.find_first_of(",\"\r\n") == std::string_view::npos) {
-        out += text;
-    } else {
-        out += '"';
-        for (const char c : text) {
-            if (c == '"') out += '"';
-            out += c;
-        }
-        out += '"';
-    }
+    append_csv_field(out, text);
     out += ',';
 }
 

@@ -7,6 +7,7 @@
 
 #include "event/trace.h"
 #include "profile/analysis_output.h"
+#include "profile/prediction_trie.h"
 
 namespace plimsoll::profile {
 
@@ -37,6 +38,9 @@ struct Written {
     std::string report;
 };
 Written collect_output(const std::function<void(const AnalysisOutput&)>& analyse);
+
+TrieNode build_prediction_trie(const std::vector<event::SessionTrace>& sessions, const PredictionTrieSettings& settings,
+                               CallStarts starts = CallStarts::paired);
 
 // Makes the step's END carry a failure, as the recorder writes it.
 void set_error(event::SessionTrace& session, const std::string& uuid, ErrorCode code);

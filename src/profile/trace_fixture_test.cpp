@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "base/files.h"
+#include "profile/run_graph.h"
 
 namespace plimsoll::profile {
 namespace {
@@ -93,6 +94,15 @@ Written collect_output(const std::function<void(const AnalysisOutput&)>& analyse
     report.flush();
     written.metrics = parse_json(metrics_text).value().as_object();
     return written;
+}
+
+TrieNode build_prediction_trie(const std::vector<event::SessionTrace>& sessions, const PredictionTrieSettings& settings,
+                               CallStarts starts) {
+    PredictionTrie trie(settings, starts);
+    const auto start = starts == CallStarts::recorded ? SessionStart::step : SessionStart::step_or_span;
+    for (const auto& session : sessions)
+        trie.add(session.steps, event::pair_spans(session.steps).spans, make_session_row(session).runtime_from(start));
+    return trie.build();
 }
 
 void set_error(event::SessionTrace& session, const std::string& uuid, ErrorCode code) {

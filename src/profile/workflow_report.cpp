@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 namespace plimsoll::profile {
 
 void WorkflowReport::add(std::string_view name, bool on, const std::function<Result<void>(const AnalysisOutput&)>& analyse) {
@@ -13,12 +11,13 @@ void WorkflowReport::add(std::string_view name, bool on, const std::function<Res
         report_ = artefacts_.open("workflow_profiling_report.txt");
         metrics_->append("{");
     }
+    std::string key = has_metrics_ ? ",\n  " : "\n  ";
+    append_pretty_json(key, json::value(name), 1);
+    metrics_->append(key + ": ");
     report_->append("\n\n\n");
+    has_metrics_ = true;
     const std::uint64_t metrics_size = metrics_->size(), report_size = report_->size();
     const bool done = runner_.run(name, on, [&]() -> Result<void> {
-        std::string key = has_metrics_ ? ",\n  " : "\n  ";
-        append_pretty_json(key, json::value(name), 1);
-        metrics_->append(key + ": ");
         JsonStream metrics([&](std::string_view text) { metrics_->append(text); }, 1);
         TextStream report([&](std::string_view text) { report_->append(text); });
         PLIMSOLL_TRY(analyse({metrics, report}));
@@ -26,19 +25,18 @@ void WorkflowReport::add(std::string_view name, bool on, const std::function<Res
         report.flush();
         return {};
     });
-    if (done) {
-        has_metrics_ = true;
-        return;
-    }
+    if (done) return;
     metrics_->cut(metrics_size);
     report_->cut(report_size);
-    const auto failure = std::ranges::find(runner_.failures(), name, [](const auto& entry) { return std::string_view(entry.first); });
-    report_->append(fmt::format("{}: not finished: {}", name, failure->second.message));
+    std::string error;
+    append_pretty_json(error, runner_.in_place_of(name, nullptr), 1);
+    metrics_->append(error);
+    report_->append(fmt::format("{}: not finished: {}", name, runner_.find_failure(name)->message));
 }
 
 void WorkflowReport::finish() {
     if (!metrics_) return;
-    metrics_->append(has_metrics_ ? "\n}" : "}");
+    metrics_->append("\n}");
     metrics_->commit();
     report_->commit();
 }

@@ -15,7 +15,7 @@ class WorkflowReport {
   public:
     WorkflowReport(AnalysisRunner& runner, ArtefactStore& artefacts) : runner_(runner), artefacts_(artefacts) {}
 
-    // Of an analysis that fails nothing is in the metrics, and the reason in the report.
+    // Of an analysis that fails both files have the reason.
     void add(std::string_view name, bool on, const std::function<Result<void>(const AnalysisOutput&)>& analyse);
 
     // Writes both files, when any analysis was on.

@@ -108,22 +108,23 @@ class LogReader {
 
 Result<EventLogContents> read_log(std::string_view text, Keep keep, const std::function<void(std::size_t)>& looked_at) {
     LogReader reader(keep);
-    bool truncated = false;
-    while (!text.empty()) {
+    EventLogContents& contents = reader.contents;
+    for (std::size_t number = 1; !text.empty(); ++number) {
         const std::size_t end = text.find('\n');
-        if (end == std::string_view::npos) {
-            truncated = true;
-            break;
-        }
-        if (!reader.take(text.substr(0, end))) ++reader.contents.corrupt_lines;
-        text.remove_prefix(end + 1);
-        looked_at(end + 1);
+        const bool whole = end != std::string_view::npos;
+        const std::string_view line = text.substr(0, end);
+        text.remove_prefix(whole ? end + 1 : text.size());
+        looked_at(line.size());
+        if (reader.take(line)) continue;
+        contents.truncated = !whole;
+        if (!whole) break;
+        ++contents.corrupt_lines;
+        if (contents.first_corrupt_lines.size() < event::SkipReport::kMaxPlaces) contents.first_corrupt_lines.push_back(number);
     }
     if (reader.newest_version > kEventLogVersion)
         return fail(ErrorCode::unsupported,
                     fmt::format("the log has format version {}, this program reads up to {}", reader.newest_version, kEventLogVersion));
-    reader.contents.truncated = truncated;
-    return std::move(reader.contents);
+    return std::move(contents);
 }
 
 }  // namespace

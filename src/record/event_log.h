@@ -9,7 +9,8 @@
 //    "intended_start":s,"start":s,"end":s,"dropped_chunks":n}
 //
 // Invariants
-//  1. The file is only appended to. Only its last line may be cut short; a resumed run starts a new line after it.
+//  1. The file is only appended to. Only its last line may be cut short; a resumed run starts a new line after it. A last line that
+//     lacks nothing but its end counts.
 //  2. The first record is "run". A further "run" is a resumption: what was begun and not ended before it is abandoned.
 //  3. A session's "begin" comes before its steps, its steps are in the order they happened, and "end" comes after all of them.
 //     Records of different sessions interleave.
@@ -27,7 +28,7 @@
 #include <string_view>
 #include <vector>
 
-#include "event/step.h"
+#include "event/trace.h"
 
 namespace plimsoll::record {
 
@@ -61,6 +62,7 @@ struct EventLogContents {
     std::optional<EventLogHeader> header;            // of the first "run" record
     std::map<std::int64_t, LoggedSession> sessions;  // by number
     std::size_t corrupt_lines = 0;                   // whole lines that are no record
+    std::vector<std::size_t> first_corrupt_lines;    // numbers of the first kMaxPlaces of them, from 1
     bool truncated = false;                          // the last line was cut short and left out
     std::uint64_t dropped_chunks = 0;
 };

@@ -102,16 +102,38 @@ TEST_F(EventLogTest, ToleratesACutLastLineAndGoesOnAfterIt) {
     EXPECT_TRUE(contents.sessions.at(1).end);
 }
 
+TEST_F(EventLogTest, AWholeLastLineNeedsNoEnd) {
+    {
+        record_one(*open(), 0);
+    }
+    std::string text = *load_file(path_);
+    ASSERT_EQ(text.back(), '\n');
+    text.pop_back();
+    const auto contents = parse_event_log(text);
+    ASSERT_TRUE(contents);
+    EXPECT_TRUE(contents->sessions.at(0).end);
+    EXPECT_FALSE(contents->truncated);
+}
+
+TEST_F(EventLogTest, DamagedLinesAreNumbered) {
+    std::string text = "{\"t\":\"run\",\"version\":1,\"seed\":\"1\"}\n";
+    for (int i = 0; i < 5; ++i) text += "damage\n{\"t\":\"begin\",\"session\":" + std::to_string(i) + "}\n";
+    const auto contents = parse_event_log(text);
+    ASSERT_TRUE(contents);
+    EXPECT_EQ(contents->corrupt_lines, 5u);
+    EXPECT_EQ(contents->first_corrupt_lines, (std::vector<std::size_t>{2, 4, 6}));
+}
+
 TEST_F(EventLogTest, EveryCutLoads) {
     {
         record_one(*open(), 0);
     }
     const std::string text = *load_file(path_);
-    for (std::size_t size = 0; size < text.size(); ++size) {
+    for (std::size_t size = 0; size + 1 < text.size(); ++size) {
         const auto contents = parse_event_log(std::string_view(text).substr(0, size));
         ASSERT_TRUE(contents);
         EXPECT_EQ(contents->corrupt_lines, 0u);
-        EXPECT_EQ(contents->truncated, size > 0 && text[size - 1] != '\n');
+        EXPECT_EQ(contents->truncated, size > 0 && text[size - 1] != '\n' && text[size] != '\n');
         EXPECT_FALSE(contents->sessions.contains(0) && contents->sessions.at(0).end);
     }
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <span>
@@ -102,7 +103,26 @@ constexpr MessageKeys kInputMessages[] = {{"llm.input_messages.", ".message.role
                                           {"gen_ai.prompt.", ".role", ".content"}};
 constexpr MessageKeys kOutputMessages[] = {{"llm.output_messages.", ".message.role", ".message.content"},
                                            {"gen_ai.completion.", ".role", ".content"}};
-constexpr int kMaxMessages = 1000;  // of a call; further ones are not looked at
+constexpr std::size_t kMaxMessages = 1000;  // of a call; further ones are not looked at
+
+// The GenAI conventions put content into span events too: all of it in one attribute (v1.27, and v1.37 on), or an event a message
+// (v1.28 to v1.36, and SDKs that write the message as one JSON attribute).
+struct ContentEvent {
+    std::string_view event, key;
+};
+constexpr ContentEvent kInputEvents[] = {{"gen_ai.content.prompt", "gen_ai.prompt"},
+                                         {"gen_ai.client.inference.operation.details", "gen_ai.input.messages"}};
+constexpr ContentEvent kOutputEvents[] = {{"gen_ai.content.completion", "gen_ai.completion"},
+                                          {"gen_ai.client.inference.operation.details", "gen_ai.output.messages"}};
+struct MessageEvent {
+    std::string_view event, role;
+};
+constexpr MessageEvent kInputMessageEvents[] = {{"gen_ai.system.message", "system"},
+                                                {"gen_ai.user.message", "user"},
+                                                {"gen_ai.assistant.message", "assistant"},
+                                                {"gen_ai.tool.message", "tool"}};
+constexpr MessageEvent kOutputMessageEvents[] = {{"gen_ai.choice", "assistant"}};
+constexpr std::string_view kMessageKeys[] = {"content", "message", "gen_ai.event.content"};
 
 const json::value* first_of(const json::object& attributes, Keys keys) {
     for (const auto key : keys)
@@ -151,7 +171,7 @@ json::value parsed_or_text(const json::value& value) {
 json::value messages_of(const json::object& attributes, std::span<const MessageKeys> dialects) {
     for (const MessageKeys& keys : dialects) {
         json::array messages;
-        for (int i = 0; i < kMaxMessages; ++i) {
+        for (std::size_t i = 0; i < kMaxMessages; ++i) {
             const std::string place = std::string(keys.prefix) + std::to_string(i);
             const auto* role = attributes.if_contains(place + std::string(keys.role));
             const auto* content = attributes.if_contains(place + std::string(keys.content));
@@ -163,9 +183,37 @@ json::value messages_of(const json::object& attributes, std::span<const MessageK
     return nullptr;
 }
 
+// {"role", "content"} of an event whose content may be wrapped in a message of its own, and that in another.
+json::value message_of(const ReadEvent& event, std::string_view role) {
+    json::value content;
+    if (const auto* value = first_of(event.attributes, kMessageKeys)) content = parsed_or_text(*value);
+    std::string said = get_string(event.attributes, "role").value_or(std::string(role));
+    for (const char* wrapper : {"message", "content"}) {
+        if (const auto own = get_string(content, "role")) said = *own;
+        if (const auto* inner = find(content, wrapper)) content = json::value(*inner);
+    }
+    return {{"role", said}, {"content", std::move(content)}};
+}
+
+json::value events_text(const std::vector<ReadEvent>& events, std::span<const ContentEvent> wholes, std::span<const MessageEvent> kinds) {
+    for (const ReadEvent& event : events)
+        for (const ContentEvent& whole : wholes)
+            if (const auto* value = event.attributes.if_contains(whole.key); value && event.name == whole.event)
+                return parsed_or_text(*value);
+    json::array messages;
+    for (const ReadEvent& event : events)
+        for (const MessageEvent& kind : kinds)
+            if (event.name == kind.event && messages.size() < kMaxMessages) messages.push_back(message_of(event, kind.role));
+    return messages.empty() ? json::value() : json::value(std::move(messages));
+}
+
 json::value text_value_of(const json::object& attributes, Keys keys, std::span<const MessageKeys> messages) {
     if (const auto* value = first_of(attributes, keys)) return parsed_or_text(*value);
     return messages_of(attributes, messages);
+}
+
+bool equal_but_for_case(std::string_view a, std::string_view b) {
+    return std::ranges::equal(a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
 bool is_one_of(std::string_view text, Keys list) { return std::ranges::find(list, text) != list.end(); }
@@ -188,7 +236,8 @@ ErrorCode error_code(std::string_view type) {
 
 std::optional<Category> category_of(const ReadSpan& span) {
     for (const KindRule& rule : kKinds)
-        if (const auto* value = span.attributes.if_contains(rule.key); value && value->is_string() && value->get_string() == rule.value)
+        if (const auto* value = span.attributes.if_contains(rule.key);
+            value && value->is_string() && equal_but_for_case(value->get_string(), rule.value))
             return rule.category;
     if (const auto type = event::parse_event_type(get_string(span.attributes, "nat.event_type").value_or(""))) return type->category;
     return std::nullopt;
@@ -200,8 +249,15 @@ std::string call_name_of(const ReadSpan& span, Category category) {
     return name.empty() ? span.name : name;
 }
 
-json::value input_of(const ReadSpan& span) { return text_value_of(span.attributes, kInputKeys, kInputMessages); }
-json::value output_of(const ReadSpan& span) { return text_value_of(span.attributes, kOutputKeys, kOutputMessages); }
+json::value input_of(const ReadSpan& span) {
+    json::value input = text_value_of(span.attributes, kInputKeys, kInputMessages);
+    return input.is_null() ? events_text(span.events, kInputEvents, kInputMessageEvents) : input;
+}
+
+json::value output_of(const ReadSpan& span) {
+    json::value output = text_value_of(span.attributes, kOutputKeys, kOutputMessages);
+    return output.is_null() ? events_text(span.events, kOutputEvents, kOutputMessageEvents) : output;
+}
 
 event::UsageInfo usage_of(const ReadSpan& span) {
     event::UsageInfo usage;

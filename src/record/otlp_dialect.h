@@ -1,5 +1,6 @@
 // What a span of an agent is, in one vocabulary: the attribute names of NAT 1.9 (and AIQ, its former name), OpenInference, the GenAI
-// semantic conventions (v1.41 and those up to v1.36) and OpenLLMetry, as tables. Where several are there, NAT's win, then OpenInference's.
+// semantic conventions (v1.41 and those up to v1.36, content in attributes or in events) and OpenLLMetry, as tables. Where several are
+// there, NAT's win, then OpenInference's.
 #pragma once
 
 #include <optional>

@@ -44,9 +44,14 @@ void from_event_log(std::string_view text, Reading& out) {
         if (!session.end)
             skipped.add("session without an end: it was running when the log stopped; kept", fmt::format("session {}", number));
         for (const std::string_view line : session.step_lines) out.looked_at(line.size());
-        out.take({number, parse_step_lines(session.step_lines)});
+        event::SessionTrace trace{number, parse_step_lines(session.step_lines)};
+        if (session.end && session.end->intended_start > 0)
+            event::note_queueing(trace, session.end->start - session.end->intended_start);
+        out.take(std::move(trace));
     }
-    if (log->corrupt_lines > 0) skipped.add("damaged line", "event log", log->corrupt_lines);
+    for (const std::size_t number : log->first_corrupt_lines) skipped.add("damaged line", fmt::format("line {}", number));
+    if (const std::size_t further = log->corrupt_lines - log->first_corrupt_lines.size(); further > 0)
+        skipped.add("damaged line", "", further);
     if (log->truncated) skipped.add("last line cut off", "event log");
     if (log->dropped_chunks > 0) skipped.add("token left out when it was recorded", "event log", log->dropped_chunks);
 }

@@ -99,6 +99,20 @@ TEST(TraceFile, EventLogKeepsSessionsInFlight) {
     EXPECT_EQ(traces.skipped.count(), 3u);
 }
 
+TEST(TraceFile, EventLogSaysHowLongASessionWaitedAndWhereItIsDamaged) {
+    const std::string log =
+        "{\"t\":\"run\",\"version\":1,\"seed\":\"1\"}\n{\"t\":\"begin\",\"session\":0}\n{\"t\":\"step\",\"session\":0,\"step\":"
+        "{\"parent_id\":\"root\",\"payload\":{\"event_type\":\"WORKFLOW_START\",\"event_timestamp\":500,\"UUID\":\"u\"}}}\n"
+        "damage\n" +
+        to_compact_json(to_json(0, SessionEnd{.intended_start = 95, .start = 100, .end = 101}, 0));
+    const ReadTraces traces = parse(log);
+    ASSERT_EQ(traces.sessions.size(), 1u);
+    // By the difference of this machine's times: the steps may have another machine's.
+    EXPECT_EQ(traces.sessions[0].steps.at(0).payload.metadata, (json::value{{"intended_start", 495.0}}));
+    EXPECT_THAT(traces.skipped.reasons().at("damaged line").places, ElementsAre("line 4"));
+    EXPECT_EQ(traces.skipped.count(), 1u);
+}
+
 TEST(TraceFile, StepsOfInterleavedSessions) {
     const auto step = [](const char* type, const char* uuid, const char* parent) {
         return fmt::format("{{\"parent_id\":\"{}\",\"payload\":{{\"event_type\":\"{}\",\"event_timestamp\":1,\"UUID\":\"{}\"}}}}\n", parent,

@@ -5,13 +5,13 @@
 
 namespace plimsoll::report {
 
-std::string flame_section(const profile::FlameGraph& flame) {
+std::string flame_html(const profile::FlameGraph& flame) {
     if (flame.nodes.empty()) return "";
     std::string body = legend_html() + draw_flame_svg(make_flame_chart(flame));
     if (flame.left_out > 0)
         body += fmt::format("<p class=\"note\">{} call paths with less than {} of the work, or deeper than {} calls, are not shown.</p>\n",
                             flame.left_out, format_percent(profile::kLeastFlameShare), profile::kMaxFlameDepth);
-    return section_html("flame", "All sessions merged: flame graph", body);
+    return body;
 }
 
 }  // namespace plimsoll::report

@@ -16,20 +16,48 @@ std::string facts_html(const std::vector<Fact>& facts) {
     return out + "</ul>\n";
 }
 
+// What one analysis has to say in a section, by the name that it has among the profile's failures.
+struct Part {
+    std::string_view analysis;
+    std::string html;
+};
+
+std::string part_html(const profile::ProfileResult& profile, const Part& part) {
+    for (const auto& [analysis, error] : profile.failures)
+        if (analysis == part.analysis)
+            return fmt::format("<p class=\"note\">{} was not finished: {}</p>\n", escape_html(analysis), escape_html(error.message));
+    return part.html;
+}
+
 std::string profile_html(const ReportView& view) {
     if (!view.profile) return "";
-    const profile::Insights& insights = view.profile->insights;
-    std::string out = sessions_section(insights.chosen_sessions, view.session_texts);
-    out += flame_section(insights.flame);
-    out += path_section(insights.critical_path);
-    out += what_if_section(insights.what_if);
-    out += steps_section(view.profile->step_latencies);
-    out += timing_section(insights.llm_timing);
-    out += load_section(insights.load);
-    out += tokens_section(insights);
-    if (view.profile->prefix_tree) out += prefixes_section(*view.profile->prefix_tree);
-    out += failures_section(insights.error_cost, insights.wasted_work);
-    out += variation_section(insights.variation, insights.cold_start);
+    const profile::ProfileResult& profile = *view.profile;
+    const profile::Insights& insights = profile.insights;
+    const auto section = [&](std::string_view id, std::string_view title, const std::vector<Part>& parts) {
+        std::string body;
+        for (const Part& part : parts) body += part_html(profile, part);
+        return section_html(id, title, body);
+    };
+    std::string out =
+        section("sessions", "Sessions worth a look", {{"chosen_sessions", sessions_html(insights.chosen_sessions, view.session_texts)}});
+    out += section("flame", "All sessions merged: flame graph", {{"flame_graph", flame_html(insights.flame)}});
+    out += section("path", "Critical path", {{"critical_path", path_html(insights.critical_path)}});
+    out += section("what-if", "What if a step were faster?", {{"what_if", what_if_html(insights.what_if)}});
+    out += section("steps", "Latency by step", {{"step_latencies", steps_html(profile.step_latencies)}});
+    out += section("timing", "Tokens over time", {{"llm_timing", timing_html(insights.llm_timing)}});
+    out += section("load", "Concurrency", {{"load_curve", load_html(insights.load)}});
+    out += section("tokens", "Tokens",
+                   {{"token_histograms", token_histograms_html(insights)},
+                    {"token_cost", insights.token_cost ? token_cost_html(*insights.token_cost) : ""}});
+    out += section("prefixes", "How prompts begin",
+                   {{"prompt_caching_prefixes", profile.prefix_tree ? prefixes_html(*profile.prefix_tree) : ""}});
+    out += section("failures", "Failures and waste",
+                   {{"error_cost", failed_calls_html(insights.error_cost)}, {"wasted_work", wasted_work_html(insights.wasted_work)}});
+    const bool any_calls = !profile.step_latencies.empty();
+    out +=
+        section("variation", "From session to session",
+                {{"variation", variation_html(insights.variation)}, {"cold_start", any_calls ? cold_start_html(insights.cold_start) : ""}});
+    out += section("skipped", "What could not be read", {{"", skipped_html(view.skipped, profile.orphan_steps)}});
     return out;
 }
 

@@ -63,6 +63,7 @@ struct ReportView {
     std::vector<std::string> findings;  // sentences, most important first
     std::optional<profile::ProfileResult> profile;
     std::map<std::size_t, SessionText> session_texts;  // by index in the run
+    event::SkipReport skipped;                         // of the profile's files
     std::vector<Fact> about;                           // config file, date, version, machine
 };
 

@@ -73,6 +73,7 @@ TEST(HtmlReportTest, AProfiledRunHasEverySection) {
          {"findings", "sessions", "flame", "path", "what-if", "steps", "timing", "load", "tokens", "failures", "variation"})
         EXPECT_THAT(html, HasSubstr(fmt::format("<section id=\"{}\">", id)));
     EXPECT_THAT(html, HasSubstr("price table"));
+    EXPECT_THAT(html, HasSubstr("Its end waited for"));
     EXPECT_THAT(html, Not(HasSubstr("<script")));
     EXPECT_THAT(html, Not(HasSubstr("nan")));
 }
@@ -98,6 +99,32 @@ TEST(HtmlReportTest, StaysSmallHoweverLargeTheRun) {
     const std::string html = render(std::move(many_names));
     EXPECT_LT(html.size(), kMaxPageBytes);
     EXPECT_THAT(html, HasSubstr("more rows not shown"));
+}
+
+TEST(HtmlReportTest, AFailedAnalysisIsSaidInItsSection) {
+    ReportView view{.title = "Report", .headline = "A run"};
+    profile::ProfileResult profile = profile::profile({.sessions = make_run(20, 3), .skipped = {}, .prices = {}, .session = {}}, {});
+    profile.failures.emplace_back("what_if", Error{ErrorCode::limit, "too <many> calls"});
+    profile.failures.emplace_back("cold_start", Error{ErrorCode::internal, "no start"});
+    add_profile(view, std::move(profile));
+    const std::string html = render_html(view);
+    EXPECT_THAT(html, HasSubstr("<section id=\"what-if\"><h2>What if a step were faster?</h2>\n"
+                                "<p class=\"note\">what_if was not finished: too &lt;many&gt; calls</p>"));
+    EXPECT_THAT(html, HasSubstr("cold_start was not finished: no start"));
+    EXPECT_THAT(html, HasSubstr("Coefficient of variation"));
+    EXPECT_THAT(html, Not(HasSubstr("a cold start is not looked for")));
+}
+
+TEST(HtmlReportTest, WhatWasSkippedIsListed) {
+    ReportView view{.title = "Report", .headline = "A run"};
+    add_profile(view, profile::profile({.sessions = make_run(2, 1), .skipped = {}, .prices = {}, .session = {}}, {}));
+    EXPECT_THAT(render_html(view), Not(HasSubstr("<section id=\"skipped\">")));
+    for (int line = 1; line <= 5; ++line) view.skipped.add("damaged line", fmt::format("a<b.jsonl: line {}", line));
+    view.profile->orphan_steps = 7;
+    const std::string html = render_html(view);
+    EXPECT_THAT(html, HasSubstr("<td class=\"t\">damaged line</td><td class=\"t\">a&lt;b.jsonl: line 1; a&lt;b.jsonl: line 2; "
+                                "a&lt;b.jsonl: line 3; …</td><td>5</td>"));
+    EXPECT_THAT(html, HasSubstr("step without its START</td><td class=\"t\"></td><td>7</td>"));
 }
 
 TEST(HtmlReportTest, EscapesWhatCameFromOutside) {
@@ -138,10 +165,10 @@ TEST(TableTest, LeavesOutColumnsWithoutAnEntry) {
 }
 
 TEST(PrefixesTest, WidthIsTheShareOfPrompts) {
-    const std::string html = prefixes_section({"You are", 4, {{"a planner", 3, {}}, {"a writer", 1, {}}}});
+    const std::string html = prefixes_html({"You are", 4, {{"a planner", 3, {}}, {"a writer", 1, {}}}});
     EXPECT_THAT(html, HasSubstr("3 prompts: a planner"));
     EXPECT_THAT(html, HasSubstr("width=\"809.4\""));
-    EXPECT_EQ(prefixes_section({}), "");
+    EXPECT_EQ(prefixes_html({}), "");
 }
 
 }  // namespace

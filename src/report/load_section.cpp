@@ -27,7 +27,7 @@ Series mark_spikes(const profile::LoadCurve& load) {
 
 }  // namespace
 
-std::string load_section(const profile::LoadCurve& load) {
+std::string load_html(const profile::LoadCurve& load) {
     if (load.bins.empty()) return "";
     constexpr double kWidth = 1080, kHeight = 320;
     Series mean{.label = "mean", .color = kBlue, .points = {}, .draw_markers = false};
@@ -47,7 +47,7 @@ std::string load_section(const profile::LoadCurve& load) {
     body += paragraph_html(fmt::format("{} or more calls were in flight for {} of {} ({}).", load.spike_level,
                                        format_duration(load.spike_seconds), format_duration(load.seconds),
                                        format_percent(load.spike_seconds / load.seconds)));
-    return section_html("load", "Concurrency", body);
+    return body;
 }
 
 }  // namespace plimsoll::report

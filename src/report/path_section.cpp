@@ -6,7 +6,7 @@
 
 namespace plimsoll::report {
 
-std::string path_section(const profile::CriticalPaths& paths) {
+std::string path_html(const profile::CriticalPaths& paths) {
     if (paths.steps.empty() || paths.runtime <= 0) return "";
     TableView table{.head = {"Step", "Calls", "On the path", "Share of runtime", "Share of all work"}};
     constexpr double kWorthShowing = 0.0005;
@@ -28,7 +28,7 @@ std::string path_section(const profile::CriticalPaths& paths) {
                             small, small == 1 ? "" : "s");
     if (paths.outside_share >= kWorthShowing)
         body += paragraph_html(fmt::format("{} of the runtime is outside any call.", format_percent(paths.outside_share)));
-    return section_html("path", "Critical path", body);
+    return body;
 }
 
 }  // namespace plimsoll::report

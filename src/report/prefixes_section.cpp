@@ -40,13 +40,13 @@ FlameChart make_prefix_chart(const profile::PrefixNode& root) {
 
 }  // namespace
 
-std::string prefixes_section(const profile::PrefixNode& root) {
+std::string prefixes_html(const profile::PrefixNode& root) {
     const std::string picture = draw_flame_svg(make_prefix_chart(root));
     if (picture.empty()) return "";
-    return section_html("prefixes", "How prompts begin",
-                        paragraph_html("Width is the number of prompts that begin with the text from the top down to the box. What many "
-                                       "share at their beginning a model server can keep in its prefix cache.") +
-                            picture);
+    return paragraph_html(
+               "Width is the number of prompts that begin with the text from the top down to the box. What many "
+               "share at their beginning a model server can keep in its prefix cache.") +
+           picture;
 }
 
 }  // namespace plimsoll::report

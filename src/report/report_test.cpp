@@ -17,6 +17,9 @@ TEST(Waterfall, DrawsNothingAndTooMuch) {
     std::vector<Bar> many(1000, Bar{event::Category::llm, "m", 0, 1});
     EXPECT_THAT(*draw_waterfall_svg(many), HasSubstr("880 more calls not drawn"));
     EXPECT_THAT(*draw_gantt_png(many), testing::StartsWith("\x89PNG"));
+    EXPECT_THAT(*draw_nat_gantt_png({}), testing::StartsWith("\x89PNG"));
+    EXPECT_THAT(*draw_nat_gantt_png(many), testing::StartsWith("\x89PNG"));
+    EXPECT_THAT(*draw_nat_gantt_png({{event::Category::function, std::string(500, 'x'), 7, 7}}), testing::StartsWith("\x89PNG"));
 }
 
 TEST(Plot, TicksAreRoundAndCoverTheData) {

@@ -18,6 +18,20 @@ std::vector<Bar> make_bars(const profile::ChosenSession& session) {
     return bars;
 }
 
+std::string path_shares_html(const profile::ChosenSession& session) {
+    TableView table{.head = {"Its end waited for", "Time", "Share"}};
+    double outside = session.runtime;
+    for (const profile::StepShare& step : session.on_path) {
+        table.rows.push_back({step.step, format_duration(step.seconds), format_percent(step.share)});
+        outside -= step.seconds;
+    }
+    constexpr double kWorthShowing = 0.0005;
+    if (session.runtime > 0 && outside / session.runtime >= kWorthShowing)
+        table.rows.push_back({"outside any call", format_duration(outside), format_percent(outside / session.runtime)});
+    return table.rows.empty() ? ""
+                              : fmt::format("<details><summary>Critical path, step by step</summary>\n{}</details>\n", table_html(table));
+}
+
 std::string session_html(const profile::ChosenSession& session, const SessionText* text) {
     constexpr std::size_t kMaxQuestion = 300;
     std::string out =
@@ -25,6 +39,7 @@ std::string session_html(const profile::ChosenSession& session, const SessionTex
     if (text && !text->question.empty()) out += paragraph_html(shorten(text->question, kMaxQuestion));
     out += draw_flame_svg(make_session_chart(session));
     if (session.bars_left_out > 0) out += fmt::format("<p class=\"note\">{} more calls not read.</p>\n", session.bars_left_out);
+    out += path_shares_html(session);
     out += fmt::format("<details><summary>Waterfall, a line a call</summary>\n{}</details>\n",
                        draw_waterfall_svg(make_bars(session)).value_or(""));
     if (text && !text->answer.empty())
@@ -35,7 +50,7 @@ std::string session_html(const profile::ChosenSession& session, const SessionTex
 
 }  // namespace
 
-std::string sessions_section(const std::vector<profile::ChosenSession>& sessions, const std::map<std::size_t, SessionText>& texts) {
+std::string sessions_html(const std::vector<profile::ChosenSession>& sessions, const std::map<std::size_t, SessionText>& texts) {
     if (sessions.empty()) return "";
     std::string body = legend_html();
     body += "<p class=\"legend\"><i class=\"path\"></i>on the critical path: what the session's end waited for</p>\n";
@@ -43,7 +58,7 @@ std::string sessions_section(const std::vector<profile::ChosenSession>& sessions
         const auto text = texts.find(session.session);
         body += session_html(session, text == texts.end() ? nullptr : &text->second);
     }
-    return section_html("sessions", "Sessions worth a look", body);
+    return body;
 }
 
 }  // namespace plimsoll::report

@@ -51,7 +51,7 @@ std::string draw_latencies_svg(std::span<const profile::StepLatency> steps) {
 
 }  // namespace
 
-std::string steps_section(const std::vector<profile::StepLatency>& steps) {
+std::string steps_html(const std::vector<profile::StepLatency>& steps) {
     if (steps.empty()) return "";
     TableView table{.head = {"Step", "Calls", "Failed", "Median", "p95", "p99", "First token, median", "Tokens/s", "Share of time"}};
     // Latencies are of the calls that succeeded.
@@ -63,7 +63,7 @@ std::string steps_section(const std::vector<profile::StepLatency>& steps) {
                               step.tokens_per_s ? format_short(*step.tokens_per_s) : "", format_percent(step.self_time_share)});
     std::string body = "<p class=\"legend\">Dark: median. Pale: 95th percentile. Line: 99th percentile.</p>\n";
     body += draw_latencies_svg(std::span(steps).first(std::min(steps.size(), kMaxTableRows)));
-    return section_html("steps", "Latency by step", body + table_html(table));
+    return body + table_html(table);
 }
 
 }  // namespace plimsoll::report

@@ -24,7 +24,7 @@ void add_rows(TableView& table, std::string_view what, const std::vector<profile
 
 }  // namespace
 
-std::string timing_section(const profile::LlmTimings& timings) {
+std::string timing_html(const profile::LlmTimings& timings) {
     if (timings.models.empty()) return "";
     TableView table{
         .head = {"Calls of", "Calls", "First token p50", "p95", "Between tokens p50", "p95", "p99", "Tokens/s p50", "Queued p95"}};
@@ -38,7 +38,7 @@ std::string timing_section(const profile::LlmTimings& timings) {
                                            format_duration(timings.session_queueing.p95), format_duration(timings.session_queueing.p50)));
     if (!queueing_known)
         body += "<p class=\"note\">The trace does not say when calls were meant to start, so queueing in the client is unknown.</p>\n";
-    return section_html("timing", "Tokens over time", body);
+    return body;
 }
 
 }  // namespace plimsoll::report

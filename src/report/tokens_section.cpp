@@ -4,9 +4,8 @@
 #include "report/sections.h"
 
 namespace plimsoll::report {
-namespace {
 
-std::string cost_html(const profile::TokenCost& cost) {
+std::string token_cost_html(const profile::TokenCost& cost) {
     TableView table{.head = {"Model", "Calls", "Prompt tokens", "of these cached", "Completion tokens", "Cost"}};
     for (const profile::ModelCost& model : cost.models)
         table.rows.push_back({model.model, fmt::format("{}", model.calls), fmt::format("{}", model.tokens.prompt_tokens),
@@ -20,15 +19,10 @@ std::string cost_html(const profile::TokenCost& cost) {
     return out;
 }
 
-}  // namespace
-
-std::string tokens_section(const profile::Insights& insights) {
+std::string token_histograms_html(const profile::Insights& insights) {
     const std::string prompts = draw_histogram_svg(insights.prompt_tokens, "Prompt tokens", "Prompt tokens");
     const std::string completions = draw_histogram_svg(insights.completion_tokens, "Completion tokens", "Completion tokens");
-    std::string body;
-    if (!prompts.empty() || !completions.empty()) body = "<div class=\"pair\">" + prompts + completions + "</div>\n";
-    if (insights.token_cost) body += cost_html(*insights.token_cost);
-    return section_html("tokens", "Tokens", body);
+    return prompts.empty() && completions.empty() ? "" : "<div class=\"pair\">" + prompts + completions + "</div>\n";
 }
 
 }  // namespace plimsoll::report

@@ -7,7 +7,7 @@
 
 namespace plimsoll::report {
 
-std::string what_if_section(const profile::WhatIf& what_if) {
+std::string what_if_html(const profile::WhatIf& what_if) {
     if (what_if.rows.empty()) return "";
     constexpr double kWorthShowing = 0.001;
     TableView table{.head = {"If this step", "were", "p50 session", "saved", "p95 session", "saved"}, .text_columns = 2};
@@ -32,7 +32,7 @@ std::string what_if_section(const profile::WhatIf& what_if) {
     if (what_if.steps_left_out > 0)
         body += fmt::format("<p class=\"note\">Not tried, with the least own time: {} step{}.</p>\n", what_if.steps_left_out,
                             what_if.steps_left_out == 1 ? "" : "s");
-    return section_html("what-if", "What if a step were faster?", body);
+    return body;
 }
 
 }  // namespace plimsoll::report

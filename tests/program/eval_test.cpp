@@ -40,10 +40,10 @@ TEST_F(Eval, WritesEveryArtefact) {
     const auto result = run_program({"eval", "--config_file", "eval.yml"}, folder());
     ASSERT_EQ(result.exit_code, 0) << result.err;
     EXPECT_THAT(result.out, AllOf(HasSubstr("=== EVALUATION SUMMARY ==="), HasSubstr("COMPLETED"), HasSubstr("latency_output.json")));
-    for (const char* file :
-         {"workflow_output.json", "all_requests_profiler_traces.json", "standardized_data_all.csv", "inference_optimization.json",
-          "workflow_profiling_metrics.json", "workflow_profiling_report.txt", "gantt_chart.png", "config_original.yml",
-          "config_effective.yml", "config_metadata.json", "latency_output.json", "events.jsonl"})
+    for (const char* file : {"workflow_output.json", "all_requests_profiler_traces.json", "standardized_data_all.csv",
+                             "inference_optimization.json", "workflow_profiling_metrics.json", "workflow_profiling_report.txt",
+                             "gantt_chart.png", "config_original.yml", "config_effective.yml", "config_metadata.json",
+                             "latency_output.json", "events.jsonl", "profile.json", "llm_calls.csv", "report.html"})
         EXPECT_TRUE(std::filesystem::exists(folder() / "out" / file)) << file;
     const json::value rows = read_json("out/workflow_output.json");
     ASSERT_EQ(rows.as_array().size(), 8u);
@@ -52,6 +52,25 @@ TEST_F(Eval, WritesEveryArtefact) {
     const json::value traces = read_json("out/all_requests_profiler_traces.json");
     EXPECT_EQ(traces.as_array().size(), 8u);
     EXPECT_EQ(read_json("out/latency_output.json").at("eval_output_items").as_array().size(), 8u);
+}
+
+TEST_F(Eval, PricesAndASessionAreInItsProfile) {
+    const SimulatedModel model(folder());
+    write("eval.yml", chat_config(model.url()));
+    write("dataset.json", many_questions(4));
+    write("prices.yml", "prices: {simulated: {input: 1, output: 2, cached: 0.5}}\n");
+    const auto result = run_program({"eval", "--config_file", "eval.yml", "--prices", "prices.yml", "--session", "2"}, folder());
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    const json::value profile = read_json("out/profile.json");
+    EXPECT_GT(profile.at_pointer("/token_cost/total").to_number<double>(), 0);
+    EXPECT_EQ(profile.at("llm_timing").at("session_queueing").at("n"), 4);
+    bool shown = false;
+    for (const json::value& session : profile.at("chosen_sessions").as_array()) shown = shown || session.at("session") == 2;
+    EXPECT_TRUE(shown);
+    const std::string page = load_file(folder() / "out/report.html").value();
+    EXPECT_THAT(page, AllOf(HasSubstr("Session 2, "), HasSubstr("price table"), HasSubstr("question number 3?")));
+    EXPECT_EQ(run_program({"eval", "--config_file", "eval.yml", "--session", "4"}, folder()).exit_code, 1);
+    EXPECT_EQ(run_program({"eval", "--config_file", "eval.yml", "--prices", "absent.yml"}, folder()).exit_code, 1);
 }
 
 TEST_F(Eval, GivesNatsNumbersWhereAsked) {

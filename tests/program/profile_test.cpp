@@ -130,6 +130,7 @@ TEST_F(Profile, DamageIsCountedAndPrinted) {
     ASSERT_TRUE(own);
     EXPECT_GE(own->at("sessions").as_int64(), 4);
     EXPECT_EQ(own->at("skipped").as_array().size(), 2u);
+    EXPECT_THAT(output("report.html"), AllOf(HasSubstr("What could not be read"), HasSubstr("damaged JSON")));
 }
 
 TEST_F(Profile, OneErrorForWhatCannotBeRead) {
@@ -192,6 +193,18 @@ TEST_F(Profile, StandardInputIsAnInput) {
     const auto result = Program({"profile", "-", "--output_dir", "out"}, folder(), {}, 0, kTests / "data/otlp/nat_two_runs.json").finish();
     EXPECT_EQ(result.exit_code, 0) << result.err;
     EXPECT_THAT(result.out, AllOf(HasSubstr("OTLP JSON"), HasSubstr("Sessions: 2 ")));
+}
+
+TEST_F(Profile, ASingleStartHasAGanttChart) {
+    ASSERT_TRUE(save_file(folder() / "one.json",
+                          R"([{"request_number": 0, "intermediate_steps": [{"parent_id": "root", "payload":
+                              {"event_type": "LLM_START", "event_timestamp": 1.0, "name": "m", "UUID": "a"}}]}])"));
+    for (const char* mode : {"--nat_compat", "--all"}) {
+        fs::remove_all(folder() / "out");
+        const auto result = profile({"one.json", mode});
+        EXPECT_EQ(result.exit_code, 0) << result.err;
+        EXPECT_TRUE(output("gantt_chart.png").starts_with("\x89PNG"));
+    }
 }
 
 TEST_F(Profile, RunWithoutItemsIsNoError) {
