@@ -25,6 +25,10 @@ class TraceWriter {
 
     event::SessionTrace write(const Script& script, const std::string& model) {
         trace_.request_number = static_cast<std::int64_t>(session_.number);
+        if (std::ranges::any_of(session_.calls, [](const CallRecord& call) { return !call.steps.empty(); })) {
+            for (const CallRecord& call : session_.calls) trace_.steps.insert(trace_.steps.end(), call.steps.begin(), call.steps.end());
+            return std::move(trace_);
+        }
         const std::string root = id("session", 0);
         add(Category::workflow, Phase::start, root, "root", "load", session_.start).payload.metadata = {
             {event::kIntendedStart, at(session_.intended)}};
@@ -97,6 +101,23 @@ Result<AppendFile> open_new(const std::filesystem::path& path) {
 
 }  // namespace
 
+Result<void> save_samples(const std::filesystem::path& folder, const SampleLog& log) {
+    if (!log.samples.empty()) PLIMSOLL_TRY(save_file(folder / kSamplesCsv, samples_csv(log)));
+    if (log.last_scrapes.empty()) return {};
+    PLIMSOLL_TRY(save_file(folder / kServerMetrics, last_scrapes_text(log)));
+    return save_file(folder / kServerGauges, gauges_csv(log.gauges));
+}
+
+std::string csv_field(std::string_view text) {
+    if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
+    std::string out = "\"";
+    for (const char c : text) {
+        if (c == '"') out += '"';
+        out += c;
+    }
+    return out + "\"";
+}
+
 std::string csv_head() {
     return "session,step,intended_s,start_s,schedule_error_ms,ttft_ms,ttft_raw_ms,latency_ms,latency_raw_ms,pieces,prompt_tokens,"
            "completion_tokens,error,message\n";
@@ -118,14 +139,14 @@ RunFiles::RunFiles(std::filesystem::path folder, const ScriptBook& book, std::st
     : folder_(std::move(folder)),
       book_(&book),
       model_(std::move(model)),
-      traced_left_(traced),
+      traced_(traced),
       requests_(std::move(requests)),
       traces_(std::move(traces)) {}
 
 Result<RunFiles> RunFiles::open(const std::filesystem::path& folder, const ScriptBook& book, std::string model,
                                 std::size_t traced_sessions) {
     PLIMSOLL_TRY(make_folder(folder));
-    for (const char* name : {kTimelineCsv, kSummaryJson}) {
+    for (const char* name : {kTimelineCsv, kSummaryJson, kSamplesCsv, kServerMetrics, kServerGauges, kReportHtml}) {
         std::error_code ignored;  // there may be none
         std::filesystem::remove(folder / name, ignored);
     }
@@ -147,11 +168,10 @@ void RunFiles::add(const std::vector<SessionRecord>& sessions) {
     std::string lines, traces;
     for (const SessionRecord& session : sessions) {
         for (const CallRecord& call : session.calls) lines += csv_line(session, call);
-        if (traced_left_ == 0) {
+        if (session.number >= traced_) {
             ++untraced_;
             continue;
         }
-        --traced_left_;
         traces += first_trace_ ? "\n" : ",\n";
         first_trace_ = false;
         traces += trace_of(session);
