@@ -44,7 +44,7 @@ profile::ProfilerConfig default_analyses() {
     config.token_uniqueness_forecast = true;
     config.compute_llm_metrics = true;
     config.bottleneck_analysis.enable_nested_stack = true;
-    config.concurrency_spike_analysis.enable = true;
+    config.concurrency_spike_analysis = {.enable = true, .spike_threshold = {}};  // at NAT's 1 every call is one
     return config;
 }
 

@@ -4,13 +4,17 @@
 
 namespace plimsoll::profile {
 
-LoadCurve make_load_curve(std::span<const Segment> timeline, std::optional<int> threshold) {
+int usual_spike_level(std::span<const Segment> timeline) {
     constexpr double kUsual = 95;  // percent of the time
+    return static_cast<int>(level_percentile(compute_level_seconds(timeline), kUsual)) + 1;
+}
+
+LoadCurve make_load_curve(std::span<const Segment> timeline, std::optional<int> threshold) {
     LoadCurve curve;
     if (timeline.empty()) return curve;
     curve.start = timeline.front().start;
     curve.seconds = timeline.back().end - curve.start;
-    curve.spike_level = threshold.value_or(static_cast<int>(level_percentile(compute_level_seconds(timeline), kUsual)) + 1);
+    curve.spike_level = threshold ? *threshold : usual_spike_level(timeline);
     if (curve.seconds <= 0) return curve;
     curve.bins.resize(kMaxLoadBins);
     curve.bin_seconds = curve.seconds / static_cast<double>(kMaxLoadBins);

@@ -24,7 +24,10 @@ struct LoadCurve {
 };
 inline constexpr std::size_t kMaxLoadBins = 500;
 
-// `threshold` is the level from which a spike counts; without one it is the level above that of 95 % of the time.
+// The level above that of 95 % of the time.
+int usual_spike_level(std::span<const Segment> timeline);
+
+// `threshold` is the level from which a spike counts; without one it is the usual_spike_level().
 LoadCurve make_load_curve(std::span<const Segment> timeline, std::optional<int> threshold);
 
 }  // namespace plimsoll::profile

@@ -314,8 +314,7 @@ class Profiler {
         });
         add("concurrency_spike_analysis", config_.concurrency_spike_analysis.enable, [&](const AnalysisOutput& output) {
             const SpikeLimits nat_limits{.listed_uuids = kMaxListedNatUuids, .report_lines = kAll, .merge_equal = true};
-            analyse_concurrency_spikes(nat_ ? nat_flat_ : graph_, config_.concurrency_spike_analysis.spike_threshold,
-                                       nat_ ? nat_limits : SpikeLimits{}, output);
+            analyse_concurrency_spikes(nat_ ? nat_flat_ : graph_, spike_threshold(), nat_ ? nat_limits : SpikeLimits{}, output);
             nat_flat_ = {};
         });
         add("prefix_span_analysis", config_.prefix_span_analysis.enable, [&](const AnalysisOutput& output) {
@@ -324,6 +323,12 @@ class Profiler {
                 .analyse(config_.prefix_span_analysis, nat_ ? nat_rules : CallSequences::Rules{}, output);
         });
         report.finish();
+    }
+
+    int spike_threshold() const {
+        const auto given = config_.concurrency_spike_analysis.spike_threshold;
+        if (given) return *given;
+        return nat_ ? *SpikeSettings().spike_threshold : usual_spike_level(compute_call_timeline(graph_));
     }
 
     void write_forecasts() {

@@ -67,10 +67,11 @@ const Schema<BottleneckSettings>& bottleneck_schema() {
 
 const Schema<SpikeSettings>& spike_schema() {
     using C = SpikeSettings;
-    static const auto schema = Schema<C>("profiler", "concurrency_spike_analysis", "intervals with many calls in flight")
-                                   .field("enable", &C::enable, "runs the analysis")
-                                   .field("spike_threshold", &C::spike_threshold, "calls in flight that make a spike")
-                                   .at_least(0);
+    static const auto schema =
+        Schema<C>("profiler", "concurrency_spike_analysis", "intervals with many calls in flight")
+            .field("enable", &C::enable, "runs the analysis")
+            .field("spike_threshold", &C::spike_threshold, "calls in flight that make a spike; null: more than 95 % of the time")
+            .at_least(0);
     return schema;
 }
 

@@ -24,7 +24,8 @@ struct BottleneckSettings {
 
 struct SpikeSettings {
     bool enable = false;
-    int spike_threshold = 1;  // calls in flight from which an interval counts as a spike
+    // Calls in flight from which an interval counts as a spike; nothing: the level above that of 95 % of the time.
+    std::optional<int> spike_threshold = 1;
 };
 
 struct PrefixSpanSettings {

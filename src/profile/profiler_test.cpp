@@ -334,5 +334,21 @@ TEST(ProfilerTest, OrphanStepsAreCounted) {
     EXPECT_EQ(result.orphan_steps, 2u);
 }
 
+TEST(ProfilerTest, SpikesWithoutAThresholdAreWhatIsUnusual) {
+    // One call nearly all the time, for a moment three.
+    const ProfileInput input{
+        {make_session(join_calls({make_call("LLM", "a", 0, 1000), make_call("LLM", "b", 500, 510), make_call("LLM", "c", 500, 510)}))}};
+    ProfilerConfig config;
+    config.concurrency_spike_analysis = {.enable = true, .spike_threshold = {}};
+    const auto threshold = [&] {
+        const json::value metrics = parse_json(content_of(profile(input, config), "workflow_profiling_metrics.json")).value();
+        const json::value& spikes = metrics.at("concurrency_spike_analysis");
+        return std::pair(spikes.at("spike_threshold").to_number<int>(), spikes.at("spike_intervals").as_array().size());
+    };
+    EXPECT_EQ(threshold(), std::pair(2, std::size_t{1}));
+    config.nat_compat = true;
+    EXPECT_EQ(threshold(), std::pair(1, std::size_t{3}));
+}
+
 }  // namespace
 }  // namespace plimsoll::profile
