@@ -159,6 +159,31 @@ TEST(CallTreeTest, DeepChainsAndReports) {
     EXPECT_LT(nested_stack(graph).report.size(), 1'500'000u);
 }
 
+TEST(NestedStackTest, TreeLinesAreBounded) {
+    const RunGraph graph = make_run_graph({make_session(join_calls({make_call("TOOL", "a", 0, 1), make_call("TOOL", "b", 1, 2)})),
+                                           make_session(make_call("TOOL", "c", 2, 3))});
+    const auto count = [&](std::size_t lines) {
+        const std::string report = nested_stack(graph, lines).report;
+        std::size_t found = 0;
+        for (std::size_t at = 0; (at = report.find("\n- TOOL 'm' (uuid=", at)) != std::string::npos; ++at) ++found;
+        return std::pair(found, report.ends_with("more calls: node_metrics of workflow_profiling_metrics.json has all."));
+    };
+    EXPECT_EQ(count(3), std::pair(std::size_t{3}, false));
+    EXPECT_EQ(count(2), std::pair(std::size_t{2}, true));
+    EXPECT_EQ(nested_stack(graph, 2).metrics.at("node_metrics").as_object().size(), 3u);
+}
+
+TEST(NestedStackTest, OfEqualUuidsTheLastCallStandsAtTheFirstPlace) {
+    const auto call = [](const char* uuid, double seconds) { return make_session(make_call("TOOL", uuid, 0, seconds)); };
+    const auto output = nested_stack(make_run_graph({call("same", 9), call("other", 1), call("same", 2), call("same", 3)}));
+    const auto& nodes = output.metrics.at("node_metrics").as_object();
+    ASSERT_EQ(nodes.size(), 2u);
+    EXPECT_EQ(nodes.begin()->key(), "same");
+    EXPECT_EQ(nodes.at("same").at("duration").to_number<double>(), 3);
+    EXPECT_EQ(output.metrics.at("top_bottlenecks").as_array().size(), 2u);
+    EXPECT_THAT(output.report, testing::HasSubstr("Total calls (across all examples): 4\n"));
+}
+
 TEST(SimpleStackTest, CallsThatMeetDoNotOverlap) {
     const std::vector<event::SessionTrace> sessions = {
         make_session(join_calls({make_call("LLM", "b", 0, 1), make_call("LLM", "a", 1, 2)}))};
@@ -196,6 +221,15 @@ TEST(ConcurrencySpikesTest, UuidListsAreBounded) {
     EXPECT_LE(listed, kMaxListedUuids);
     EXPECT_GT(output.metrics.at("plimsoll").at("spikes_without_uuids").to_number<int>(), 0);
     EXPECT_EQ(output.metrics.at("correlation_stats").at("avg_prompt_tokens").to_number<double>(), 7);
+}
+
+TEST(ConcurrencySpikesTest, LinesOfTheReportAreBounded) {
+    std::vector<event::SessionTrace> sessions;
+    for (int i = 0; i < 4; ++i) sessions.push_back(make_session(make_call("TOOL", std::to_string(i), 2 * i, 2 * i + 1)));
+    const auto output = concurrency_spikes(sessions, {.report_lines = 3});
+    EXPECT_THAT(output.report, testing::HasSubstr("\n3) 4.00-5.00"));
+    EXPECT_THAT(output.report, testing::HasSubstr("\n1 more: workflow_profiling_metrics.json has all.\n"));
+    EXPECT_EQ(output.metrics.at("spike_intervals").as_array().size(), 4u);
 }
 
 TEST(StepLatencyTest, TokensAndShares) {

@@ -328,6 +328,28 @@ TEST(ProfilerTest, AFailedAnalysisCostsNothingElse) {
     EXPECT_FALSE(content_of(result, "prediction_trie.json").empty());
 }
 
+TEST(ProfilerTest, TheEarliestBarsAreKept) {
+    std::vector<event::SessionTrace> sessions;
+    for (std::size_t i = kMaxBars + 20; i-- > 0;)
+        sessions.push_back(make_session(make_call("TOOL", std::to_string(i), static_cast<double>(i / 2), 1e6)));
+    const auto result = profile({sessions}, {});
+    ASSERT_EQ(result.bars.size(), kMaxBars);
+    EXPECT_EQ(result.bars_left_out, 20u);
+    for (const GanttBar& bar : result.bars) EXPECT_LT(bar.start, kMaxBars / 2);
+}
+
+TEST(ProfilerTest, PatternsKnowWhatAllPromptsHaveInCommon) {
+    ProfilerConfig config;
+    config.prefix_span_analysis = {.enable = true, .chain_with_common_prefixes = true};
+    std::vector<event::SessionTrace> sessions;
+    for (const char* prompt : {"Be brief. 1", "Be brief. 1", "Be brief. 2"})
+        sessions.push_back(make_session(
+            {{.type = "LLM_START", .uuid = "a", .name = "m", .input = prompt}, {.type = "LLM_END", .time = 1, .uuid = "a", .name = "m"}}));
+    EXPECT_TRUE(needs_preview(config));
+    const json::value metrics = json_of(profile({sessions}, config), "workflow_profiling_metrics.json");
+    EXPECT_EQ(metrics.at("prefix_span_analysis").at("patterns").at(0).at("pattern").at(0).as_string(), "LLM:m|<common_prefix>1");
+}
+
 TEST(ProfilerTest, OrphanStepsAreCounted) {
     const auto result =
         profile({{make_session({{.type = "LLM_END", .time = 3, .uuid = "a"}, {.type = "LLM_NEW_TOKEN", .uuid = "b"}})}}, {});

@@ -149,6 +149,52 @@ TEST(CommonPrefixesTest, CountsAgreeWithBruteForce) {
     EXPECT_EQ(actual, expected);
 }
 
+// 3,000 prompts of three kinds that differ in their last words, and as many that nobody else begins with.
+std::vector<event::SessionTrace> many_prompts() {
+    std::vector<event::SessionTrace> sessions;
+    Random random(9);
+    for (int i = 0; i < 3000; ++i) {
+        const char* kind = i % 6 == 0 ? "plan" : i % 2 == 0 ? "write" : "check";
+        sessions.push_back(ask({fmt::format("You are an agent. Do {}: {:016x}", kind, static_cast<std::uint64_t>(random.uniform(0, 1e18))),
+                                fmt::format("{:016x} alone", static_cast<std::uint64_t>(random.uniform(0, 1e18)))}));
+    }
+    return sessions;
+}
+
+TEST(CommonPrefixesTest, BeyondTheBoundWhatManyShareKeepsItsCount) {
+    const auto sessions = many_prompts();
+    const auto whole = find_prefixes(sessions, 0.05, PrefixRule::calls).at("m");
+    const auto bounded = find_prefixes(sessions, 0.05, PrefixRule::calls, 100'000).at("m");
+    EXPECT_EQ(whole.missed_calls, 0u);
+    EXPECT_GT(bounded.missed_calls, 0u);
+    EXPECT_LT(bounded.missed_calls, 100u);
+    EXPECT_THAT(texts(whole),
+                testing::IsSupersetOf({"You are an agent. Do ", "You are an agent. Do check: ", "You are an agent. Do plan: "}));
+    EXPECT_EQ(texts(bounded), texts(whole));
+    for (std::size_t i = 0; i < whole.prefixes.size(); ++i) EXPECT_EQ(bounded.prefixes[i].calls, whole.prefixes[i].calls);
+    EXPECT_EQ(to_json({{"m", bounded}}).at("m").at("plimsoll").at("calls_missed_at_most").to_number<std::size_t>(), bounded.missed_calls);
+}
+
+TEST(CommonPrefixesTest, BeyondTheBoundNoCountIsOffByMoreThanSaid) {
+    const auto sessions = many_prompts();
+    std::map<std::string, std::size_t> expected;
+    for (const auto& prefix : find_prefixes(sessions, 0, PrefixRule::calls).at("m").prefixes) expected[prefix.text] = prefix.calls;
+    const auto bounded = find_prefixes(sessions, 0, PrefixRule::calls, 100'000).at("m");
+    for (const auto& prefix : bounded.prefixes) {
+        ASSERT_TRUE(expected.contains(prefix.text)) << prefix.text;
+        EXPECT_LE(prefix.calls, expected[prefix.text]) << prefix.text;
+        EXPECT_GE(prefix.calls + bounded.missed_calls, expected[prefix.text]) << prefix.text;
+    }
+}
+
+TEST(CommonPrefixesTest, APromptHasALength) {
+    const std::string prompt(kMaxPromptLength - 1, 'x');
+    const auto model = find_common_prefixes({ask({prompt + "\u00e9 one", prompt + "\u00e9 two"})}, 0).at("m");
+    ASSERT_EQ(model.prefixes.size(), 1u);
+    EXPECT_EQ(model.prefixes[0].length, kMaxPromptLength - 1);
+    EXPECT_EQ(model.shortened_prompts, 2u);
+}
+
 constexpr MinerLimits kNoLimits{1'000'000, 1000, 1'000'000'000, 1'000'000'000};
 
 using MinerSequence = std::vector<MinerItem>;
@@ -182,6 +228,13 @@ TEST(PatternMinerTest, GapsCountForFrequencyOnly) {
     EXPECT_EQ(patterns.at({0, 2}).frequency, 2u);
     EXPECT_EQ(patterns.at({0, 2}).covered, 1u);
     EXPECT_DOUBLE_EQ(patterns.at({0, 2}).mean_duration, 4);
+}
+
+TEST(PatternMinerTest, ARareTokenPartsWhatIsBesideIt) {
+    const auto patterns = by_tokens(mine({tokens({0, kRareToken, 1}), tokens({0, kRareToken, 1}), tokens({0, 1})}, 2, 2, kNoLimits));
+    ASSERT_EQ(patterns.size(), 3u);
+    EXPECT_EQ(patterns.at({0, 1}).frequency, 3u);
+    EXPECT_EQ(patterns.at({0, 1}).covered, 1u);
 }
 
 bool is_subsequence(const std::vector<std::uint32_t>& pattern, const MinerSequence& sequence) {
@@ -306,6 +359,37 @@ TEST(PrefixSpanTest, TopAndCoverage) {
     EXPECT_EQ(patterns_of(analyse_prefix_span(sequences, {.min_coverage = 1})).size(), 1u);
     EXPECT_EQ(analyse_prefix_span(sequences, {.top_k = 0}).report, "No patterns passed coverage/duration thresholds.");
     EXPECT_EQ(analyse_prefix_span({}, {}).report, "No frequent patterns found by PrefixSpan with the given min_support.");
+}
+
+std::vector<CallSequence> sequences_of(const std::vector<std::vector<std::string>>& lists) {
+    std::vector<CallSequence> sequences;
+    for (const auto& list : lists) {
+        auto& sequence = sequences.emplace_back(sequences.size());
+        for (const std::string& token : list) sequence.items.push_back({token, 1});
+    }
+    return sequences;
+}
+
+TEST(PrefixSpanTest, TokensWithoutRoomForTheirTextAreLeftOutAndCounted) {
+    const auto sequences = sequences_of({{"first", "second"}, {"third", "second"}, {"third"}});
+    // Each text has room that is kept before the sum of what is held grows beyond the bound.
+    const auto one = analyse_prefix_span(sequences, {.min_support = 1}, SupportRule::count_from_one, 6);
+    EXPECT_THAT(patterns_of(one), ElementsAre("second", "first"));
+    EXPECT_EQ(one.metrics.at("plimsoll").at("tokens_left_out").to_number<int>(), 1);
+    // Nobody asks for what occurs in one session, so nothing is missing.
+    const auto two = analyse_prefix_span(sequences, {}, SupportRule::count_from_one, 11);
+    EXPECT_THAT(patterns_of(two), ElementsAre("second", "third"));
+    EXPECT_FALSE(two.metrics.contains("plimsoll"));
+}
+
+TEST(PrefixSpanTest, OfManyExamplesTheFirstAreListedAndAllCounted) {
+    const auto sequences = sequences_of(std::vector<std::vector<std::string>>(kMaxListedExamples + 5, {"a"}));
+    const auto output = analyse_prefix_span(sequences, {});
+    const auto& pattern = output.metrics.at("patterns").at(0);
+    EXPECT_EQ(pattern.at("examples_containing").as_array().size(), kMaxListedExamples);
+    EXPECT_EQ(pattern.at("plimsoll").at("examples").to_number<std::size_t>(), kMaxListedExamples + 5);
+    EXPECT_THAT(output.report, testing::HasSubstr("(appears in 1005 examples)"));
+    EXPECT_THAT(output.report, testing::HasSubstr("999, …]"));
 }
 
 TEST(PrefixSpanTest, ACutIsReported) {
