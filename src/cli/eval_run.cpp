@@ -10,6 +10,7 @@
 #include "cli/catalogue.h"
 #include "cli/profile_files.h"
 #include "cli/profile_view.h"
+#include "eval/dynamo_fetch.h"
 #include "eval/folder_lock.h"
 
 namespace plimsoll::cli {
@@ -96,7 +97,7 @@ void profile_run(const EvalSetup& setup, EvalOutcome& outcome) {
         }
         return event::SkipReport();
     };
-    auto profile = save_profile(source, {setup.prices, setup.session}, *setup.profiler, setup.folder);
+    auto profile = save_profile(source, {setup.prices, setup.session, eval::fetch_dynamo_metrics}, *setup.profiler, setup.folder);
     PLIMSOLL_CHECK(profile.has_value(), "sessions in memory have no errors");
     warn(profile->saved);
     outcome.profile = std::move(profile->result);

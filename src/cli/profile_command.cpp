@@ -14,6 +14,7 @@
 #include "cli/flags.h"
 #include "cli/profile_files.h"
 #include "cli/profile_view.h"
+#include "eval/dynamo_fetch.h"
 #include "record/run_folder.h"
 #include "record/trace_file.h"
 
@@ -262,7 +263,7 @@ Result<void> profile_inputs(const ProfileFlags& flags) {
     const profile::SessionSource source = [&](const auto& on_session) {
         return keep ? reader.read_kept(on_session) : reader.read(on_session);
     };
-    auto profile = save_profile_of(source, {std::move(*prices), flags.session}, *config, flags.output_dir);
+    auto profile = save_profile_of(source, {std::move(*prices), flags.session, eval::fetch_dynamo_metrics}, *config, flags.output_dir);
     if (!profile) return fail(profile.error());
     PLIMSOLL_TRY(profile->saved);
     PLIMSOLL_TRY(check_session(flags.session, profile->result.sessions));

@@ -21,8 +21,9 @@ class RawServer {
     using Tcp = boost::asio::ip::tcp;
 
   public:
-    // Body of a request -> bytes to send, in small pieces; empty = never answer. A connection stays open unless `close_after`.
-    using Answer = std::function<std::string(const std::string& body)>;
+    // Body of a request, or its head when it has none -> bytes to send, in small pieces; empty = never answer. A connection stays open
+    // unless `close_after`.
+    using Answer = std::function<std::string(const std::string& request)>;
 
     explicit RawServer(Answer answer, bool close_after = false)
         : answer_(std::move(answer)), close_after_(close_after), acceptor_(context_, {boost::asio::ip::address_v4::loopback(), 0}) {
@@ -75,7 +76,7 @@ class RawServer {
                 const std::lock_guard lock(mutex_);
                 requests_.push_back(buffer.substr(0, head + size));
             }
-            const std::string bytes = answer_(buffer.substr(head, size));
+            const std::string bytes = answer_(size > 0 ? buffer.substr(head, size) : buffer.substr(0, head));
             buffer.erase(0, head + size);
             if (bytes.empty()) continue;  // the next read ends when the client gives up
             constexpr std::size_t kPiece = 1009;

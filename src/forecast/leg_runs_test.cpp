@@ -250,6 +250,14 @@ TEST(LegRuns, GoodputCountsWhatKeepsTheSlo) {
     EXPECT_FALSE(evaluate_slo({*parse_slo_rule("p95 workflow < 9s")}, LegResult{.concurrency = 1}).kept);  // nothing finished
 }
 
+TEST(LegRuns, ACauseIsSaidOnce) {
+    std::vector<RunMeasurement> runs = {run_of(4, 1, {1}), run_of(4, 2, {1}), run_of(4, 3, {1})};
+    runs[0].findings = {"Node busy: 93 % in use."};
+    runs[2].findings = {"Node busy: 97 % in use.", "CPU limit too low: 60 %."};
+    EXPECT_THAT(pool_runs(runs).statistics->findings,
+                ElementsAre("Node busy: 93 % in use. (In 2 of 3 runs.)", "CPU limit too low: 60 %. (In 1 of 3 runs.)"));
+}
+
 TEST(LegRuns, OutputHoldsThemAndReadsThemBack) {
     auto one = run_of(1, 1, {1, 1, 1}), two = run_of(2, 1, {2, 2, 3});
     for (auto* run : {&one, &two})
@@ -325,6 +333,21 @@ TEST(LegPlan, FindsTheKnee) {
     EXPECT_EQ(knee_of({3}), std::nullopt);
     EXPECT_EQ(knee_of({}), std::nullopt);
     EXPECT_EQ(knee_of({0, 0}), std::nullopt);
+}
+
+TEST(LegRuns, SayThatConfigsDiffer) {
+    auto one = run_of(1, 1, {1, 2}), two = run_of(2, 1, {1, 2});
+    one.conditions = "abc passes=2 endpoint=";
+    two.conditions = "abc passes=5 endpoint=";
+    const auto says = [&] {
+        const auto result = compute_sizing({.legs = pool_legs({one, two})});
+        const auto again = compute_sizing({.legs = parse_calc_output(to_json(result)).value()});
+        EXPECT_EQ(again.warnings, result.warnings);
+        return std::ranges::any_of(result.warnings, [](const auto& text) { return text.contains("another config"); });
+    };
+    EXPECT_FALSE(says());  // more sessions of the same
+    two.conditions = "def passes=2 endpoint=";
+    EXPECT_TRUE(says());
 }
 
 TEST(LegRuns, SayTheKneeAndWhetherScoresChange) {

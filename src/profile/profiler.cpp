@@ -47,6 +47,16 @@ bool sequences_need_preview(const ProfilerConfig& config) {
     return !config.nat_compat && config.prefix_span_analysis.enable && config.prefix_span_analysis.chain_with_common_prefixes;
 }
 
+// From the first step, or the start that an END carries, to the last.
+DynamoSettings with_window(DynamoSettings settings, const RunGraph& graph) {
+    for (const SessionRow& session : graph.sessions) {
+        if (session.steps == 0) continue;
+        settings.workflow_start_timestamp = std::min(settings.workflow_start_timestamp.value_or(session.first_known), session.first_known);
+        settings.workflow_end_timestamp = std::max(settings.workflow_end_timestamp.value_or(session.last_step), session.last_step);
+    }
+    return settings;
+}
+
 void keep_earliest_bars(const RunGraph& graph, bool (*keep)(event::Category), std::size_t max_bars, ProfileResult& result) {
     std::vector<double> starts;
     for (const Call& call : graph.calls)
@@ -282,6 +292,11 @@ class Profiler {
             runtimes = to_json(*result_.workflow_runtime);
             return {};
         });
+        json::value dynamo;
+        analyse("dynamo_metrics", config_.dynamo_metrics.enable && options_.fetch_dynamo, [&]() -> Result<void> {
+            dynamo = to_json(options_.fetch_dynamo(with_window(config_.dynamo_metrics, graph_)));
+            return {};
+        });
         const json::object intervals = {{"workflow_run_time_confidence_intervals", to_json(result_.workflow_runtime_ci)},
                                         {"llm_latency_confidence_intervals", to_json(result_.llm_latency_ci)},
                                         {"throughput_estimate_confidence_interval", to_json(result_.throughput_ci)}};
@@ -290,7 +305,7 @@ class Profiler {
                              {"common_prefixes", runner_.in_place_of("prompt_caching_prefixes", common_prefixes)},
                              {"token_uniqueness", runner_.in_place_of("token_uniqueness_forecast", uniqueness)},
                              {"workflow_runtimes", runner_.in_place_of("workflow_runtime_forecast", runtimes)},
-                             {"dynamo_metrics", nullptr}}));
+                             {"dynamo_metrics", runner_.in_place_of("dynamo_metrics", dynamo)}}));
     }
 
     void write_workflow_profiling() {
@@ -430,7 +445,7 @@ ProfileResult profile(const ProfileInput& input, const ProfilerConfig& config) {
         return input.skipped;
     };
     ArtefactList artefacts;
-    ProfileResult result = profile(source, {input.prices, input.session}, config, artefacts).value();
+    ProfileResult result = profile(source, {input.prices, input.session, input.fetch_dynamo}, config, artefacts).value();
     result.artefacts = std::move(artefacts.list);
     return result;
 }

@@ -20,11 +20,15 @@
 #include "profile/common_prefixes.h"
 #include "profile/confidence.h"
 #include "profile/distribution.h"
+#include "profile/dynamo_metrics.h"
 #include "profile/insights.h"
 #include "profile/profiler_config.h"
 #include "profile/step_latency.h"
 
 namespace plimsoll::profile {
+
+// Asks the network, which the profiler does not: the settings have the run's window.
+using DynamoFetch = std::function<DynamoMetrics(const DynamoSettings& settings)>;
 
 // A call of a Gantt chart; everything but the workflow itself.
 struct GanttBar {
@@ -66,6 +70,7 @@ struct ProfileResult {
 struct ProfileOptions {
     PriceTable prices;                   // empty: no costs
     std::optional<std::size_t> session;  // an index; shown by itself beside the median, p95 and slowest session
+    DynamoFetch fetch_dynamo;            // for dynamo_metrics, which are null without it
 };
 
 // Gives out the sessions of a run, each as long as the call lasts; a session that failed at once is there with no steps. Returns what could
@@ -85,6 +90,7 @@ struct ProfileInput {
     event::SkipReport skipped;
     PriceTable prices;
     std::optional<std::size_t> session;
+    DynamoFetch fetch_dynamo;
 };
 ProfileResult profile(const ProfileInput& input, const ProfilerConfig& config);
 

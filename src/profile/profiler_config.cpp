@@ -106,6 +106,34 @@ const Schema<PredictionTrieSettings>& trie_schema() {
     return schema;
 }
 
+// A duration of PromQL, as it goes into the queries.
+std::optional<std::string> check_range(const json::value& value) {
+    const std::string_view text = value.get_string();
+    const std::size_t digits = text.find_first_not_of("0123456789");
+    const bool is_duration = digits != 0 && digits != text.npos && text.find_first_not_of("smhdwy", digits) == text.npos;
+    return is_duration ? std::nullopt : std::optional<std::string>("must be a duration such as 30s or 5m");
+}
+
+const Schema<DynamoSettings>& dynamo_schema() {
+    using C = DynamoSettings;
+    static const auto schema = Schema<C>("profiler", "dynamo_metrics", "what the Prometheus server of a Dynamo deployment knows of the run")
+                                   .field("enable", &C::enable, "asks for them")
+                                   .field("prometheus_url", &C::prometheus_url, "base URL of the Prometheus server")
+                                   .field("collect_kv_cache", &C::collect_kv_cache, "use and hits of the KV cache")
+                                   .field("collect_ttft", &C::collect_ttft, "time to first token")
+                                   .field("collect_itl", &C::collect_itl, "time between tokens")
+                                   .field("collect_inflight_requests", &C::collect_inflight_requests, "requests in flight and in the queue")
+                                   .field("collect_throughput", &C::collect_throughput, "requests a minute")
+                                   .field("collect_token_throughput", &C::collect_token_throughput, "tokens a second")
+                                   .field("query_range", &C::query_range, "over which rates are taken")
+                                   .check(check_range)
+                                   .field("lookback_seconds", &C::lookback_seconds, "window of a run without steps; 0: ten minutes")
+                                   .at_least(0)
+                                   .field("workflow_start_timestamp", &C::workflow_start_timestamp, "set by the profiler")
+                                   .field("workflow_end_timestamp", &C::workflow_end_timestamp, "set by the profiler");
+    return schema;
+}
+
 void note_unknown(const ComponentInfo& info, const json::object& settings, std::vector<std::string>& warnings) {
     for (const auto& [key, value] : settings) {
         const bool known = std::ranges::any_of(info.fields, [&](const FieldInfo& field) { return field.name == std::string_view(key); });
@@ -146,7 +174,7 @@ ComponentInfo make_profiler_info() {
     add(spike_schema().info());
     add(prefix_span_schema().info());
     add(trie_schema().info());
-    add({.section = "profiler", .type = "dynamo_metrics", .doc = "Prometheus metrics of a Dynamo server"});
+    add(dynamo_schema().info());
     return info;
 }
 
@@ -158,8 +186,8 @@ const ComponentInfo& profiler_info() {
 }  // namespace
 
 Catalogue profiler_catalogue() {
-    return {profiler_info(),       prefix_schema().info(),      bottleneck_schema().info(),
-            spike_schema().info(), prefix_span_schema().info(), trie_schema().info()};
+    return {profiler_info(),      prefix_schema().info(), bottleneck_schema().info(), spike_schema().info(), prefix_span_schema().info(),
+            trie_schema().info(), dynamo_schema().info()};
 }
 
 Result<ProfilerConfig> parse_profiler_config(const json::value& settings) {
@@ -179,7 +207,7 @@ Result<ProfilerConfig> parse_profiler_config(const json::value& settings) {
     read_section(object, spike_schema(), config.concurrency_spike_analysis, config.warnings, problems);
     read_section(object, prefix_span_schema(), config.prefix_span_analysis, config.warnings, problems);
     read_section(object, trie_schema(), config.prediction_trie, config.warnings, problems);
-    if (const auto* dynamo = object.if_contains("dynamo_metrics")) config.dynamo_metrics = *dynamo;
+    read_section(object, dynamo_schema(), config.dynamo_metrics, config.warnings, problems);
     if (!problems.empty()) return fail(ErrorCode::config, fmt::format("profiler: {}", fmt::join(problems, "; ")));
     return config;
 }

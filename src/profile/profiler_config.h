@@ -48,6 +48,16 @@ struct PredictionTrieSettings {
     double w_parallel = 0.0;
 };
 
+struct DynamoSettings {
+    bool enable = false;
+    std::string prometheus_url = "http://localhost:9090";
+    bool collect_kv_cache = true, collect_ttft = true, collect_itl = true;
+    bool collect_inflight_requests = true, collect_throughput = true, collect_token_throughput = true;
+    std::string query_range = "30s";
+    double lookback_seconds = 0;
+    std::optional<double> workflow_start_timestamp, workflow_end_timestamp;  // the run's; the profiler sets them
+};
+
 struct ProfilerConfig {
     bool base_metrics = false;
     bool token_usage_forecast = false;
@@ -60,7 +70,7 @@ struct ProfilerConfig {
     SpikeSettings concurrency_spike_analysis;
     PrefixSpanSettings prefix_span_analysis;
     PredictionTrieSettings prediction_trie;
-    json::value dynamo_metrics;         // as written
+    DynamoSettings dynamo_metrics;
     bool nat_compat = false;            // NAT's numbers where they are wrong too; set by the caller, no key of the file
     std::vector<std::string> warnings;  // keys nobody knows, a line each
 };

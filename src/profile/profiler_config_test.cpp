@@ -32,7 +32,8 @@ TEST(ProfilerConfigTest, ReadsEveryLevel) {
     EXPECT_TRUE(config->bottleneck_analysis.enable_nested_stack);
     EXPECT_EQ(config->concurrency_spike_analysis.spike_threshold, 7);
     EXPECT_EQ(config->prefix_span_analysis.min_support, 0.5);
-    EXPECT_TRUE(config->dynamo_metrics.is_object());
+    EXPECT_TRUE(config->dynamo_metrics.enable);
+    EXPECT_EQ(config->dynamo_metrics.query_range, "30s");
     EXPECT_TRUE(config->warnings.empty());
 }
 
