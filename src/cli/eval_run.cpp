@@ -108,9 +108,10 @@ void save_evaluations(const EvalSetup& setup, EvalOutcome& outcome) {
             log_warning("evaluator {}: {}", name, evaluator.error().message);
             continue;
         }
-        const eval::EvaluatorOutput output = eval::evaluate(*evaluator, outcome.run.items);
+        eval::EvaluatorOutput output = eval::evaluate(*evaluator, outcome.run.items);
         warn(eval::save_evaluator_output(setup.folder, name, output));
         outcome.summary.evaluators.push_back({name, output.average, name + "_output.json"});
+        outcome.evaluations.push_back({name, eval::better_of(component.type), std::move(output)});
     }
 }
 

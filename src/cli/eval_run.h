@@ -11,6 +11,7 @@
 
 #include "config/config.h"
 #include "eval/dataset.h"
+#include "eval/evaluators.h"
 #include "eval/output_files.h"
 #include "eval/progress.h"
 #include "eval/runner.h"
@@ -48,8 +49,15 @@ Result<EvalSetup> prepare_eval(const config::Config& config, EvalRequest request
 // cleaned. Errors: io, no_space.
 Result<void> prepare_folder(const EvalSetup& setup);
 
+struct Evaluation {
+    std::string name;
+    int better = 1;                // as in eval::EvaluatorType
+    eval::EvaluatorOutput output;  // of every item of the run
+};
+
 struct EvalOutcome {
     eval::RunResult run;
+    std::vector<Evaluation> evaluations;
     profile::ProfileResult profile;  // empty when profiling is off
     eval::Summary summary;
     bool ok() const { return run.failed() == 0 && !run.interrupted && !run.log_error; }

@@ -2,9 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
-#include <limits>
 #include <memory>
 
 #include "base/log.h"
@@ -12,6 +10,8 @@
 #include "cli/flags.h"
 #include "cli/forecast_report.h"
 #include "cli/limits_file.h"
+#include "cli/sizing_job.h"
+#include "cli/what_if.h"
 #include "forecast/forecast_output.h"
 #include "record/trace_file.h"
 
@@ -20,11 +20,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kTraceFile = "all_requests_profiler_traces.json";
-
-// A measured level.
+// A run at one concurrency.
 struct Source {
-    int concurrency = 0;
+    forecast::RunKey run;
     fs::path path;
 };
 
@@ -34,38 +32,15 @@ struct ForecastFlags {
     std::string limits;
     std::string users;
     std::string slo;
-    std::vector<std::string> without;
+    std::vector<std::string> without, at_most, laws;
+    std::string replicas;
     std::string report;
+    std::string output_dir;
     double rate = 0;
     double think_time = -1;
-    int replicas = 0;
     forecast::ForecastRequest request;
     bool json = false;
 };
-
-Result<int> parse_count(std::string_view flag, std::string_view text) {
-    int value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size() || value <= 0)
-        return fail(ErrorCode::invalid_argument,
-                    fmt::format("{}: \"{}\" is no whole number from 1 to {}", flag, text, std::numeric_limits<int>::max()));
-    return value;
-}
-
-Result<std::vector<int>> parse_users(const std::string& text) {
-    std::vector<int> users;
-    for (std::size_t at = 0; at <= text.size();) {
-        const std::size_t comma = std::min(text.find(',', at), text.size());
-        const auto count = parse_count("--users", std::string_view(text).substr(at, comma - at));
-        if (!count) return fail(count.error());
-        users.push_back(*count);
-        at = comma + 1;
-    }
-    std::ranges::sort(users);
-    const auto [first, last] = std::ranges::unique(users);
-    users.erase(first, last);
-    return users;
-}
 
 Result<Source> parse_source(const std::string& text) {
     const std::size_t equals = text.find('=');
@@ -73,38 +48,25 @@ Result<Source> parse_source(const std::string& text) {
         return fail(ErrorCode::invalid_argument, fmt::format("--traces: \"{}\" is not CONCURRENCY=FILE", text));
     const auto count = parse_count("--traces", std::string_view(text).substr(0, equals));
     if (!count) return fail(count.error());
-    return Source{*count, text.substr(equals + 1)};
+    return Source{{*count, 1}, text.substr(equals + 1)};
 }
 
-// The traces of concurrency_N folders, as `sizing calc` leaves them.
-std::vector<Source> find_levels(const fs::path& folder) {
-    constexpr std::string_view kPrefix = "concurrency_";
+std::vector<Source> find_sources(const fs::path& job) {
     std::vector<Source> sources;
-    std::error_code ignored;  // a folder that cannot be listed has no levels
-    for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-        const std::string name = entry.path().filename().string();
-        if (!name.starts_with(kPrefix)) continue;
-        const auto count = parse_count("--runs", std::string_view(name).substr(kPrefix.size()));
-        if (!count) continue;
-        for (const std::string& file : {std::string(kTraceFile), std::string(kTraceFile) + ".gz"})
-            if (fs::exists(entry.path() / file)) {
-                sources.push_back({*count, entry.path() / file});
-                break;
-            }
-    }
+    for (const RunFolder& run : list_runs(job)) sources.push_back({run.run, run.path});
     return sources;
 }
 
 // DIR is a job's folder, or what --calc_output_dir named: then its newest online job.
 Result<std::vector<Source>> find_runs(const fs::path& folder) {
-    if (auto sources = find_levels(folder); !sources.empty()) return sources;
+    if (auto sources = find_sources(folder); !sources.empty()) return sources;
     std::vector<fs::path> jobs;
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator(folder / "online", ignored)) jobs.push_back(entry.path());
     std::ranges::sort(jobs, std::greater<>{}, [](const fs::path& job) { return std::pair(job.filename().string().size(), job); });
     for (const fs::path& job : jobs)
-        if (auto sources = find_levels(job); !sources.empty()) return sources;
-    return fail(ErrorCode::not_found, fmt::format("{}: no concurrency_N folder with {} in it", folder.string(), kTraceFile));
+        if (auto sources = find_sources(job); !sources.empty()) return sources;
+    return fail(ErrorCode::not_found, fmt::format("{}: no concurrency_N folder in it", folder.string()));
 }
 
 Result<std::vector<Source>> collect_sources(const ForecastFlags& flags) {
@@ -120,24 +82,84 @@ Result<std::vector<Source>> collect_sources(const ForecastFlags& flags) {
     return sources;
 }
 
-Result<forecast::Recording> load_recording(const std::vector<Source>& sources, const std::vector<std::string>& without) {
-    forecast::RecordingBuilder builder(without);
-    for (const Source& source : sources) {
-        auto file = record::read_trace_file(source.path);
-        if (!file) return fail(file.error());
-        PLIMSOLL_TRY(builder.add({source.concurrency, source.path.string(), std::move(file->sessions), std::move(file->skipped)}));
+Result<void> add_source(forecast::RecordingBuilder& builder, const Source& source) {
+    auto file = record::read_trace_file(source.path);
+    if (!file) return fail(file.error());
+    return builder.add(
+        {source.run.concurrency, source.path.string(), std::move(file->sessions), std::move(file->skipped), source.run.repetition});
+}
+
+// Of a folder's runs one that was cut short costs no more than itself; a file that was named must be right.
+Result<forecast::Recording> load_recording(const ForecastFlags& flags) {
+    const auto sources = collect_sources(flags);
+    if (!sources) return fail(sources.error());
+    std::vector<forecast::LeaveOut> left_out;
+    for (const std::string& name : flags.without) left_out.push_back({name, 0});
+    for (const std::string& text : flags.at_most) {
+        auto one = parse_at_most(text);
+        if (!one) return fail(one.error());
+        left_out.push_back(std::move(*one));
     }
+    forecast::RecordingBuilder builder(std::move(left_out));
+    std::optional<Error> unusable;
+    std::size_t used = 0;
+    for (const Source& source : *sources) {
+        if (const auto added = add_source(builder, source); added) {
+            ++used;
+        } else if (flags.runs.empty()) {
+            return fail(added.error());
+        } else {
+            log_warning("passed over: {}", added.error().message);
+            unusable = added.error();
+        }
+    }
+    if (used == 0 && unusable) return fail(*unusable);
     return std::move(builder).finish();
 }
 
-Result<forecast::ForecastResult> compute(ForecastFlags& flags) {
+// The forecast as its JSON and as text.
+struct Answer {
+    json::value json;
+    std::string text;
+    bool refused = false;
+};
+
+// What the first number of replicas answers is the forecast; the others stand beside it.
+Result<void> add_other_replicas(const std::vector<int>& replicas, const forecast::Recording& recording, forecast::ForecastRequest request,
+                                Answer& answer) {
+    json::array others;
+    request.sweep_replicas = false;
+    for (std::size_t i = 1; i < replicas.size(); ++i) {
+        request.replicas = replicas[i];
+        const auto result = forecast::make_forecast(recording, request);
+        if (!result) return fail(result.error());
+        json::object one{{"replicas", replicas[i]}};
+        const json::value all = forecast::to_json(*result, recording, request);
+        for (const char* key : {"forecasts", "bottleneck", "knee_users", "refused"})
+            if (const json::value* value = find(all, key)) one[key] = *value;
+        others.push_back(std::move(one));
+        answer.text += fmt::format("\nWith {} replicas instead of {}:\n{}", replicas[i], replicas.front(), forecast::answer_text(*result));
+        answer.refused = answer.refused || result->refused.has_value();
+    }
+    if (!others.empty()) answer.json.as_object()["other_replicas"] = std::move(others);
+    return {};
+}
+
+Result<Answer> compute(ForecastFlags& flags) {
     forecast::ForecastRequest& request = flags.request;
     if (flags.rate > 0) request.rate = flags.rate;
     if (flags.think_time >= 0) request.think_time = flags.think_time;
-    if (flags.replicas > 0) request.replicas = flags.replicas;
+    for (const std::string& text : flags.laws) PLIMSOLL_TRY(add_machine(text, request.machines));
+    std::vector<int> replicas;
+    if (!flags.replicas.empty()) {
+        auto counts = parse_counts("--replicas", flags.replicas);
+        if (!counts) return fail(counts.error());
+        replicas = std::move(*counts);
+        request.replicas = replicas.front();
+    }
     if (flags.users.empty() && !request.rate) return fail(ErrorCode::invalid_argument, "--users or --rate is wanted");
     if (!flags.users.empty()) {
-        auto users = parse_users(flags.users);
+        auto users = parse_counts("--users", flags.users);
         if (!users) return fail(users.error());
         request.users = std::move(*users);
     }
@@ -146,31 +168,41 @@ Result<forecast::ForecastResult> compute(ForecastFlags& flags) {
         if (!slo) return fail(slo.error());
         request.slo = *slo;
     }
-    const auto sources = collect_sources(flags);
-    if (!sources) return fail(sources.error());
-    const auto recording = load_recording(*sources, flags.without);
+    const auto recording = load_recording(flags);
     if (!recording) return fail(recording.error());
     if (!flags.limits.empty()) {
         auto limits = load_limits(flags.limits, recording->names);
         if (!limits) return fail(limits.error());
         request.limits = std::move(*limits);
     }
+    request.sweep_replicas = !flags.output_dir.empty() || !flags.report.empty();
     auto result = forecast::make_forecast(*recording, request);
-    if (result && !flags.report.empty()) PLIMSOLL_TRY(save_forecast_report(*recording, request, *result, flags.report));
-    return result;
+    if (!result) return fail(result.error());
+    Answer answer{forecast::to_json(*result, *recording, request), forecast::forecast_text(*result), result->refused.has_value()};
+    PLIMSOLL_TRY(add_other_replicas(replicas, *recording, request, answer));
+    return answer;
+}
+
+Result<void> save_answer(const ForecastFlags& flags, const Answer& answer) {
+    if (!flags.output_dir.empty()) PLIMSOLL_TRY(save_forecast(answer.json, flags.output_dir));
+    if (!flags.report.empty()) PLIMSOLL_TRY(save_forecast_page(answer.json, flags.report));
+    return {};
 }
 
 int run_command(ForecastFlags flags) {
     constexpr int kFailed = 1, kUsage = 2, kRefused = 3;
-    const auto result = compute(flags);
-    if (!result) {
-        log_error("{}", result.error().message);
-        const auto code = result.error().code;
+    const auto answer = compute(flags);
+    if (!answer) {
+        log_error("{}", answer.error().message);
+        const auto code = answer.error().code;
         return code == ErrorCode::invalid_argument || code == ErrorCode::config ? kUsage : kFailed;
     }
-    const std::string text = flags.json ? to_pretty_json(forecast::to_json(*result)) + "\n" : forecast::forecast_text(*result);
-    std::fputs(text.c_str(), stdout);
-    return result->refused ? kRefused : 0;
+    std::fputs(flags.json ? (to_pretty_json(answer->json) + "\n").c_str() : answer->text.c_str(), stdout);
+    if (const auto saved = save_answer(flags, *answer); !saved) {
+        log_error("{}", saved.error().message);
+        return kFailed;
+    }
+    return answer->refused ? kRefused : 0;
 }
 
 }  // namespace
@@ -192,7 +224,12 @@ void add_forecast_command(CLI::App& sizing, Run& run) {
         ->add_option("--think_time,--think-time", flags->think_time,
                      "seconds a user waits between two sessions; as measured when not given")
         ->check(at_least_zero());
-    command->add_option("--replicas", flags->replicas, "what if every model had this many replicas")->check(CLI::Range(1, 1'000'000));
+    command->add_option("--replicas", flags->replicas,
+                        "what if every model had this many replicas; several, separated by commas, stand side by side");
+    command->add_option(
+        "--law", flags->laws,
+        "MODEL=PROFILE: what if the model ran on another machine, as `sim serve --profile` knows it by name or file; may be "
+        "repeated");
     command
         ->add_option("--step_scale,--step-scale", flags->request.step_scale,
                      "what if a batch step took so many times as long (0.5: twice as fast)")
@@ -201,12 +238,16 @@ void add_forecast_command(CLI::App& sizing, Run& run) {
         ->add_option("--cache_hit_rate,--cache-hit-rate", flags->request.cache_hit_rate, "what if this share of every prompt were cached")
         ->check(CLI::Range(0.0, 0.999));
     command->add_option("--without", flags->without, "what if the step of this name did nothing; may be repeated");
+    command->add_option("--at_most,--at-most", flags->at_most,
+                        "NAME=K: what if a session had at most K steps of this name, such as reflect=1; may be repeated");
     command->add_flag("--hold_out,--hold-out,!--no_hold_out,!--no-hold-out", flags->request.hold_out,
                       "predict the highest concurrency from the others first (on as a rule)");
     command->add_option("--draws", flags->request.draws, "bootstrap draws behind each interval")
         ->capture_default_str()
         ->check(CLI::Range(1, 10'000));
     command->add_option("--seed", flags->request.seed, "of all randomness")->capture_default_str();
+    command->add_option("-o,--output_dir,--output-dir", flags->output_dir,
+                        "folder for forecast.json, the pictures as PNG and SVG, and report.html");
     command->add_option("--report", flags->report, "page with the pictures to write, such as forecast.html");
     command->add_flag("--json", flags->json, "one JSON object instead of the table");
     command->callback([&run, flags] { run = [flags] { return run_command(*flags); }; });

@@ -2,68 +2,154 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
+#include <charconv>
 
+#include "base/files.h"
+#include "cli/pictures.h"
 #include "cli/profile_view.h"
+#include "report/forecast_plots.h"
 
 namespace plimsoll::cli {
 namespace {
 
 using report::format_duration;
 
-report::ForecastCurves make_curves(const forecast::Recording& recording, const forecast::ForecastRequest& request,
-                                   const forecast::ForecastResult& result) {
+// The list under `key`; an empty one when there is none.
+const json::array& list_of(const json::value& object, std::string_view key) {
+    static const json::array none;
+    const auto* found = find(object, key);
+    return found && found->is_array() ? found->get_array() : none;
+}
+
+double number_of(const json::value& object, std::string_view key) { return get_number(object, key).value_or(0); }
+
+std::optional<int> whole_of(const json::value& object, std::string_view key) {
+    const auto number = get_int(object, key);
+    if (!number) return std::nullopt;
+    return static_cast<int>(*number);
+}
+
+struct Bounded {
+    double value = 0, low = 0, high = 0;
+};
+Bounded bounded_of(const json::value& object, std::string_view key) {
+    const auto* found = find(object, key);
+    if (!found) return {};
+    return {number_of(*found, "value"), number_of(*found, "low"), number_of(*found, "high")};
+}
+
+std::map<int, double> nat_line(const json::value& forecast) {
+    std::map<int, double> out;
+    const auto* line = find(forecast, "nat_linear");
+    if (!line || !line->is_object()) return out;
+    for (const auto& [users, seconds] : line->get_object()) {
+        int count = 0;
+        std::from_chars(users.data(), users.data() + users.size(), count);
+        if (count > 0 && seconds.is_number()) out[count] = seconds.to_number<double>();
+    }
+    return out;
+}
+
+report::ForecastCurves make_curves(const json::value& forecast) {
     report::ForecastCurves curves;
-    for (const forecast::Level& level : recording.levels) {
-        report::ForecastCurves::Level point{.concurrency = level.concurrency, .measured = level.p95(), .played = std::nullopt};
-        for (const forecast::LevelCheck& check : result.checks)
-            if (check.concurrency == level.concurrency) point.played = point.measured * std::exp(check.p95_error);
+    for (const json::value& level : list_of(forecast, "measured_levels")) {
+        const auto measured = get_number(level, "measured_p95");
+        if (!measured) continue;
+        report::ForecastCurves::Level point{.concurrency = whole_of(level, "concurrency").value_or(0), .measured = *measured, .played = {}};
+        if (const auto error = get_number(level, "p95_error")) point.played = *measured * (1 + *error);
         curves.levels.push_back(point);
     }
-    for (const forecast::UsersForecast& one : result.forecasts)
-        curves.forecasts.push_back(
-            {one.users, one.workflow_p95.value, one.workflow_p95.low, one.workflow_p95.high, one.sessions_per_second, one.replicas_needed});
-    curves.nat_linear = result.nat_linear;
-    if (request.slo && request.slo->metric == forecast::Slo::Metric::workflow) curves.target = request.slo->seconds;
-    curves.knee_users = result.knee_users;
+    for (const json::value& one : list_of(forecast, "forecasts")) {
+        const auto [value, low, high] = bounded_of(one, "workflow_p95");
+        curves.forecasts.push_back({whole_of(one, "users").value_or(0), value, low, high, number_of(one, "sessions_per_second"),
+                                    whole_of(one, "replicas_needed")});
+    }
+    if (const auto* held = find(forecast, "holdout"); held && held->is_object())
+        curves.held_out = {whole_of(*held, "concurrency").value_or(0), number_of(*held, "measured"), number_of(*held, "predicted")};
+    curves.nat_linear = nat_line(forecast);
+    const auto* slo = find(forecast, "slo");
+    const bool of_calls = slo && get_string(*slo, "metric") == "llm";
+    const auto target = slo ? get_number(*slo, "seconds") : std::nullopt;
+    if (!of_calls) curves.target = target;
+    curves.knee_users = whole_of(forecast, "knee_users").value_or(0);
+    if (const auto* sweep = find(forecast, "replica_sweep"); sweep && sweep->is_object()) {
+        curves.sweep = {.users = whole_of(*sweep, "users").value_or(0), .of = of_calls ? "model call" : "session", .target = target};
+        for (const json::value& point : list_of(*sweep, "points"))
+            curves.sweep->points.push_back({number_of(point, "p95_high"), number_of(point, "replicas")});
+    }
     return curves;
 }
 
-report::TableView make_table(const forecast::ForecastResult& result) {
+report::TableView make_table(const json::value& forecast) {
     report::TableView table;
     table.head = {"Users",    "p95 session", "90 % interval", "p95 model call", "Sessions a minute", "Meets the target",
-                  "Replicas", "NAT's line"};
-    for (const forecast::UsersForecast& one : result.forecasts) {
-        const auto nat = result.nat_linear.find(one.users);
-        table.rows.push_back({fmt::format("{}", one.users), format_duration(one.workflow_p95.value),
-                              fmt::format("{} to {}", format_duration(one.workflow_p95.low), format_duration(one.workflow_p95.high)),
-                              format_duration(one.llm_p95.value), report::format_short(60 * one.sessions_per_second),
-                              one.meets_slo ? format_percent(*one.meets_slo) : "",
-                              one.replicas_needed ? fmt::format("{}", *one.replicas_needed) : "",
-                              nat == result.nat_linear.end() ? "" : format_duration(nat->second)});
+                  "Replicas", "GPUs",        "NAT's line"};
+    const auto nat = nat_line(forecast);
+    const auto count_text = [](const json::value& one, std::string_view key) {
+        const auto count = whole_of(one, key);
+        return count ? fmt::format("{}", *count) : std::string();
+    };
+    for (const json::value& one : list_of(forecast, "forecasts")) {
+        const int users = whole_of(one, "users").value_or(0);
+        const auto [value, low, high] = bounded_of(one, "workflow_p95");
+        const auto meets = get_number(one, "meets_slo");
+        const auto line = nat.find(users);
+        table.rows.push_back(
+            {fmt::format("{}", users), format_duration(value), fmt::format("{} to {}", format_duration(low), format_duration(high)),
+             format_duration(bounded_of(one, "llm_p95").value), report::format_short(60 * number_of(one, "sessions_per_second")),
+             meets ? format_percent(*meets) : "", count_text(one, "replicas_needed"), count_text(one, "gpus_needed"),
+             line == nat.end() ? "" : format_duration(line->second)});
     }
     return table;
 }
 
+void add_facts(const json::value& forecast, report::ReportView& view) {
+    if (const auto bottleneck = get_string(forecast, "bottleneck"); bottleneck && !bottleneck->empty())
+        view.facts.push_back({*bottleneck, "bottleneck"});
+    if (const auto knee = whole_of(forecast, "knee_users"); knee && *knee > 0)
+        view.facts.push_back({fmt::format("{}", *knee), "users at the knee"});
+    if (const auto* held = find(forecast, "holdout"); held && held->is_object())
+        view.facts.push_back({fmt::format("{:+.0f} %", 100 * number_of(*held, "error")),
+                              fmt::format("error on the held-out level, {} at once", whole_of(*held, "concurrency").value_or(0))});
+    if (const auto next = whole_of(forecast, "next_concurrency"))
+        view.facts.push_back({fmt::format("{}", *next), "concurrency worth measuring next"});
+}
+
 }  // namespace
 
-Result<void> save_forecast_report(const forecast::Recording& recording, const forecast::ForecastRequest& request,
-                                  const forecast::ForecastResult& result, const std::filesystem::path& file) {
-    report::ReportView view{.title = "Plimsoll forecast", .headline = "How this agent will behave with more users"};
-    if (result.refused) view.headline = fmt::format("No forecast: {}", *result.refused);
-    if (!result.forecasts.empty() && !result.refused) {
-        const forecast::UsersForecast& most = result.forecasts.back();
-        view.headline = fmt::format("{} users: p95 of a session {} ({} to {})", most.users, format_duration(most.workflow_p95.value),
-                                    format_duration(most.workflow_p95.low), format_duration(most.workflow_p95.high));
+Result<void> add_forecast(const json::value& forecast, report::ReportView& view) {
+    const auto* forecasts = find(forecast, "forecasts");
+    if (!forecasts || !forecasts->is_array()) return fail(ErrorCode::parse, "forecasts: missing");
+    report::ForecastView section;
+    const auto refused = get_string(forecast, "refused");
+    if (refused) {
+        section.statements.push_back(fmt::format("No forecast: {}.", *refused));
+        if (view.headline.empty()) view.headline = section.statements.back();
+    } else if (!forecasts->get_array().empty()) {
+        const json::value& most = forecasts->get_array().back();
+        const auto [value, low, high] = bounded_of(most, "workflow_p95");
+        view.headline = fmt::format("{} users: p95 of a session {} ({} to {})", whole_of(most, "users").value_or(0), format_duration(value),
+                                    format_duration(low), format_duration(high));
     }
-    if (!result.bottleneck.empty()) view.facts.push_back({result.bottleneck, "bottleneck"});
-    if (result.knee_users > 0) view.facts.push_back({fmt::format("{}", result.knee_users), "users at the knee"});
-    if (result.held_out)
-        view.facts.push_back({fmt::format("{:+.0f} %", 100 * result.held_out->error()),
-                              fmt::format("error on the held-out level, {} at once", result.held_out->concurrency)});
-    if (result.next_concurrency) view.facts.push_back({fmt::format("{}", *result.next_concurrency), "concurrency worth measuring next"});
-    view.forecast = report::ForecastView{result.warnings, make_curves(recording, request, result), make_table(result)};
+    add_facts(forecast, view);
+    for (const json::value& warning : list_of(forecast, "warnings")) section.statements.push_back(to_text(warning) + ".");
+    section.pictures = report::make_forecast_pictures(make_curves(forecast));
+    section.table = make_table(forecast);
+    view.forecast = std::move(section);
+    return {};
+}
+
+Result<void> save_forecast_page(const json::value& forecast, const std::filesystem::path& file) {
+    report::ReportView view{.title = "Plimsoll forecast"};
+    PLIMSOLL_TRY(add_forecast(forecast, view));
     return save_report(view, file);
+}
+
+Result<void> save_forecast(const json::value& forecast, const std::filesystem::path& folder) {
+    PLIMSOLL_TRY(save_file(folder / kForecastJson, to_pretty_json(forecast) + "\n"));
+    PLIMSOLL_TRY(save_forecast_page(forecast, folder / "report.html"));
+    save_pictures(folder, report::make_forecast_pictures(make_curves(forecast)));
+    return {};
 }
 
 }  // namespace plimsoll::cli

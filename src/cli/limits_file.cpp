@@ -14,9 +14,11 @@ namespace {
 using config::Node;
 using config::Problems;
 
-const std::vector<std::string> kModelKeys = {"replicas", "routing", "max_num_seqs", "kv_tokens", "max_batched_tokens", "chunked_prefill"};
+const std::vector<std::string> kModelKeys = {"replicas",           "routing",         "max_num_seqs",    "kv_tokens",
+                                             "max_batched_tokens", "chunked_prefill", "gpus_per_replica"};
 const std::vector<std::string> kToolKeys = {"servers"};
 constexpr std::int64_t kMostReplicas = 1'000'000;
+constexpr std::int64_t kMostGpus = 10'000;  // of a replica
 
 class LimitsReader {
   public:
@@ -70,6 +72,8 @@ class LimitsReader {
             const std::string path = config::join_path(name, key);
             if (key == "replicas") {
                 if (const auto count = read_count(path, value, kMostReplicas)) out.replicas = static_cast<int>(*count);
+            } else if (key == "gpus_per_replica") {
+                if (const auto count = read_count(path, value, kMostGpus)) out.gpus_per_replica = static_cast<int>(*count);
             } else if (key == "max_num_seqs") {
                 out.max_num_seqs = read_count(path, value);
             } else if (key == "kv_tokens") {

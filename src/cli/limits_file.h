@@ -7,6 +7,7 @@
 //     kv_tokens: unknown
 //     max_batched_tokens: 4096
 //     chunked_prefill: true
+//     gpus_per_replica: 2
 //   search:                      # a tool
 //     servers: 12
 #pragma once

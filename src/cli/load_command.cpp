@@ -1,9 +1,7 @@
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <atomic>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -12,6 +10,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/descriptors.h"
 #include "cli/load_flags.h"
 #include "cli/load_report.h"
 #include "cli/load_view.h"
@@ -29,19 +28,35 @@ constexpr int kThresholdFailed = 3;
 constexpr int kLoadNotAsAsked = 4;
 constexpr int kInterrupted = 130;
 
-// Thousands of connections need as many descriptors; what the system does not give shows as connect errors.
-void raise_descriptor_limit() {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
-    limit.rlim_cur = limit.rlim_max;
-    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) log_warning("the limit of open files stays at its default");
-}
+// A workflow of this process as a load's target.
+struct LocalWorkflow {
+    WorkflowHost& host;
+    std::uint64_t seed;
+    std::uint64_t traced_sessions;  // with numbers below it have their steps kept
+    WallClock clock = system_clock();
+};
 
-asio::awaitable<Result<std::string>> run_workflow(WorkflowHost& host, std::uint64_t seed, std::string input) {
-    auto session = event::Session::make({}, host.sinks(), system_clock(), seed, false);
-    auto output = co_await functions::run_session(std::move(session), host.workflow_type(), host.workflow(), json::value(input), {});
-    if (!output) co_return fail(output.error());
-    co_return to_text(*output);
+asio::awaitable<void> run_workflow(std::shared_ptr<const LocalWorkflow> workflow, const load::CallInput& input, Deadline deadline,
+                                   load::Answer& answer) {
+    WorkflowHost& host = workflow->host;
+    const auto session =
+        event::Session::make({.number = static_cast<std::int64_t>(input.session), .conversation_id = load::session_id(input)}, host.sinks(),
+                             workflow->clock, workflow->seed + input.session);
+    // A cancelled session leaves its steps too.
+    struct Steps {
+        event::Session& session;
+        double began;
+        bool keep;
+        load::Answer& answer;
+        ~Steps() { load::take_steps(session.take_steps(), began, keep, answer); }
+    };
+    const Steps steps{*session, workflow->clock(), input.session < workflow->traced_sessions, answer};
+    auto output =
+        co_await functions::run_session(session, host.workflow_type(), host.workflow(), json::value(input.messages.back().text), deadline);
+    if (output)
+        answer.text = to_text(*output);
+    else
+        answer.error = output.error();
 }
 
 // What is called, alive: with a config file a workflow of this process, else a server.
@@ -72,9 +87,11 @@ Result<void> make_live_target(const LoadFlags& flags, LiveTarget& live) {
     live.host = std::move(*host);
     live.name = flags.config.file;
     live.model = live.host->workflow_type();
-    live.factory =
-        load::make_local_target([workflow_host = live.host.get(), random = std::make_shared<std::atomic<std::uint64_t>>(flags.seed)](
-                                    std::string input) { return run_workflow(*workflow_host, (*random)++, std::move(input)); });
+    const auto workflow =
+        std::make_shared<const LocalWorkflow>(*live.host, flags.seed, flags.output_dir.empty() ? 0 : flags.traced_sessions);
+    live.factory = load::make_local_target([workflow](const load::CallInput& input, Deadline deadline, load::Answer& answer) {
+        return run_workflow(workflow, input, deadline, answer);
+    });
     return {};
 }
 
@@ -88,21 +105,24 @@ struct LoadSetup {
 
 Result<LoadSetup> make_setup(const LoadFlags& flags) {
     LoadSetup setup;
-    auto plan = make_plan(flags);
+    for (const std::string& url : flags.metrics_urls)
+        if (std::ranges::count(flags.metrics_urls, url) > 1)
+            return fail(ErrorCode::invalid_argument, fmt::format("--metrics_url {} is given twice; its figures would count twice", url));
+    auto asked = make_asked(flags);
+    if (!asked) return fail(asked.error());
+    setup.book = std::move(asked->book);
+    auto plan = make_plan(flags, asked->starts);
     if (!plan) return fail(plan.error());
     setup.plan = std::move(*plan);
     auto thresholds = make_thresholds(flags);
     if (!thresholds) return fail(thresholds.error());
     setup.thresholds = std::move(*thresholds);
-    const auto limits = make_limits(flags, setup.plan);
-    if (!limits) return fail(limits.error());
-    setup.limits = *limits;
     for (const int pid : flags.pids)
         if (!std::filesystem::exists(std::filesystem::path(flags.proc_root) / std::to_string(pid)))
             return fail(ErrorCode::invalid_argument, fmt::format("--pid: there is no process {}", pid));
-    auto book = make_book(flags);
-    if (!book) return fail(book.error());
-    setup.book = std::move(*book);
+    const auto limits = make_limits(flags, setup.plan, setup.book);
+    if (!limits) return fail(limits.error());
+    setup.limits = *limits;
     return setup;
 }
 
@@ -120,7 +140,7 @@ int exit_code(const load::SummaryInput& summary) {
 load::SamplerOptions make_sampler_options(const LoadFlags& flags) {
     return {.every_s = flags.sample_every,
             .pids = flags.pids,
-            .metrics_url = flags.metrics_url,
+            .metrics_urls = flags.metrics_urls,
             .proc = flags.proc_root,
             .cgroups = flags.cgroup_root};
 }
@@ -130,26 +150,24 @@ load::SampleLog take_samples(std::optional<load::Sampler>& sampler, const load::
     load::SampleLog log = sampler->stop();
     sampler.reset();
     log.shift(outcome.wall_start);
-    if (log.failed_scrapes > 0) log_warning("{} looks at --metrics_url failed: {}", log.failed_scrapes, log.scrape_error);
+    if (log.failed_scrapes > 0) log_warning("{} looks at --metrics_url failed, the last: {}", log.failed_scrapes, log.scrape_error);
+    if (log.gauges.dropped > 0) log_warning("{} values of gauges were dropped", log.gauges.dropped);
     if (log.dropped > 0) log_warning("the {} oldest samples were dropped", log.dropped);
     return log;
 }
 
-std::vector<std::string> make_findings(const LoadSetup& setup, const load::LoadStats& stats, const load::SampleLog& log) {
+std::vector<std::string> make_findings(const LoadFlags& flags, const LoadSetup& setup, const load::LoadStats& stats,
+                                       const load::SampleLog& log) {
     load::DiagnosisInput input{.samples = log.samples,
+                               .failures = load::find_failures(stats),
                                .schedule_error_p99_s = stats.of(load::Metric::schedule_error).percentile(99),
                                .threads = setup.plan.threads,
-                               .open_loop = setup.plan.open};
+                               .open_loop = setup.plan.open,
+                               .agent_in_process = !flags.config.file.empty()};
     if (setup.limits.max_schedule_error_s >= 0) input.schedule_error_limit_s = setup.limits.max_schedule_error_s;
     std::vector<std::string> out;
     for (load::Finding& finding : load::diagnose(input)) out.push_back(std::move(finding.text));
     return out;
-}
-
-Result<void> save_samples(const std::filesystem::path& folder, const load::SampleLog& log) {
-    if (!log.samples.empty()) PLIMSOLL_TRY(save_file(folder / "samples.csv", load::samples_csv(log)));
-    if (log.last_scrape.empty()) return {};
-    return save_file(folder / "server_metrics.prom", log.last_scrape);
 }
 
 Result<int> run_load(const LoadFlags& flags, const LoadSetup& setup) {
@@ -184,15 +202,15 @@ Result<int> run_load(const LoadFlags& flags, const LoadSetup& setup) {
                                      .outcome = *outcome,
                                      .stats = stats,
                                      .target = target.name,
-                                     .server_peak = samples.server_peak(),
-                                     .honesty = load::check_honesty(setup.limits, stats, *outcome),
+                                     .server = samples.server_seen(),
+                                     .honesty = load::check_honesty(setup.limits, stats, *outcome, samples.server_seen()),
                                      .thresholds = load::check_thresholds(setup.thresholds, stats),
-                                     .findings = make_findings(setup, stats, samples)};
+                                     .findings = make_findings(flags, setup, stats, samples)};
     std::fputs(load::summary_text(summary).c_str(), stdout);
     if (files) {
         PLIMSOLL_TRY(files->finish(stats, load::summary_json(summary)));
-        PLIMSOLL_TRY(save_samples(flags.output_dir, samples));
-        PLIMSOLL_TRY(save_file(std::filesystem::path(flags.output_dir) / "report.html", load_report_html(summary, samples)));
+        PLIMSOLL_TRY(load::save_samples(flags.output_dir, samples));
+        PLIMSOLL_TRY(save_file(std::filesystem::path(flags.output_dir) / load::kReportHtml, load_report_html(summary, samples)));
         std::printf("\n%s\n", flags.output_dir.c_str());
     }
     return exit_code(summary);

@@ -9,8 +9,8 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "cli/flags.h"
-#include "event/trace.h"
 #include "load/replay.h"
+#include "record/trace_file.h"
 
 namespace plimsoll::cli {
 namespace {
@@ -59,6 +59,33 @@ Result<void> read_arrivals(const LoadFlags& flags, load::LoadPlan& plan) {
     return {};
 }
 
+// "http://host:port" of both.
+bool same_server(std::string_view a, std::string_view b) {
+    const auto authority = [](std::string_view url) {
+        const std::size_t start = url.find("://");
+        return start == std::string_view::npos ? std::string_view() : url.substr(0, url.find_first_of("/?#", start + 3));
+    };
+    return !authority(a).empty() && authority(a) == authority(b);
+}
+
+Result<Asked> read_replay(const LoadFlags& flags) {
+    const auto traces = record::read_trace_file(flags.replay);
+    if (!traces) return fail(traces.error().with_context("--replay"));
+    for (const auto& [reason, entry] : traces->skipped.reasons()) log_warning("{}: {} x {} skipped", flags.replay, entry.count, reason);
+    load::ReplayMaker maker({.speed = flags.speed, .unknown_prompt = flags.synthetic_words});
+    for (const event::SessionTrace& trace : traces->sessions) maker.add(trace);
+    auto replay = maker.finish();
+    if (!replay) return fail(replay.error().with_context(flags.replay));
+    if (replay->without_call > 0) log_warning("{}: {} sessions without a model call are left out", flags.replay, replay->without_call);
+    if (replay->made_up > 0)
+        log_warning(
+            "{}: the input of {} calls is not recorded; made-up text of the recorded length stands for it{}", flags.replay, replay->made_up,
+            replay->unknown_length > 0
+                ? fmt::format(", of {} tokens for {} calls without one (--input_words)", flags.synthetic_words, replay->unknown_length)
+                : "");
+    return Asked{std::move(replay->book), std::move(replay->starts)};
+}
+
 load::ScriptBook synthetic_book(const LoadFlags& flags, Nanoseconds pause) {
     Random random(flags.seed);
     std::vector<std::vector<std::string>> conversations(kSyntheticInputs);
@@ -85,28 +112,36 @@ std::vector<std::vector<std::string>> group(std::vector<std::vector<std::string>
 
 void add_load_flags(CLI::App& command, LoadFlags& flags) {
     const std::string target = "Target", asked = "What is asked", when = "When", keep = "What must hold", files = "Watching and files";
-    auto* url = command.add_option("--url", flags.url, "base URL, e.g. http://localhost:8000/v1")->group(target);
-    command.add_option("--kind", flags.kind, "chat, completions (OpenAI) or nat (POST /generate/full)")
-        ->check(CLI::IsMember({"chat", "completions", "nat"}))
-        ->capture_default_str()
-        ->group(target);
-    command.add_option("--target", flags.target_file, "YAML file that describes any other HTTP or SSE endpoint")->group(target);
-    command.add_option("--config_file,--config-file", flags.config.file, "NAT YAML: its workflow runs in this process")
-        ->excludes(url)
-        ->group(target);
+    std::vector<CLI::Option*> of_a_server;  // they say nothing about a workflow in this process
+    const auto server_option = [&](CLI::Option* option) {
+        of_a_server.push_back(option->group(target));
+        return option;
+    };
+    server_option(command.add_option("--url", flags.url, "base URL, e.g. http://localhost:8000/v1"));
+    std::vector<std::string> kinds = {"chat", "completions", "nat"};
+    for (const std::string_view name : load::known_target_names()) kinds.emplace_back(name);
+    auto* kind = server_option(
+        command.add_option("--kind", flags.kind,
+                           "chat or completions (OpenAI), nat (POST /generate/full), aiq (2.x, its jobs) or aiq_v1 (plan, then report)"));
+    kind->check(CLI::IsMember(kinds))->capture_default_str();
+    server_option(command.add_option("--target", flags.target_file, "YAML file that describes any other HTTP or SSE endpoint"))
+        ->excludes(kind);
+    server_option(command.add_option("--model", flags.model, "model to ask for, in a replay too [model, or the recorded one]"));
+    server_option(command.add_option("--max_tokens,--max-tokens", flags.max_tokens, "bound of an answer; 0: the server's"))
+        ->check(at_least_zero());
+    server_option(command.add_flag("--no_stream,--no-stream", flags.no_stream, "ask for whole answers"));
+    server_option(command.add_option("--header", flags.headers, "\"Name: value\", may be repeated"));
+    server_option(command.add_option("--api_key_env,--api-key-env", flags.api_key_env, "environment variable with the bearer token"));
+    server_option(command.add_flag("--insecure", flags.insecure, "do not check the server's certificate"));
+    server_option(command.add_flag("--allow_remote,--allow-remote", flags.allow_remote, "the target may be another machine"));
+    auto* config =
+        command.add_option("--config_file,--config-file", flags.config.file, "NAT YAML: its workflow runs in this process")->group(target);
+    for (CLI::Option* option : of_a_server) config->excludes(option);
     command.add_option("--override", flags.config.overrides, "PATH VALUE: replaces a.b.c in the config file")
         ->type_size(2)
         ->expected(-1)
+        ->needs(config)
         ->group(target);
-    command.add_option("--model", flags.model, "model to ask for")->capture_default_str()->group(target);
-    command.add_option("--max_tokens,--max-tokens", flags.max_tokens, "bound of an answer; 0: the server's")
-        ->check(at_least_zero())
-        ->group(target);
-    command.add_flag("--no_stream,--no-stream", flags.no_stream, "ask for whole answers")->group(target);
-    command.add_option("--header", flags.headers, "\"Name: value\", may be repeated")->group(target);
-    command.add_option("--api_key_env,--api-key-env", flags.api_key_env, "environment variable with the bearer token")->group(target);
-    command.add_flag("--insecure", flags.insecure, "do not check the server's certificate")->group(target);
-    command.add_flag("--allow_remote,--allow-remote", flags.allow_remote, "the target may be another machine")->group(target);
 
     command.add_option("--input", flags.inputs, "a question, may be repeated; default: made-up text")->group(asked);
     command
@@ -122,8 +157,13 @@ void add_load_flags(CLI::App& command, LoadFlags& flags) {
         ->capture_default_str()
         ->group(asked);
     command.add_option("--pause", flags.pause, "between a session's questions")->capture_default_str()->group(asked);
+    auto* replay = command.add_option("--replay", flags.replay,
+                                      "recorded sessions (a run folder or any file that `profile` reads): calls and tool waits in their "
+                                      "shape, at their recorded starts unless another arrival is given");
+    config->excludes(replay->group(asked));
     command
-        .add_option("--replay", flags.replay, "recorded sessions (all_requests_profiler_traces.json): calls and tool waits in their shape")
+        .add_flag("--no_ignore_eos,--no-ignore-eos", flags.no_ignore_eos,
+                  "replay without asking for the recorded length of answers, for servers that refuse ignore_eos")
         ->group(asked);
     command.add_option("--speed", flags.speed, "of --replay and --arrivals: 2 = twice as fast")
         ->check(above_zero())
@@ -177,7 +217,10 @@ void add_load_flags(CLI::App& command, LoadFlags& flags) {
         ->group(keep);
     command.add_option("--max_dropped,--max-dropped", flags.max_dropped, "starts that may be dropped; open loop: 0 when not given")
         ->group(keep);
-    command.add_option("--min_open,--min-open", flags.min_open, "calls that must have been in flight at once")->group(keep);
+    command
+        .add_option("--min_open,--min-open", flags.min_open,
+                    "calls that must have been connected at once; closed loop without pauses: its users when not given; 0 asks for nothing")
+        ->group(keep);
 
     command
         .add_option("-o,--output_dir,--output-dir", flags.output_dir,
@@ -188,7 +231,10 @@ void add_load_flags(CLI::App& command, LoadFlags& flags) {
                     "so many of the first sessions are written with every token")
         ->capture_default_str()
         ->group(files);
-    command.add_option("--metrics_url,--metrics-url", flags.metrics_url, "Prometheus metrics of the model server")->group(files);
+    command
+        .add_option("--metrics_url,--metrics-url", flags.metrics_urls,
+                    "Prometheus metrics of a model server, a replica of it or a DCGM exporter; may be repeated")
+        ->group(files);
     command.add_option("--pid", flags.pids, "watch this process and its children, may be repeated")->group(files);
     command.add_option("--sample_every,--sample-every", flags.sample_every, "seconds between looks at the machine")
         ->check(CLI::Range(0.1, 3600.0))
@@ -201,7 +247,7 @@ void add_load_flags(CLI::App& command, LoadFlags& flags) {
     command.add_flag("--no_sampling,--no-sampling", flags.no_sampling, "do not watch the machine")->group(files);
 }
 
-Result<load::LoadPlan> make_plan(const LoadFlags& flags) {
+Result<load::LoadPlan> make_plan(const LoadFlags& flags, const std::vector<Nanoseconds>& recorded_starts) {
     load::LoadPlan plan;
     if (!flags.duration.empty()) PLIMSOLL_TRY(read_duration("--duration", flags.duration, plan.duration));
     PLIMSOLL_TRY(read_duration("--warmup", flags.warmup, plan.warmup));
@@ -219,8 +265,11 @@ Result<load::LoadPlan> make_plan(const LoadFlags& flags) {
         PLIMSOLL_TRY(read_arrivals(flags, plan));
         busiest = flags.rate;
         for (const load::RateStage& stage : plan.arrivals.stages) busiest = std::max(busiest, stage.to);
+    } else if (flags.users == 0 && !recorded_starts.empty()) {
+        plan.open = true;
+        plan.arrivals.trace = recorded_starts;
     } else if (flags.users == 0) {
-        return wrong("give --users (closed loop) or --rate, --stages or --arrivals (open loop)");
+        return wrong("give --users (closed loop) or --rate, --stages, --arrivals or --replay (open loop)");
     }
     constexpr double kOneThread = 2000;
     const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
@@ -229,20 +278,10 @@ Result<load::LoadPlan> make_plan(const LoadFlags& flags) {
     return plan;
 }
 
-Result<load::ScriptBook> make_book(const LoadFlags& flags) {
+Result<Asked> make_asked(const LoadFlags& flags) {
     Nanoseconds pause{0};
     PLIMSOLL_TRY(read_duration("--pause", flags.pause, pause));
-    if (!flags.replay.empty()) {
-        const auto text = load_file(flags.replay);
-        if (!text) return fail(text.error());
-        const auto traces = event::parse_traces(*text);
-        if (!traces) return fail(traces.error().with_context(flags.replay));
-        auto replay = load::make_replay(*traces, flags.speed);
-        if (!replay) return fail(replay.error().with_context(flags.replay));
-        for (const auto& [reason, entry] : traces->skipped.reasons()) log_warning("{}: {} x {} skipped", flags.replay, entry.count, reason);
-        for (const std::string& line : replay->skipped) log_warning("{}: {}", flags.replay, line);
-        return std::move(replay->book);
-    }
+    if (!flags.replay.empty()) return read_replay(flags);
     std::vector<std::vector<std::string>> inputs;
     for (const std::string& input : flags.inputs) inputs.push_back({input});
     if (!flags.inputs_file.empty()) {
@@ -252,17 +291,18 @@ Result<load::ScriptBook> make_book(const LoadFlags& flags) {
         if (!parsed) return fail(parsed.error().with_context(flags.inputs_file));
         inputs.insert(inputs.end(), parsed->begin(), parsed->end());
     }
-    if (inputs.empty()) return synthetic_book(flags, pause);
-    return load::make_conversations(group(std::move(inputs), flags.turns), pause);
+    if (inputs.empty()) return Asked{synthetic_book(flags, pause), {}};
+    return Asked{load::make_conversations(group(std::move(inputs), flags.turns), pause), {}};
 }
 
 Result<load::HttpTargetSpec> make_target_spec(const LoadFlags& flags) {
     load::HttpTargetSpec spec;
-    if (!flags.target_file.empty()) {
-        const auto text = load_file(flags.target_file);
+    const auto known = load::find_known_target(flags.kind);
+    if (!flags.target_file.empty() || known) {
+        const auto text = flags.target_file.empty() ? Result<std::string>(*known) : load_file(flags.target_file);
         if (!text) return fail(text.error());
-        auto parsed =
-            load::parse_target(*text, flags.target_file, flags.url, [](const std::string& name) { return std::getenv(name.c_str()); });
+        auto parsed = load::parse_target(*text, flags.target_file.empty() ? flags.kind : flags.target_file, flags.url,
+                                         [](const std::string& name) { return std::getenv(name.c_str()); });
         if (!parsed) return fail(parsed.error());
         spec = std::move(*parsed);
     } else if (flags.url.empty()) {
@@ -271,7 +311,9 @@ Result<load::HttpTargetSpec> make_target_spec(const LoadFlags& flags) {
         spec = flags.kind == "nat" ? load::make_nat_spec(flags.url) : load::make_openai_spec(flags.url, flags.kind == "chat");
     }
     spec.stream = !flags.no_stream;
-    spec.model = flags.model;
+    if (!flags.model.empty()) spec.model = flags.model;
+    spec.any_model = flags.model.empty();
+    spec.ignore_eos = !flags.no_ignore_eos;
     spec.max_tokens = flags.max_tokens;
     spec.verify_tls = !flags.insecure;
     for (const std::string& header : flags.headers) {
@@ -285,10 +327,10 @@ Result<load::HttpTargetSpec> make_target_spec(const LoadFlags& flags) {
         if (!key) return wrong(fmt::format("the environment variable {} is not set", flags.api_key_env));
         spec.headers.emplace_back("Authorization", fmt::format("Bearer {}", key));
     }
-    const auto local = load::is_loopback(spec.url);
+    const auto local = load::is_loopback(spec);
     if (!local) return fail(local.error());
     if (!*local && !flags.allow_remote)
-        return wrong(fmt::format("{} is another machine; give --allow_remote when it may be loaded", spec.url));
+        return wrong(fmt::format("{}: another machine; give --allow_remote when it may be loaded", load::shown_target(spec)));
     return spec;
 }
 
@@ -302,7 +344,7 @@ Result<std::vector<load::Threshold>> make_thresholds(const LoadFlags& flags) {
     return out;
 }
 
-Result<load::HonestyLimits> make_limits(const LoadFlags& flags, const load::LoadPlan& plan) {
+Result<load::HonestyLimits> make_limits(const LoadFlags& flags, const load::LoadPlan& plan, const load::ScriptBook& book) {
     load::HonestyLimits limits;
     if (!flags.max_schedule_error.empty()) {
         Nanoseconds span{0};
@@ -312,7 +354,11 @@ Result<load::HonestyLimits> make_limits(const LoadFlags& flags, const load::Load
         limits.max_schedule_error_s = kDefaultScheduleError;
     }
     limits.max_dropped = flags.max_dropped < 0 && plan.open ? 0 : flags.max_dropped;
-    limits.min_open = flags.min_open;
+    const auto asked = load::asked_at_once(plan, book);
+    limits.min_open = flags.min_open >= 0 ? flags.min_open : asked.value_or(-1);
+    // Only what the target itself says; the model server behind an agent has other calls than the agent.
+    if (std::ranges::any_of(flags.metrics_urls, [&](const std::string& url) { return same_server(flags.url, url); }))
+        limits.min_at_server = limits.min_open;
     return limits;
 }
 

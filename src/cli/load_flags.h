@@ -16,7 +16,7 @@ namespace plimsoll::cli {
 
 struct LoadFlags {
     // What is called.
-    std::string url, kind = "chat", target_file, model = "model", api_key_env;
+    std::string url, kind = "chat", target_file, model, api_key_env;
     std::vector<std::string> headers;
     ConfigFlags config;  // of a workflow in this process
     bool no_stream = false, allow_remote = false, insecure = false;
@@ -27,6 +27,7 @@ struct LoadFlags {
     int synthetic_words = 64, turns = 1;
     std::string pause = "0s";
     double speed = 1;
+    bool no_ignore_eos = false;
     // When.
     int users = 0;
     std::string think = "0s", ramp_up = "0s";
@@ -43,7 +44,8 @@ struct LoadFlags {
     std::int64_t max_dropped = -1;
     int min_open = -1;
     // What is watched and written.
-    std::string output_dir, metrics_url, proc_root = "/proc", cgroup_root = "/sys/fs/cgroup";
+    std::string output_dir, proc_root = "/proc", cgroup_root = "/sys/fs/cgroup";
+    std::vector<std::string> metrics_urls;
     std::vector<int> pids;
     double sample_every = 1;
     std::uint64_t traced_sessions = 2000;
@@ -52,11 +54,17 @@ struct LoadFlags {
 
 void add_load_flags(CLI::App& command, LoadFlags& flags);
 
+// What the sessions ask; of recorded ones also when they started.
+struct Asked {
+    load::ScriptBook book;
+    std::vector<load::Nanoseconds> starts;
+};
+
 // Each reads its part of the flags and files. Errors: invalid_argument, parse, not_found, config, connect.
-Result<load::LoadPlan> make_plan(const LoadFlags& flags);
-Result<load::ScriptBook> make_book(const LoadFlags& flags);
+Result<Asked> make_asked(const LoadFlags& flags);
+Result<load::LoadPlan> make_plan(const LoadFlags& flags, const std::vector<load::Nanoseconds>& recorded_starts);
 Result<load::HttpTargetSpec> make_target_spec(const LoadFlags& flags);
 Result<std::vector<load::Threshold>> make_thresholds(const LoadFlags& flags);
-Result<load::HonestyLimits> make_limits(const LoadFlags& flags, const load::LoadPlan& plan);
+Result<load::HonestyLimits> make_limits(const LoadFlags& flags, const load::LoadPlan& plan, const load::ScriptBook& book);
 
 }  // namespace plimsoll::cli

@@ -104,7 +104,7 @@ std::string load_report_html(const load::SummaryInput& summary, const load::Samp
     view.facts = {{fmt::format("{}", stats.calls()), "calls counted"},
                   {fmt::format("{:.3g} %", 100 * stats.error_rate()), "failed or unfinished"},
                   {fmt::format("{:.4g}", stats.token_rate()), "tokens a second"},
-                  {fmt::format("{}", summary.outcome.peak_calls), "calls in flight at once, at most"}};
+                  {fmt::format("{}", stats.peak_connected()), "calls connected at once, at most"}};
     report::LoadRunView load;
     load.statements.push_back(fmt::format("{} sessions started, {} starts dropped{}.", summary.outcome.started, summary.outcome.dropped,
                                           summary.outcome.interrupted ? "; the run was interrupted" : ""));

@@ -1,4 +1,5 @@
-// Runs a server until it is told to stop: prints where it listens, ends on SIGINT or SIGTERM.
+// Runs a server until it is told to stop: with as many connections as the system allows, prints where it listens, ends on SIGINT or
+// SIGTERM.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -7,6 +8,7 @@
 #include <cstdio>
 #include <string>
 
+#include "cli/descriptors.h"
 #include "net/io_pool.h"
 
 namespace plimsoll::cli {
@@ -29,6 +31,7 @@ boost::asio::awaitable<void> serve_until_signal(Server& server, std::string url)
 // `server` has listen()ed and lives on pool.at(0).
 template <class Server>
 void serve_until_signal(net::IoPool& pool, Server& server, const std::string& url) {
+    raise_descriptor_limit();
     pool.run([&] { return detail::serve_until_signal(server, url); });
 }
 

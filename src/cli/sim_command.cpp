@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 
 #include "base/log.h"
@@ -17,6 +18,8 @@ namespace {
 struct SimFlags {
     llm::SimOptions options;
     double ttft = 0.1, itl = 0.01;  // seconds
+    double slow_start = 5;          // seconds
+    int retry_after = 1;            // seconds
     std::vector<std::string> faults;
     std::string script;
     std::string profile;  // empty: fixed delays
@@ -25,7 +28,11 @@ struct SimFlags {
     std::optional<int> max_sequences, max_batched_tokens, kv_blocks;  // instead of the profile's
 };
 
-std::chrono::microseconds to_microseconds(double seconds) { return std::chrono::microseconds(static_cast<std::int64_t>(seconds * 1e6)); }
+// What is longer than any delay may be stays so, and is refused with the other options.
+std::chrono::microseconds to_microseconds(double seconds) {
+    const double most = 2 * std::chrono::duration<double>(llm::kMaxSimDelay).count();
+    return std::chrono::microseconds(static_cast<std::int64_t>(std::min(seconds, most) * 1e6));
+}
 
 // A profile's numbers, with what the flags say instead.
 Result<void> apply_profile(const SimFlags& flags, bool jitter_is_given, llm::SimOptions& options) {
@@ -46,6 +53,8 @@ Result<void> apply_profile(const SimFlags& flags, bool jitter_is_given, llm::Sim
 int serve(SimFlags flags, bool jitter_is_given) {
     flags.options.ttft = to_microseconds(flags.ttft);
     flags.options.itl = to_microseconds(flags.itl);
+    flags.options.slow_start = to_microseconds(flags.slow_start);
+    flags.options.retry_after = std::chrono::seconds(flags.retry_after);
     flags.options.script = flags.script;
     const auto rates = llm::parse_sim_fault_rates(fmt::format("{}", fmt::join(flags.faults, ",")));
     if (!rates) {
@@ -109,6 +118,12 @@ void add_sim_command(CLI::App& app, Run& run) {
     command->add_option("--seed", options.seed, "of jitter and faults")->capture_default_str();
     command->add_option("--script", flags->script, "JSON file of scripted answers");
     command->add_option("--fault", flags->faults, fmt::format("NAME=RATE, may be repeated: {}", fmt::join(llm::sim_fault_names(), ", ")));
+    command->add_option("--slow_start,--slow-start", flags->slow_start, "seconds before the first token, of the fault slow_start")
+        ->capture_default_str()
+        ->check(at_least_zero());
+    command->add_option("--retry_after,--retry-after", flags->retry_after, "seconds that the fault 429 says")
+        ->capture_default_str()
+        ->check(at_least_zero());
     command->callback(
         [&run, flags, jitter] { run = [flags, jitter_is_given = jitter->count() > 0] { return serve(*flags, jitter_is_given); }; });
 }

@@ -11,9 +11,11 @@
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
+#include "cli/pictures.h"
 #include "cli/sizing_job.h"
 #include "cli/sizing_measure.h"
 #include "forecast/sizing_table.h"
+#include "report/sizing_plots.h"
 
 namespace plimsoll::cli {
 namespace {
@@ -74,12 +76,16 @@ fs::path make_job(const SizingFlags& flags, const std::string& mode) {
     return dir / mode / fmt::format("job_{}", static_cast<std::int64_t>(system_clock()()));
 }
 
-void print_answer(const forecast::SizingResult& result) {
+// The numbers and the pictures of an answer that is complete, and its text.
+Result<void> give_answer(const fs::path& job, const forecast::SizingResult& result) {
+    PLIMSOLL_TRY(save_sizing(job, result));
+    save_pictures(job, report::make_sizing_pictures(result));
     std::fputs(forecast::sizing_table(result).c_str(), stdout);
     const std::string statistics = forecast::statistics_table(result);
     if (!statistics.empty()) std::printf("\n%s", statistics.c_str());
     const std::string notes = forecast::sizing_notes(result);
     if (!notes.empty()) std::printf("\n%s", notes.c_str());
+    return {};
 }
 
 // What was measured is saved after each run, so that a failing one loses nothing.
@@ -89,8 +95,7 @@ Result<int> measure(const SizingFlags& flags) {
         flags.measure, job, [&](const std::vector<forecast::LegResult>& legs) { return save_sizing(job, compute(flags.targets, legs)); });
     if (!measured) return fail(measured.error());
     const auto result = compute(flags.targets, measured->legs);
-    PLIMSOLL_TRY(save_sizing(job, result));
-    print_answer(result);
+    PLIMSOLL_TRY(give_answer(job, result));
     std::printf("\n%s\n", job.c_str());
     constexpr int kInterrupted = 130;
     if (std::ranges::any_of(measured->legs, &forecast::LegResult::interrupted)) return kInterrupted;
@@ -101,8 +106,7 @@ Result<int> recompute(const SizingFlags& flags) {
     auto online = load_online_legs(flags.output_dir, flags.append);
     if (!online) return fail(online.error());
     const forecast::SizingResult result = compute(flags.targets, std::move(online->legs));
-    PLIMSOLL_TRY(save_sizing(make_job(flags, "offline"), result));
-    print_answer(result);
+    PLIMSOLL_TRY(give_answer(make_job(flags, "offline"), result));
     return 0;
 }
 
@@ -116,8 +120,12 @@ Result<void> complete_flags(SizingFlags& flags) {
     measure.order = flags.order == "random" ? forecast::RunOrder::random : forecast::RunOrder::given;
     measure.resume = !flags.resume.empty();
     measure.slo = flags.targets.slo;
-    if (measure.sample_every > 0 && measure.sample_every < kMinSampleSeconds)
+    measure.sample = measure.sampling.every_s > 0;
+    if (measure.sample && measure.sampling.every_s < kMinSampleSeconds)
         return fail(ErrorCode::invalid_argument, fmt::format("--sample_every: 0 or at least {}", kMinSampleSeconds));
+    for (const int pid : measure.sampling.pids)
+        if (!fs::exists(measure.sampling.proc / std::to_string(pid)))
+            return fail(ErrorCode::invalid_argument, fmt::format("--pid: there is no process {}", pid));
     if (!measure.config.file.empty() || flags.offline) return {};
     for (const char* name : kDefaultConfigs)
         if (measure.config.file.empty() && fs::exists(name)) measure.config.file = name;
@@ -177,11 +185,16 @@ void add_sizing_command(CLI::App& app, Run& run) {
                       "offline: join all earlier measurements, not only the newest run's");
     command->add_option("--endpoint", measure.endpoint, "base URL of a NAT or Plimsoll server that runs the workflow")->excludes(offline);
     command->add_option("--endpoint_timeout,--endpoint-timeout", measure.endpoint_timeout, "seconds a request")->capture_default_str();
-    command->add_option("--sample_every,--sample-every", measure.sample_every, "seconds between two looks at the machine; 0 = none")
+    load::SamplerOptions& sampling = measure.sampling;
+    command->add_option("--sample_every,--sample-every", sampling.every_s, "seconds between two looks at the machine; 0 = none")
         ->capture_default_str()
         ->check(CLI::Range(0.0, 3600.0));
-    command->add_option("--server_metrics,--server-metrics", measure.server_metrics,
-                        "URL of the model server's Prometheus page, looked at during each run");
+    command->add_option(
+        "--metrics_url,--metrics-url,--server_metrics,--server-metrics", sampling.metrics_urls,
+        "Prometheus metrics of a model server, a replica of it or a DCGM exporter, looked at during each run; may be repeated");
+    command->add_option("--pid", sampling.pids, "watch this process and its children too, may be repeated");
+    command->add_option("--proc_root,--proc-root", sampling.proc, "where /proc is mounted")->capture_default_str();
+    command->add_option("--cgroup_root,--cgroup-root", sampling.cgroups, "where the control groups are mounted")->capture_default_str();
     command->add_flag("--allow_failures,--allow-failures", flags->allow_failures, "exit with 0 when sessions failed");
     command->callback([&run, flags] { run = [flags] { return run_command(*flags); }; });
     command->footer(

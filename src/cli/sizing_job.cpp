@@ -1,6 +1,9 @@
 #include "cli/sizing_job.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <charconv>
 #include <map>
 
 #include "base/files.h"
@@ -14,17 +17,42 @@ namespace fs = std::filesystem;
 
 constexpr const char* kOutputName = "calc_runner_output.json";
 
-std::optional<report::FitView> make_fit_view(const std::optional<forecast::LinearFit>& fit) {
-    if (!fit) return std::nullopt;
-    return report::FitView{fit->slope, fit->intercept, fit->r_squared, fit->outliers_removed};
+constexpr std::string_view kRunPrefix = "concurrency_", kRepetition = "_run_";
+
+// The number that the whole text is.
+std::optional<int> parse_positive(std::string_view text) {
+    int value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || value <= 0) return std::nullopt;
+    return value;
 }
 
-void save_plot(const fs::path& file, const Result<std::string>& picture) {
-    if (!picture) return log_warning("{}: {}", file.filename().string(), picture.error().message);
-    if (const auto saved = save_file(file, *picture); !saved) log_warning("{}", saved.error().message);
+std::optional<forecast::RunKey> parse_run_name(std::string_view name) {
+    if (!name.starts_with(kRunPrefix)) return std::nullopt;
+    name.remove_prefix(kRunPrefix.size());
+    const auto split = std::min(name.find(kRepetition), name.size());
+    const auto concurrency = parse_positive(name.substr(0, split));
+    const auto repetition = split == name.size() ? 1 : parse_positive(name.substr(split + kRepetition.size()));
+    if (!concurrency || !repetition) return std::nullopt;
+    return forecast::RunKey{*concurrency, *repetition};
 }
 
 }  // namespace
+
+fs::path run_folder(const fs::path& job, const forecast::RunKey& run) {
+    // The first as NAT's alias for a leg would have it.
+    if (run.repetition == 1) return job / fmt::format("{}{}", kRunPrefix, run.concurrency);
+    return job / fmt::format("{}{}{}{}", kRunPrefix, run.concurrency, kRepetition, run.repetition);
+}
+
+std::vector<RunFolder> list_runs(const fs::path& job) {
+    std::vector<RunFolder> runs;
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(job, ignored))
+        if (const auto run = parse_run_name(entry.path().filename().string())) runs.push_back({*run, entry.path()});
+    std::ranges::sort(runs, {}, &RunFolder::run);
+    return runs;
+}
 
 void add_target_flags(CLI::App& command, TargetFlags& flags) {
     command
@@ -69,7 +97,10 @@ Result<OnlineLegs> load_online_legs(const fs::path& dir, bool join) {
             log_warning("{}: {}", file.string(), read.error().message);
             continue;
         }
-        if (legs.empty()) out.asked = forecast::parse_asked_for(*parsed);
+        if (legs.empty()) {
+            out.asked = forecast::parse_asked_for(*parsed);
+            out.job = file.parent_path();
+        }
         for (auto& leg : *read) legs.try_emplace(leg.concurrency, std::move(leg));
         if (!join && !legs.empty()) break;
     }
@@ -83,28 +114,8 @@ forecast::SizingResult compute(const TargetFlags& flags, std::vector<forecast::L
         {std::move(legs), flags.targets, flags.gpus, flags.nat_compat ? forecast::FitRules::nat : forecast::FitRules::plimsoll, flags.slo});
 }
 
-std::vector<report::MetricView> make_metric_views(const forecast::SizingResult& result) {
-    report::MetricView latency{
-        .name = "p95 LLM Latency (s)", .fit = make_fit_view(result.llm_latency.fit), .target = result.targets.llm_latency};
-    report::MetricView runtime{
-        .name = "p95 Workflow Runtime (s)", .fit = make_fit_view(result.workflow_runtime.fit), .target = result.targets.workflow_runtime};
-    for (const forecast::LegSizing& leg : result.legs) {
-        if (!leg.usable) continue;
-        const auto concurrency = static_cast<double>(leg.leg.concurrency);
-        latency.points.push_back({concurrency, leg.leg.llm_latency_p95});
-        runtime.points.push_back({concurrency, leg.leg.workflow_runtime_p95});
-    }
-    for (auto* metric : {&latency, &runtime}) std::ranges::sort(metric->points, {}, &report::Point::x);
-    return {std::move(latency), std::move(runtime)};
-}
-
 Result<void> save_sizing(const fs::path& job, const forecast::SizingResult& result) {
-    PLIMSOLL_TRY(save_file(job / kOutputName, to_pretty_json(forecast::to_json(result)) + "\n"));
-    const auto metrics = make_metric_views(result);
-    save_plot(job / "concurrency_vs_p95_simple.png", report::draw_simple_png(metrics));
-    if (result.llm_latency.fit || result.workflow_runtime.fit)
-        save_plot(job / "concurrency_vs_p95_analysis.png", report::draw_analysis_png(metrics));
-    return {};
+    return save_file(job / kOutputName, to_pretty_json(forecast::to_json(result)) + "\n");
 }
 
 }  // namespace plimsoll::cli

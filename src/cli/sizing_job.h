@@ -1,5 +1,5 @@
-// A sizing run's folder: <dir>/online/job_<epoch>/ with calc_runner_output.json, the plots and one run folder a concurrency;
-// <dir>/offline/job_<epoch>/ for answers computed again from it.
+// A sizing run's folder: <dir>/online/job_<epoch>/ with calc_runner_output.json, the pictures and a run folder for each run,
+// concurrency_N and, from the second repetition on, concurrency_N_run_K; <dir>/offline/job_<epoch>/ for answers computed again from it.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "forecast/calc_output.h"
-#include "report/sizing_plots.h"
+#include "forecast/leg_plan.h"
 
 namespace plimsoll::cli {
 
@@ -19,6 +19,14 @@ struct TargetFlags {
     bool nat_compat = false;
     std::vector<forecast::SloRule> slo;
 };
+struct RunFolder {
+    forecast::RunKey run;
+    std::filesystem::path path;
+};
+std::filesystem::path run_folder(const std::filesystem::path& job, const forecast::RunKey& run);
+// Those in a job's folder, by concurrency and repetition; none when it cannot be listed.
+std::vector<RunFolder> list_runs(const std::filesystem::path& job);
+
 void add_target_flags(CLI::App& command, TargetFlags& flags);
 
 // The measurements of the newest job under <dir>/online, or, with `join`, of all jobs, of each concurrency the newest.
@@ -26,15 +34,13 @@ void add_target_flags(CLI::App& command, TargetFlags& flags);
 struct OnlineLegs {
     std::vector<forecast::LegResult> legs;
     std::optional<forecast::AskedFor> asked;  // of the newest job
+    std::filesystem::path job;                // the newest one's folder
 };
 Result<OnlineLegs> load_online_legs(const std::filesystem::path& dir, bool join = false);
 
 forecast::SizingResult compute(const TargetFlags& flags, std::vector<forecast::LegResult> legs);
 
-// p95 LLM latency and workflow runtime of the usable legs, with fits and targets.
-std::vector<report::MetricView> make_metric_views(const forecast::SizingResult& result);
-
-// calc_runner_output.json first, then the plots; a plot that cannot be drawn is a warning.
+// calc_runner_output.json. Errors: io, no_space.
 Result<void> save_sizing(const std::filesystem::path& job, const forecast::SizingResult& result);
 
 }  // namespace plimsoll::cli

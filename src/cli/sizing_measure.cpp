@@ -9,10 +9,12 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "cli/eval_run.h"
+#include "cli/pictures.h"
+#include "cli/sizing_job.h"
 #include "cli/workflow_host.h"
 #include "eval/remote.h"
 #include "load/diagnosis.h"
-#include "load/sampler.h"
+#include "load/run_files.h"
 
 namespace plimsoll::cli {
 namespace {
@@ -22,12 +24,6 @@ using forecast::RunKey;
 using forecast::RunMeasurement;
 
 constexpr const char* kMeasurementName = "measurement.json";
-
-// With one repetition as NAT's alias for a leg would have it.
-fs::path run_folder(const fs::path& job, const RunKey& run) {
-    if (run.repetition == 1) return job / fmt::format("concurrency_{}", run.concurrency);
-    return job / fmt::format("concurrency_{}_run_{}", run.concurrency, run.repetition);
-}
 
 // Two runs with equal ones measured the same thing.
 std::string conditions_of(const MeasureFlags& flags, const config::Config& config) {
@@ -52,8 +48,12 @@ RunMeasurement make_measurement(const RunKey& run, const EvalOutcome& outcome) {
         session.llm_latency = item.usage.llm_latency;
         session.call_latencies = eval::llm_latencies(item.steps);
     }
-    for (const auto& evaluator : outcome.summary.evaluators)
-        if (evaluator.average) measurement.scores[evaluator.name] = *evaluator.average;
+    for (const Evaluation& evaluation : outcome.evaluations) {
+        measurement.better[evaluation.name] = evaluation.better;
+        for (std::size_t i = 0; i < measurement.sessions.size(); ++i)
+            if (auto& session = measurement.sessions[i]; !session.failed)
+                session.scores[evaluation.name] = evaluation.output.items[i].second.value;
+    }
     return measurement;
 }
 
@@ -82,9 +82,8 @@ Result<EvalOutcome> run_leg(const MeasureFlags& flags, const config::Config& con
 }
 
 std::optional<load::Sampler> make_sampler(const MeasureFlags& flags) {
-    if (flags.sample_every <= 0) return std::nullopt;
-    return std::optional<load::Sampler>(std::in_place,
-                                        load::SamplerOptions{.every_s = flags.sample_every, .metrics_url = flags.server_metrics});
+    if (!flags.sample) return std::nullopt;
+    return std::optional<load::Sampler>(std::in_place, flags.sampling);
 }
 
 // What the looks at the machine show goes into the run's folder, and what held the run back into the measurement.
@@ -95,19 +94,18 @@ Result<void> save_samples(load::Sampler& sampler, const EvalOutcome& outcome, co
     for (load::Finding& finding : load::diagnose({.samples = log.samples, .threads = default_io_threads()}))
         measurement.findings.push_back(std::move(finding.text));
     if (log.samples.empty()) return {};
-    return save_file(folder / "samples.csv", load::samples_csv(log));
+    PLIMSOLL_TRY(load::save_samples(folder, log));
+    save_pictures(folder, load_machine_picture(folder));
+    return {};
 }
 
 // The complete runs in a job's folder, in a stable order.
 Result<std::vector<RunMeasurement>> load_runs(const fs::path& job, const std::string& conditions) {
     if (!fs::is_directory(job)) return fail(ErrorCode::not_found, job.string() + " is no folder of a sizing job");
-    std::vector<fs::path> files;
-    std::error_code error;
-    for (const auto& entry : fs::directory_iterator(job, error))
-        if (fs::exists(entry.path() / kMeasurementName)) files.push_back(entry.path() / kMeasurementName);
-    std::ranges::sort(files);
     std::vector<RunMeasurement> runs;
-    for (const fs::path& file : files) {
+    for (const RunFolder& folder : list_runs(job)) {
+        const fs::path file = folder.path / kMeasurementName;
+        if (!fs::exists(file)) continue;
         const auto text = load_file(file);
         const auto parsed = text ? parse_json(*text) : fail(text.error());
         auto run = parsed ? forecast::parse_run_measurement(*parsed) : fail(parsed.error());
@@ -151,8 +149,7 @@ class Schedule {
     bool choose(const std::vector<RunMeasurement>& runs) {
         std::vector<forecast::PlannedLevel> levels;
         for (const auto& leg : forecast::pool_legs(runs)) {
-            forecast::PlannedLevel level{.concurrency = leg.concurrency,
-                                         .throughput = leg.statistics ? leg.statistics->sessions_per_second : 0};
+            forecast::PlannedLevel level{.concurrency = leg.concurrency, .throughput = leg.sessions_per_second()};
             if (!flags_.slo.empty()) level.keeps = forecast::evaluate_slo(flags_.slo, leg).kept;
             levels.push_back(level);
         }

@@ -10,6 +10,7 @@
 #include "cli/flags.h"
 #include "forecast/leg_plan.h"
 #include "forecast/leg_runs.h"
+#include "load/sampler.h"
 
 namespace plimsoll::cli {
 
@@ -24,8 +25,8 @@ struct MeasureFlags {
     bool resume = false;     // runs that are complete in the job's folder are not measured again
     std::string endpoint;
     int endpoint_timeout = 300;          // seconds
-    double sample_every = 1;             // seconds between two looks at the machine; 0 = none
-    std::string server_metrics;          // URL of the model server's /metrics; empty: not looked at
+    bool sample = true;                  // look at the machine during each run
+    load::SamplerOptions sampling;       // how
     std::vector<forecast::SloRule> slo;  // what `adaptive` looks for
 };
 

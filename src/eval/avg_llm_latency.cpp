@@ -13,7 +13,8 @@ Score score_latency(const ItemResult& item) {
 }  // namespace
 
 EvaluatorType avg_llm_latency_type() {
-    return {runtime_evaluator_info("avg_llm_latency", "mean seconds of an LLM call"), [](const json::object&) { return score_latency; }};
+    return {runtime_evaluator_info("avg_llm_latency", "mean seconds of an LLM call"), [](const json::object&) { return score_latency; },
+            -1};
 }
 
 }  // namespace plimsoll::eval

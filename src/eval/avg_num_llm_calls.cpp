@@ -11,7 +11,7 @@ Score score_calls(const ItemResult& item) {
 }  // namespace
 
 EvaluatorType avg_num_llm_calls_type() {
-    return {runtime_evaluator_info("avg_num_llm_calls", "LLM calls of a session"), [](const json::object&) { return score_calls; }};
+    return {runtime_evaluator_info("avg_num_llm_calls", "LLM calls of a session"), [](const json::object&) { return score_calls; }, 0};
 }
 
 }  // namespace plimsoll::eval

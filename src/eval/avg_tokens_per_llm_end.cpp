@@ -27,7 +27,7 @@ Score score_tokens(const ItemResult& item) {
 
 EvaluatorType avg_tokens_per_llm_end_type() {
     return {runtime_evaluator_info("avg_tokens_per_llm_end", "mean tokens of an LLM call"),
-            [](const json::object&) { return score_tokens; }};
+            [](const json::object&) { return score_tokens; }, 0};
 }
 
 }  // namespace plimsoll::eval

@@ -8,6 +8,15 @@
 #include "base/stats.h"
 
 namespace plimsoll::eval {
+namespace {
+
+const EvaluatorType* find_type(const std::string& type) {
+    const auto& types = evaluator_types();
+    const auto found = std::ranges::find(types, type, [](const EvaluatorType& candidate) { return candidate.info.type; });
+    return found == types.end() ? nullptr : &*found;
+}
+
+}  // namespace
 
 const std::vector<EvaluatorType>& evaluator_types() {
     static const std::vector<EvaluatorType> types = {
@@ -26,9 +35,14 @@ Catalogue evaluator_catalogue() {
 }
 
 Result<Evaluator> make_evaluator(const std::string& type, const json::object& settings) {
-    const auto found = std::ranges::find(evaluator_types(), type, [](const EvaluatorType& candidate) { return candidate.info.type; });
-    if (found == evaluator_types().end()) return fail(ErrorCode::unsupported, fmt::format("evaluator type {} is not known", type));
+    const EvaluatorType* found = find_type(type);
+    if (!found) return fail(ErrorCode::unsupported, fmt::format("evaluator type {} is not known", type));
     return found->make(settings);
+}
+
+int better_of(const std::string& type) {
+    const EvaluatorType* found = find_type(type);
+    return found ? found->better : 0;
 }
 
 EvaluatorOutput evaluate(const Evaluator& evaluator, std::span<const ItemResult> items) {

@@ -24,6 +24,7 @@ struct EvaluatorType {
     ComponentInfo info;  // section "evaluators"
     // From checked settings. Errors: config.
     std::function<Result<Evaluator>(const json::object& settings)> make;
+    int better = 1;  // 1: higher scores are better, -1: lower ones, 0: neither
 };
 
 // Seconds an answered LLM call took, mean, rounded to 4 decimals; {num_llm_calls, latencies}.
@@ -40,6 +41,9 @@ Catalogue evaluator_catalogue();
 
 // Errors: unsupported for an unknown type, config.
 Result<Evaluator> make_evaluator(const std::string& type, const json::object& settings);
+
+// EvaluatorType::better; 0 for an unknown type.
+int better_of(const std::string& type);
 
 struct EvaluatorOutput {
     std::optional<double> average;                     // mean of the scores rounded to 2 decimals, half to even; nothing without items

@@ -61,14 +61,22 @@ json::value metric_to_own_json(const MetricSizing& sizing) {
     return out;
 }
 
-json::value statistics_to_json(const LegStatistics& statistics) {
+json::value statistics_to_json(const LegStatistics& statistics, double sessions_per_second) {
+    json::object scores, intervals;
+    for (const auto& [name, score] : statistics.scores) {
+        scores[name] = score.mean;
+        intervals[name] = to_json(score.mean_interval);
+    }
     return {{"runs", statistics.runs},
             {"workflow_runtime", to_json(statistics.workflow_runtime)},
             {"llm_latency", to_json(statistics.llm_latency)},
-            {"sessions_per_second", statistics.sessions_per_second},
+            {"sessions_per_second", sessions_per_second},
             {"prompt_tokens_per_second", statistics.prompt_tokens_per_second},
             {"completion_tokens_per_second", statistics.completion_tokens_per_second},
-            {"scores", json::value_from(statistics.scores)},
+            {"scores", std::move(scores)},
+            {"score_intervals_95", std::move(intervals)},
+            {"session_scores", json::value_from(statistics.session_scores)},
+            {"better", json::value_from(statistics.better)},
             {"findings", json::value_from(statistics.findings)}};
 }
 
@@ -77,12 +85,14 @@ LegStatistics parse_statistics(const json::value& value) {
     statistics.runs = static_cast<int>(get_int(value, "runs").value_or(1));
     if (const auto* summary = find(value, "workflow_runtime")) statistics.workflow_runtime = parse_sample_summary(*summary);
     if (const auto* summary = find(value, "llm_latency")) statistics.llm_latency = parse_sample_summary(*summary);
-    statistics.sessions_per_second = get_number(value, "sessions_per_second").value_or(0);
     statistics.prompt_tokens_per_second = get_number(value, "prompt_tokens_per_second").value_or(0);
     statistics.completion_tokens_per_second = get_number(value, "completion_tokens_per_second").value_or(0);
-    if (const auto* scores = find(value, "scores"); scores && scores->is_object())
-        for (const auto& [name, score] : scores->get_object())
-            if (score.is_number()) statistics.scores[std::string(name)] = score.to_number<double>();
+    for (const auto& [name, score] : parse_scores(value, "scores")) statistics.scores[name].mean = score;
+    if (const auto* sessions = find(value, "session_scores"); sessions && sessions->is_object())
+        for (const auto& [name, scores] : sessions->get_object())
+            statistics.session_scores[std::string(name)] = parse_scores(*sessions, name);
+    for (const auto& [name, scores] : statistics.session_scores) statistics.scores[name] = summarise_scores(scores);
+    for (const auto& [name, sign] : parse_scores(value, "better")) statistics.better[name] = static_cast<int>(sign);
     if (const auto* findings = find(value, "findings"); findings && findings->is_array())
         for (const auto& finding : findings->get_array()) statistics.findings.push_back(to_text(finding));
     return statistics;
@@ -91,7 +101,7 @@ LegStatistics parse_statistics(const json::value& value) {
 json::value own_leg_to_json(const LegSizing& sizing) {
     const LegResult& leg = sizing.leg;
     json::object out = {{"sessions", leg.sessions}, {"failed", leg.failed}, {"error_rate", leg.error_rate()}};
-    if (leg.statistics) out["statistics"] = statistics_to_json(*leg.statistics);
+    if (leg.statistics) out["statistics"] = statistics_to_json(*leg.statistics, leg.sessions_per_second());
     if (sizing.slo)
         out["slo"] = {{"kept", sizing.slo->kept},
                       {"observed", json::value_from(sizing.slo->observed)},
@@ -105,6 +115,14 @@ json::value own_to_json(const SizingResult& result) {
     for (const auto& sizing : result.legs) legs[std::to_string(sizing.leg.concurrency)] = own_leg_to_json(sizing);
     json::array slo;
     for (const SloRule& rule : result.slo) slo.push_back(json::string(rule.text));
+    json::array trends;
+    for (const ScoreTrend& trend : result.score_trends)
+        trends.push_back({{"evaluator", trend.evaluator},
+                          {"verdict", to_string(trend.verdict())},
+                          {"change_per_doubling", trend.change},
+                          {"interval_95", to_json(trend.interval)},
+                          {"sessions", trend.sessions},
+                          {"questions", trend.questions}});
     return {{"targets",
              {{"llm_latency", result.targets.llm_latency},
               {"workflow_runtime", result.targets.workflow_runtime},
@@ -114,6 +132,9 @@ json::value own_to_json(const SizingResult& result) {
             {"workflow_runtime", metric_to_own_json(result.workflow_runtime)},
             {"slo", std::move(slo)},
             {"slo_answer", result.slo_answer},
+            {"knee", result.knee ? json::value(*result.knee) : json::value(nullptr)},
+            {"throughput_answer", result.throughput_answer},
+            {"score_trends", std::move(trends)},
             {"extrapolation", result.extrapolation},
             {"warnings", json::array(result.warnings.begin(), result.warnings.end())},
             {"legs", std::move(legs)}};

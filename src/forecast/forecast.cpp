@@ -1,12 +1,14 @@
 #include "forecast/forecast.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "forecast/capacity.h"
+#include "forecast/gpu_estimate.h"
 #include "forecast/linear_fit.h"
 #include "forecast/player.h"
 #include "forecast/reliance.h"
@@ -46,9 +48,12 @@ class Forecaster {
             PLIMSOLL_TRY(add_target({0, request_.rate, 0}));
         } else {
             for (const int users : request_.users) PLIMSOLL_TRY(add_target({users, std::nullopt, 0}));
+            if (request_.sweep_replicas) PLIMSOLL_TRY(add_sweep(most_users()));
         }
         add_nat_linear();
         choose_next();
+        judge_held_out();
+        warn_of_machines();
         if (most_users() > max_measured()) std::ranges::move(warn_of_limits(model_), std::back_inserter(out_.warnings));
         return std::move(out_);
     }
@@ -91,6 +96,24 @@ class Forecaster {
         else if (std::abs(error) > kPoorMatch)
             out_.warnings.push_back(fmt::format("at concurrency {} the model plays sessions {:+.0f} % off; the interval is widened", top,
                                                 100 * std::expm1(error)));
+    }
+
+    // Far off without the highest level, yet near with it: a limit that only that level reached, most likely.
+    void judge_held_out() {
+        constexpr double kFarOff = 0.2;
+        if (!out_.held_out || std::abs(out_.held_out->error()) <= kFarOff || out_.refused) return;
+        out_.warnings.push_back(
+            fmt::format("without concurrency {0} its p95 is predicted {1:+.0f} % off: what makes it so does not show below; with it, the "
+                        "model plays that level's p95 {2:+.0f} % off",
+                        out_.held_out->concurrency, 100 * out_.held_out->error(), 100 * std::expm1(out_.checks.back().p95_error)));
+    }
+
+    void warn_of_machines() {
+        for (const auto& [model, machine] : request_.machines)
+            out_.warnings.push_back(
+                fmt::format("{}: step law and limits of {} take the place of the measured ones; nothing measured says how "
+                            "far they are off",
+                            model, machine.name));
     }
 
     // Users a replica, as a multiple of the highest measured.
@@ -156,6 +179,7 @@ class Forecaster {
             if (!needed) return fail(needed.error());
             forecast.replicas_needed = needed->replicas;
             forecast.replicas_expected = needed->expected;
+            if (needed->replicas) forecast.gpus_needed = gpus_of_replicas(*needed->replicas, recording_.names.models, request_.limits);
             forecast.replicas_reason = std::move(needed->reason);
         }
         out_.forecasts.push_back(std::move(forecast));
@@ -184,6 +208,13 @@ class Forecaster {
         // What else is uncertain is so by the same share.
         const double high = *worst * forecast.workflow_p95.high / best.p95;
         if (*worst > kMaterialLimit * best.p95) forecast.if_limit_is_wrong = {std::move(names), high};
+        return {};
+    }
+
+    Result<void> add_sweep(int users) {
+        auto promises = sweep_replicas(model_, player_, request_, {users, std::nullopt, 0}, users);
+        if (!promises) return fail(promises.error());
+        out_.replica_sweep = {users, std::move(*promises)};
         return {};
     }
 
@@ -234,6 +265,9 @@ Result<void> check_request(const Recording& recording, const ForecastRequest& re
     if (request.replicas && *request.replicas < 1) return wrong("replicas must be at least 1");
     if (!(request.step_scale > 0)) return wrong("the step scale must be above 0");
     if (!(request.cache_hit_rate >= 0 && request.cache_hit_rate < 1)) return wrong("the cache hit rate must be at least 0 and below 1");
+    for (const auto& [model, machine] : request.machines)
+        if (std::ranges::find(recording.names.models, model) == recording.names.models.end())
+            return wrong(fmt::format("no model is named \"{}\" (there are {})", model, fmt::join(recording.names.models, ", ")));
     if (request.draws < 1) return wrong("at least one draw is needed");
     return {};
 }

@@ -28,17 +28,26 @@ struct Slo {
 // An SLO rule (slo_rule.h) about the p95 of workflow or llm, the figures that are forecast. Errors: invalid_argument.
 Result<Slo> parse_slo(std::string_view text);
 
+// What if a model ran on another machine: its law and limits instead of those that were measured.
+struct OtherMachine {
+    std::string name;  // for messages
+    StepLaw law;
+    ReplicaLimits limits;
+};
+
 struct ForecastRequest {
     std::vector<int> users;
     std::optional<double> rate;  // sessions a second that arrive by themselves; `users` is not used then
     std::optional<Slo> slo;
     Limits limits;
-    std::optional<double> think_time;  // seconds between two sessions of a user; as measured when not given
-    std::optional<int> replicas;       // what if every endpoint had so many
-    double step_scale = 1;             // what if a step took so many times as long (0.5: a machine twice as fast)
-    double cache_hit_rate = 0;         // what if this share of each prompt were cached
-    bool hold_out = true;              // refit without the highest level and predict it
-    int draws = 100;                   // of the bootstrap
+    std::optional<double> think_time;              // seconds between two sessions of a user; as measured when not given
+    std::optional<int> replicas;                   // what if every endpoint had so many
+    double step_scale = 1;                         // what if a step took so many times as long (0.5: a machine twice as fast)
+    std::map<std::string, OtherMachine> machines;  // by model name
+    double cache_hit_rate = 0;                     // what if this share of each prompt were cached
+    bool sweep_replicas = false;                   // say what each number of replicas can promise the most users (not with a rate)
+    bool hold_out = true;                          // refit without the highest level and predict it
+    int draws = 100;                               // of the bootstrap
     std::uint64_t seed = 1;
 };
 
@@ -57,6 +66,7 @@ struct UsersForecast {
     std::optional<double> meets_slo;                  // probability
     std::optional<int> replicas_needed;               // of each endpoint, for the upper bound of p95 to meet the target
     std::optional<int> replicas_expected;             // for its value to meet it: an even chance
+    std::optional<std::int64_t> gpus_needed;          // for them, where the limits say what one takes
     std::string replicas_reason;                      // why there is none
     std::optional<UntestedLimits> if_limit_is_wrong;  // only where it moves p95 by more than 10 %
     bool supported = true;                            // false: the interval is open upwards, see ForecastResult::refused
@@ -66,6 +76,16 @@ struct HoldOut {
     int concurrency = 0;
     double predicted = 0, measured = 0;  // p95 of the workflow, seconds
     double error() const { return predicted / measured - 1; }
+};
+
+// What each number of replicas can promise to so many users; see sweep_replicas().
+struct ReplicaPromise {
+    int replicas = 0;  // of each endpoint
+    double p95 = 0;    // upper bound, seconds
+};
+struct ReplicaSweep {
+    int users = 0;
+    std::vector<ReplicaPromise> promises;
 };
 
 struct FormAnswer {
@@ -82,6 +102,7 @@ struct ForecastResult {
     double capacity = 0;  // sessions a second that the network can carry at most
     std::optional<HoldOut> held_out;
     std::optional<int> next_concurrency;
+    std::optional<ReplicaSweep> replica_sweep;
     std::map<int, double> nat_linear;  // users -> seconds; empty when NAT gives no answer
     std::vector<FormAnswer> forms;
     std::vector<LevelCheck> checks;  // of the form with the most weight

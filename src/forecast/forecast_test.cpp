@@ -8,6 +8,7 @@
 #include "base/decompress.h"
 #include "base/files.h"
 #include "forecast/forecast_output.h"
+#include "forecast/gpu_estimate.h"
 
 namespace plimsoll::forecast {
 namespace {
@@ -17,7 +18,7 @@ using event::Phase;
 
 const std::filesystem::path kData = std::filesystem::path(PLIMSOLL_SOURCE_DIR) / "tests" / "data";
 
-Recording load_recording(const std::string& folder, const std::vector<int>& concurrencies, const std::vector<std::string>& without = {}) {
+Recording load_recording(const std::string& folder, const std::vector<int>& concurrencies, const std::vector<LeaveOut>& without = {}) {
     RecordingBuilder builder(without);
     for (const int c : concurrencies) {
         const auto bytes = load_file(kData / folder / ("c" + std::to_string(c) + ".json.gz")).value();
@@ -204,6 +205,23 @@ TEST(Forecast, AMillionUsersAreAnsweredByCells) {
     EXPECT_LT(many.forecasts.at(0).workflow_p95.value, 2);
 }
 
+// Beyond what is played user by user the number of replicas must not be rounded away.
+TEST(Forecast, CellsAnswerLikeTheWhole) {
+    const Recording recording = small_recording();
+    const auto p95 = [&](int users, int replicas) {
+        ForecastRequest request;
+        request.users = {users};
+        request.limits = make_limits("m", 1, 4, 100'000, 4096);
+        request.replicas = replicas;
+        request.draws = 1;
+        request.hold_out = false;
+        return make_forecast(recording, request).value().forecasts.at(0).workflow_p95.value;
+    };
+    EXPECT_NEAR(p95(3000, 19) / p95(1500, 9), 9.0 / 9.5, 0.03);
+    EXPECT_NEAR(p95(3000, 19) / p95(3000, 20), 20.0 / 19.0, 0.03);
+    EXPECT_NEAR(p95(100'000, 1) / p95(10'000, 1), 10, 0.3);
+}
+
 TEST(Forecast, AFasterMachineIsFaster) {
     ForecastRequest request;
     request.users = {32};
@@ -226,6 +244,37 @@ TEST(Forecast, ReplicasShareTheUsers) {
     EXPECT_LT(make_forecast(small_recording(), request).value().forecasts.at(0).workflow_p95.value, 0.4 * one);
 }
 
+TEST(Forecast, SaysWhatEachNumberOfReplicasCanPromiseAndTheirGpus) {
+    const auto recording = load_recording("forecast", {1, 4, 16});
+    ForecastRequest request;
+    request.users = {32, 100};
+    request.limits = make_limits("model-a", 2, 96, 900'000, 4096);
+    request.limits.endpoints.at("model-a").gpus_per_replica = 4;
+    request.slo = parse_slo("p95 workflow < 120s").value();
+    request.draws = 4;
+    request.hold_out = false;
+    request.sweep_replicas = true;
+    const auto result = make_forecast(recording, request).value();
+    ASSERT_TRUE(result.replica_sweep);
+    EXPECT_EQ(result.replica_sweep->users, 100);
+    const auto& promises = result.replica_sweep->promises;
+    ASSERT_GE(promises.size(), 3u);
+    EXPECT_EQ(promises.front().replicas, 1);
+    EXPECT_LT(promises.back().p95, promises.front().p95);
+    EXPECT_TRUE(std::ranges::is_sorted(promises, {}, &ReplicaPromise::replicas));
+    const UsersForecast& most = result.forecasts.back();
+    ASSERT_TRUE(most.replicas_needed);
+    for (const ReplicaPromise& promise : promises) {  // the two agree
+        if (promise.replicas >= *most.replicas_needed) EXPECT_LE(promise.p95, 1.1 * 120) << promise.replicas;
+        if (promise.replicas < *most.replicas_needed) EXPECT_GE(promise.p95, 0.9 * 120) << promise.replicas;
+    }
+    EXPECT_EQ(most.gpus_needed, 4 * *most.replicas_needed);
+    EXPECT_THAT(forecast_text(result), testing::HasSubstr("GPUs"));
+    EXPECT_EQ(to_json(result).at("replica_sweep").at("points").as_array().size(), promises.size());
+    EXPECT_EQ(gpus_of_replicas(2, {"a", "b"}, Limits{.endpoints = {{"a", {.gpus_per_replica = 1}}}}), std::nullopt);
+    EXPECT_EQ(gpus_of_replicas(2, {"a", "b"}, Limits{.endpoints = {{"a", {.gpus_per_replica = 1}}, {"b", {.gpus_per_replica = 8}}}}), 18);
+}
+
 TEST(Forecast, CachedPromptsAreNotRead) {
     const auto recording = load_recording("forecast", {1, 4});
     ForecastRequest request;
@@ -244,11 +293,33 @@ TEST(Forecast, WithoutAStepIsFaster) {
     request.limits = make_limits("model-a", 2, 96, 900'000, 4096);
     request.draws = 1;
     request.hold_out = false;
-    const auto p95 = [&](const std::vector<std::string>& without) {
+    const auto p95 = [&](const std::vector<LeaveOut>& without) {
         const auto recording = load_recording("forecast", {1, 4}, without);
         return make_forecast(recording, request).value().forecasts.at(0).workflow_p95.value;
     };
-    EXPECT_LT(p95({"write_sections"}), 0.9 * p95({}));
+    const double all = p95({});
+    EXPECT_LT(p95({{"write_sections"}}), 0.9 * all);
+    EXPECT_LT(p95({{"reflect_or_extend"}}), 0.95 * all);
+    EXPECT_NEAR(p95({{"reflect_or_extend", 9}}), all, 1e-9);
+    RecordingBuilder builder({{"no such step"}});
+    EXPECT_TRUE(builder.add(make_level(1, 12)));
+    const auto missing = std::move(builder).finish();
+    ASSERT_FALSE(missing);
+    EXPECT_THAT(missing.error().message, testing::HasSubstr("agent"));
+}
+
+TEST(Forecast, OnAnotherMachineTakesItsLawAndLimits) {
+    ForecastRequest request;
+    request.users = {4};
+    request.limits = make_limits("m", 1, 64, 100'000, 4096);
+    request.draws = 1;
+    request.hold_out = false;
+    StepLaw law;
+    law.a = 0.1;  // a step; the recording's are of 10 ms
+    request.machines["m"] = {"slow", law, {.max_num_seqs = 64, .kv_tokens = 100'000, .max_batched_tokens = 4096}};
+    EXPECT_NEAR(make_forecast(small_recording(), request).value().forecasts.at(0).workflow_p95.value, 5.4, 0.2);
+    request.machines["n"] = request.machines["m"];
+    EXPECT_EQ(make_forecast(small_recording(), request).error().code, ErrorCode::invalid_argument);
 }
 
 TEST(Forecast, ALimitThatWasNeverReachedIsSaidToCarryTheAnswer) {
@@ -293,7 +364,9 @@ TEST(Forecast, OpenArrivalsBeyondCapacityAreRefused) {
     EXPECT_FALSE(carried.refused);
     EXPECT_EQ(carried.forecasts.at(0).users, 1);  // half a second each, two a second
     request.rate = 50;
-    EXPECT_TRUE(make_forecast(small_recording(), request).value().refused);
+    const auto refused = make_forecast(small_recording(), request).value();
+    EXPECT_TRUE(refused.refused);
+    EXPECT_TRUE(to_json(refused).at("forecasts").at(0).at("workflow_p95").at("value").is_null());
 }
 
 TEST(Forecast, WrongRequestsAreNamed) {
@@ -337,7 +410,30 @@ TEST(Recording, NamesWhatIsWrongWithTheTraces) {
     EXPECT_EQ(code(make_recording({no_tokens})), ErrorCode::invalid_argument);
     EXPECT_EQ(code(make_recording({make_level(1, 1)})), ErrorCode::invalid_argument);
     EXPECT_EQ(code(make_recording({make_level(1, 5), make_level(1, 5)})), ErrorCode::invalid_argument);
-    EXPECT_EQ(code(make_recording({make_level(1, 5)}, {"no such step"})), ErrorCode::invalid_argument);
+    EXPECT_EQ(code(make_recording({make_level(1, 5)}, {{"no such step"}})), ErrorCode::invalid_argument);
+}
+
+TEST(Recording, PoolsRepeatedRunsEachWithAWarmUpAndAClockOfItsOwn) {
+    const auto once = make_recording({make_level(2, 10)}).value().levels.at(0);
+    LevelTraces again = make_level(2, 10);
+    again.repetition = 2;
+    for (event::SessionTrace& session : again.sessions)
+        for (event::Step& step : session.steps) step.payload.event_timestamp -= 500;  // it ran before the other
+    const auto recording = make_recording({make_level(2, 10), again}).value();
+    ASSERT_EQ(recording.levels.size(), 1u);
+    const Level& level = recording.levels.at(0);
+    EXPECT_EQ(level.lengths().size(), 2 * once.lengths().size());
+    EXPECT_NEAR(level.p95(), once.p95(), 1e-6);
+    EXPECT_EQ(level.calls.size(), 2 * once.calls.size());
+    for (const ModelCall& call : level.calls) {
+        const RecordedSession& session = level.sessions.at(static_cast<std::size_t>(call.session));
+        EXPECT_GE(call.sent, session.start);
+        EXPECT_LE(call.ended, session.end);
+    }
+    EXPECT_TRUE(std::ranges::is_sorted(level.sessions, {}, &RecordedSession::start));
+    EXPECT_GE(level.duration, level.sessions.back().end);
+    const auto single = make_recording({make_level(2, 10)}).value();
+    EXPECT_NEAR(recording.think_time, single.think_time, 1e-9);  // the time between the runs is no pause of a user
 }
 
 TEST(Recording, SaysWhatCouldNotBeRead) {

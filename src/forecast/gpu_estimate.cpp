@@ -35,4 +35,14 @@ std::optional<double> rough_gpus(double observed_seconds, double target_seconds,
     return static_cast<double>(load.users) / concurrency * (observed_seconds / target_seconds) * load.gpus;
 }
 
+std::optional<std::int64_t> gpus_of_replicas(int replicas, const std::vector<std::string>& models, const Limits& limits) {
+    std::int64_t gpus = 0;
+    for (const std::string& model : models) {
+        const auto known = limits.endpoints.find(model);
+        if (known == limits.endpoints.end() || !known->second.gpus_per_replica) return std::nullopt;
+        gpus += std::int64_t{replicas} * *known->second.gpus_per_replica;
+    }
+    return gpus;
+}
+
 }  // namespace plimsoll::forecast

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "forecast/limits.h"
 #include "forecast/linear_fit.h"
 
 namespace plimsoll::forecast {
@@ -28,5 +29,8 @@ Result<GpuEstimate> estimate_gpus(const LinearFit& fit, double target_seconds, T
 
 // users / concurrency × observed / target × gpus; nothing without a target.
 std::optional<double> rough_gpus(double observed_seconds, double target_seconds, int concurrency, TestedLoad load);
+
+// GPUs behind so many replicas of each of `models`; nothing while somebody has not said how many one takes.
+std::optional<std::int64_t> gpus_of_replicas(int replicas, const std::vector<std::string>& models, const Limits& limits);
 
 }  // namespace plimsoll::forecast

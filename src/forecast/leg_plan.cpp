@@ -42,6 +42,17 @@ std::vector<RunKey> order_runs(const std::vector<int>& concurrencies, int repeti
     return runs;
 }
 
+std::optional<int> find_knee(std::span<const PlannedLevel> measured) {
+    if (measured.empty()) return std::nullopt;
+    const double most = std::ranges::max(measured, {}, &PlannedLevel::throughput).throughput;
+    const int highest = std::ranges::max(measured, {}, &PlannedLevel::concurrency).concurrency;
+    int knee = highest;
+    for (const PlannedLevel& level : measured)
+        if (level.throughput > 0 && level.throughput * kKneeGain >= most) knee = std::min(knee, level.concurrency);
+    if (knee == highest) return std::nullopt;
+    return knee;
+}
+
 std::optional<NextLevel> choose_level(std::span<const PlannedLevel> measured, int lowest, int highest) {
     if (measured.empty()) return NextLevel{lowest, "the lowest"};
     if (measured.size() >= kMaxAdaptiveLevels) return std::nullopt;

@@ -40,6 +40,10 @@ inline constexpr double kKneeGain = 1.1;
 inline constexpr double kBracketRatio = 1.25;
 inline constexpr std::size_t kMaxAdaptiveLevels = 16;
 
+// The lowest concurrency beyond which no measured one brings more than kKneeGain times its throughput; nothing while that is the highest
+// one measured: throughput may still grow.
+std::optional<int> find_knee(std::span<const PlannedLevel> measured);
+
 // Doubles from `lowest` until an SLO is missed or, without one, throughput stops growing, but not beyond `highest`; then halves, on a
 // logarithmic scale, the gap between the last level that keeps the SLO (or still gains) and the first that does not. Nothing when the
 // gap is small enough or kMaxAdaptiveLevels are measured.

@@ -23,6 +23,7 @@ Result<SessionSample> parse_session(const json::value& value) {
     if (const auto* calls = find(value, "call_latencies"); calls && calls->is_array())
         for (const auto& call : calls->get_array())
             if (call.is_number()) session.call_latencies.push_back(call.to_number<double>());
+    session.scores = parse_scores(value, "scores");
     return session;
 }
 
@@ -35,31 +36,25 @@ LegStatistics compute_statistics(std::span<const RunMeasurement> runs, const Leg
     LegStatistics statistics{.runs = static_cast<int>(runs.size())};
     std::vector<std::vector<double>> runtimes, calls;
     double prompt_tokens = 0, completion_tokens = 0;
-    std::map<std::string, double> weights;
     for (const RunMeasurement& run : runs) {
         prompt_tokens += static_cast<double>(run.prompt_tokens);
         completion_tokens += static_cast<double>(run.completion_tokens);
         statistics.findings.insert(statistics.findings.end(), run.findings.begin(), run.findings.end());
-        for (const auto& [name, score] : run.scores) {
-            const auto weight = static_cast<double>(run.sessions.size());
-            statistics.scores[name] += weight * score;
-            weights[name] += weight;
-        }
+        statistics.better.insert(run.better.begin(), run.better.end());
         for (const SessionSample& session : run.sessions) {
             if (session.failed) continue;
             runtimes.push_back({session.runtime});
             calls.push_back(session.call_latencies);
+            for (const auto& [name, score] : session.scores) statistics.session_scores[name][item_key(run, session)] = score;
         }
     }
-    for (auto& [name, score] : statistics.scores)
-        if (weights[name] > 0) score /= weights[name];
     const Random random(static_cast<std::uint64_t>(leg.concurrency));  // the same runs give the same intervals
+    for (const auto& [name, scores] : statistics.session_scores) statistics.scores[name] = summarise_scores(scores);
     statistics.workflow_runtime = summarise_sample(runtimes, random);
     statistics.llm_latency = summarise_sample(calls, random);
     if (leg.total_runtime > 0) {
         statistics.prompt_tokens_per_second = prompt_tokens / leg.total_runtime;
         statistics.completion_tokens_per_second = completion_tokens / leg.total_runtime;
-        statistics.sessions_per_second = static_cast<double>(runtimes.size()) / leg.total_runtime;
     }
     return statistics;
 }
@@ -73,7 +68,8 @@ json::value to_json(const RunMeasurement& run) {
                             {"failed", session.failed},
                             {"runtime", session.runtime},
                             {"llm_latency", session.llm_latency},
-                            {"call_latencies", json::value_from(session.call_latencies)}});
+                            {"call_latencies", json::value_from(session.call_latencies)},
+                            {"scores", json::value_from(session.scores)}});
     return {{"concurrency", run.concurrency},
             {"repetition", run.repetition},
             {"conditions", run.conditions},
@@ -83,7 +79,7 @@ json::value to_json(const RunMeasurement& run) {
             {"total_runtime", run.total_runtime},
             {"prompt_tokens", run.prompt_tokens},
             {"completion_tokens", run.completion_tokens},
-            {"scores", json::value_from(run.scores)},
+            {"better", json::value_from(run.better)},
             {"findings", json::value_from(run.findings)},
             {"sessions", std::move(sessions)}};
 }
@@ -106,9 +102,7 @@ Result<RunMeasurement> parse_run_measurement(const json::value& value) {
     run.total_runtime = get_number(value, "total_runtime").value_or(0);
     run.prompt_tokens = get_int(value, "prompt_tokens").value_or(0);
     run.completion_tokens = get_int(value, "completion_tokens").value_or(0);
-    if (const auto* scores = find(value, "scores"); scores && scores->is_object())
-        for (const auto& [name, score] : scores->get_object())
-            if (score.is_number()) run.scores[std::string(name)] = score.to_number<double>();
+    for (const auto& [name, sign] : parse_scores(value, "better")) run.better[name] = static_cast<int>(std::clamp(sign, -1.0, 1.0));
     if (const auto* findings = find(value, "findings"); findings && findings->is_array())
         for (const auto& finding : findings->get_array()) run.findings.push_back(to_text(finding));
     for (const auto& session : sessions->get_array()) {

@@ -1,5 +1,6 @@
 #include "forecast/leg_runs.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -54,7 +55,7 @@ TEST(SampleSummary, SmallAndEqualSamples) {
     const auto one = summarise_sample({{2, 4}}, Random(1));
     EXPECT_EQ(one.n, 2u);
     EXPECT_DOUBLE_EQ(one.mean, 3);
-    EXPECT_FALSE(one.mean_interval || one.p95_interval);
+    EXPECT_FALSE(one.mean_interval || one.p50_interval || one.p95_interval || one.p99_interval);
     const auto equal = summarise_sample({{7}, {7}, {7}}, Random(1));
     EXPECT_DOUBLE_EQ(equal.mean_interval->low, 7);
     EXPECT_DOUBLE_EQ(equal.p95_interval->high, 7);
@@ -64,7 +65,7 @@ TEST(SampleSummary, SmallAndEqualSamples) {
 // a binomial with some undercoverage, which the bootstrap of a tail is known for.
 TEST(SampleSummary, IntervalsHoldTheTruth) {
     Random random(11);
-    int mean_held = 0, p95_held = 0;
+    int mean_held = 0, p50_held = 0, p95_held = 0, p99_held = 0;
     constexpr int kSamples = 20;
     for (int sample = 0; sample < kSamples; ++sample) {
         std::vector<std::vector<double>> groups;
@@ -72,10 +73,14 @@ TEST(SampleSummary, IntervalsHoldTheTruth) {
         const auto summary = summarise_sample(groups, Random(static_cast<std::uint64_t>(sample)));
         const auto holds = [](const Interval& interval, double truth) { return interval.low <= truth && truth <= interval.high; };
         mean_held += holds(summary.mean_interval.value(), 1) ? 1 : 0;
+        p50_held += holds(summary.p50_interval.value(), std::log(2)) ? 1 : 0;
         p95_held += holds(summary.p95_interval.value(), std::log(20)) ? 1 : 0;
+        p99_held += holds(summary.p99_interval.value(), std::log(100)) ? 1 : 0;
     }
     EXPECT_GE(mean_held, 16);
+    EXPECT_GE(p50_held, 16);
     EXPECT_GE(p95_held, 14);
+    EXPECT_LT(p99_held, p50_held);                  // 80 samples hold too few of the slowest hundredth, as the header says
     EXPECT_LT(mean_held + p95_held, 2 * kSamples);  // and they are not as wide as to hold everything
 }
 
@@ -92,6 +97,74 @@ TEST(SampleSummary, SurvivesJson) {
     const auto again = parse_sample_summary(to_json(summary));
     EXPECT_EQ(to_json(again), to_json(summary));
     EXPECT_EQ(parse_sample_summary(json::value("nothing")).n, 0u);
+}
+
+// Question q scores q/10, less `fall` times the doublings, with the same noise at every level.
+SessionScores scores_of(int concurrency, int questions, double fall) {
+    SessionScores scores;
+    for (int q = 0; q < questions; ++q)
+        for (int time = 0; time < 2; ++time) {
+            const double noise = (q + time) % 2 == 0 ? 0.02 : -0.02;
+            scores[fmt::format("q{}{}", q, time == 0 ? "" : "_rep1")] = 0.1 * q - fall * std::log2(concurrency) + noise;
+        }
+    return scores;
+}
+
+TEST(ScoreTrend, TellsAFallFromOtherQuestions) {
+    // More questions at the higher levels, and those score higher: means would say that it gets better.
+    const auto one = scores_of(1, 2, 0.05), four = scores_of(4, 5, 0.05), eight = scores_of(8, 8, 0.05);
+    const std::vector<ScoredLevel> levels = {{1, &one}, {4, &four}, {8, &eight}};
+    EXPECT_LT(summarise_scores(one).mean, summarise_scores(eight).mean);
+    const auto trend = compute_score_trend("grounded", 1, levels);
+    EXPECT_NEAR(trend.change, -0.05, 1e-9);
+    EXPECT_EQ(trend.questions, 5);
+    EXPECT_EQ(trend.sessions, 4 + 10 + 10);  // the other questions were asked at 8 only
+    ASSERT_TRUE(trend.interval);
+    EXPECT_LT(trend.interval->high, 0);
+    EXPECT_EQ(trend.verdict(), ScoreTrend::Verdict::worse);
+    EXPECT_THAT(describe(trend), AllOf(HasSubstr("worse"), HasSubstr("24 sessions, 5 questions")));
+    EXPECT_EQ(compute_score_trend("latency", -1, levels).verdict(), ScoreTrend::Verdict::better);
+    EXPECT_EQ(compute_score_trend("calls", 0, levels).verdict(), ScoreTrend::Verdict::falls);
+    const SessionScores ones = {{"a", 1.1}, {"b", 0.3}, {"c", 7.7}};
+    const auto equal = compute_score_trend("calls", 0, {{1, &ones}, {2, &ones}, {4, &ones}});
+    EXPECT_EQ(equal.change, 0);
+    EXPECT_EQ(equal.interval->high, 0);
+    const auto flat_one = scores_of(1, 5, 0), flat_four = scores_of(4, 5, 0);
+    EXPECT_EQ(compute_score_trend("grounded", 1, {{1, &flat_one}, {4, &flat_four}}).verdict(), ScoreTrend::Verdict::no_evidence);
+}
+
+TEST(ScoreTrend, SaysWhenItCannotTell) {
+    const SessionScores a = {{"a", 1}}, b = {{"b", 0}};
+    EXPECT_EQ(compute_score_trend("x", 1, {{1, &a}, {2, &b}}).verdict(), ScoreTrend::Verdict::unknown);  // no question twice
+    EXPECT_EQ(compute_score_trend("x", 1, {{1, &a}, {2, &a}}).verdict(), ScoreTrend::Verdict::unknown);  // no spread to judge by
+    EXPECT_EQ(compute_score_trend("x", 1, {}).verdict(), ScoreTrend::Verdict::unknown);
+    EXPECT_EQ(compute_score_trend("x", 1, {{2, &a}, {2, &a}, {2, &a}}).verdict(), ScoreTrend::Verdict::unknown);
+}
+
+TEST(ScoreTrend, QuestionsAreTheSameInEveryRunAndRepetition) {
+    EXPECT_EQ(question_of("run2/q7_rep1"), "q7");
+    EXPECT_EQ(question_of("q7"), "q7");
+    EXPECT_EQ(question_of("runner/q_repeat"), "runner/q_repeat");
+    EXPECT_EQ(question_of("_rep1"), "_rep1");
+    EXPECT_EQ(question_of("run1/"), "");
+}
+
+// The 95 % interval of a slope of zero holds zero in about 95 of 100 samples.
+TEST(ScoreTrend, IntervalsHoldTheTruth) {
+    Random random(5);
+    int held = 0;
+    constexpr int kSamples = 100;
+    for (int sample = 0; sample < kSamples; ++sample) {
+        SessionScores scores[4];
+        std::vector<ScoredLevel> levels;
+        for (int i = 0; i < 4; ++i) {
+            for (int q = 0; q < 6; ++q) scores[i][std::to_string(q)] = q + random.uniform();
+            levels.push_back({1 << i, &scores[i]});
+        }
+        held += compute_score_trend("x", 1, levels).verdict() == ScoreTrend::Verdict::no_evidence ? 1 : 0;
+    }
+    EXPECT_GE(held, 90);
+    EXPECT_LE(held, 99);
 }
 
 TEST(SloRule, Reads) {
@@ -123,15 +196,15 @@ TEST(LegRuns, ASingleRunKeepsNatsNumbers) {
     ASSERT_TRUE(leg.statistics);
     EXPECT_EQ(leg.statistics->workflow_runtime.n, 2u);
     EXPECT_EQ(leg.statistics->llm_latency.n, 4u);
-    EXPECT_DOUBLE_EQ(leg.statistics->sessions_per_second, 0.2);
+    EXPECT_DOUBLE_EQ(leg.sessions_per_second(), 0.2);
     EXPECT_DOUBLE_EQ(leg.statistics->completion_tokens_per_second, 10);
 }
 
 TEST(LegRuns, SeveralRunsArePooled) {
     auto first = run_of(4, 1, {1, 2});
     auto second = run_of(4, 2, {3, 4, 5});
-    first.scores = {{"quality", 1.0}};
-    second.scores = {{"quality", 0.5}};
+    for (auto& session : first.sessions) session.scores = {{"quality", 1.0}};
+    for (auto& session : second.sessions) session.scores = {{"quality", 0.5}};
     const auto legs = pool_legs({run_of(8, 1, {9}), first, second});
     ASSERT_EQ(legs.size(), 2u);
     EXPECT_EQ(legs[0].concurrency, 8);
@@ -141,13 +214,17 @@ TEST(LegRuns, SeveralRunsArePooled) {
     EXPECT_EQ(leg.items.at("run2/0").workflow_runtime, 3);
     EXPECT_DOUBLE_EQ(leg.total_runtime, 20);
     EXPECT_EQ(leg.statistics->runs, 2);
-    EXPECT_DOUBLE_EQ(leg.statistics->scores.at("quality"), (2 * 1.0 + 3 * 0.5) / 5);
+    const SampleSummary& quality = leg.statistics->scores.at("quality");
+    EXPECT_DOUBLE_EQ(quality.mean, (2 * 1.0 + 3 * 0.5) / 5);
+    EXPECT_LT(quality.mean_interval->low, quality.mean);
+    EXPECT_EQ(leg.statistics->session_scores.at("quality").at("run2/2"), 0.5);
 }
 
 TEST(LegRuns, SurviveJson) {
     auto run = run_of(4, 2, {1, 2});
     run.sessions[0].failed = true;
-    run.scores = {{"a", 0.5}};
+    run.sessions[1].scores = {{"a", 0.5}};
+    run.better = {{"a", -1}};
     run.findings = {"The machine was busy."};
     const auto again = parse_run_measurement(to_json(run));
     ASSERT_TRUE(again);
@@ -175,7 +252,8 @@ TEST(LegRuns, GoodputCountsWhatKeepsTheSlo) {
 
 TEST(LegRuns, OutputHoldsThemAndReadsThemBack) {
     auto one = run_of(1, 1, {1, 1, 1}), two = run_of(2, 1, {2, 2, 3});
-    one.scores = two.scores = {{"quality", 0.75}};
+    for (auto* run : {&one, &two})
+        for (auto& session : run->sessions) session.scores = {{"quality", 0.75}};
     two.findings = {"The machine was busy."};
     const auto result = compute_sizing({.legs = pool_legs({one, two}), .slo = {*parse_slo_rule("p95 workflow < 1.5s")}});
     EXPECT_THAT(result.slo_answer, AllOf(HasSubstr("up to 1 "), HasSubstr("broken at 2")));
@@ -232,6 +310,39 @@ TEST(LegPlan, ClosesInOnTheKnee) {
     EXPECT_THAT(knee, ElementsAre(1, 2, 4, 8, 16, 32, 23, 19));
     // Never grows: the second level is already past it.
     EXPECT_THAT(search(1, 1000, [](int c) { return PlannedLevel{.concurrency = c, .throughput = 5}; }), ElementsAre(1, 2));
+}
+
+TEST(LegPlan, FindsTheKnee) {
+    const auto knee_of = [](std::initializer_list<double> throughputs) {
+        std::vector<PlannedLevel> levels;
+        for (const double throughput : throughputs) levels.push_back({.concurrency = 1 << levels.size(), .throughput = throughput});
+        return find_knee(levels);
+    };
+    EXPECT_EQ(knee_of({1, 2, 3, 3.1}), 4);
+    EXPECT_EQ(knee_of({1, 2, 4, 8}), std::nullopt);  // it may still grow
+    EXPECT_EQ(knee_of({5, 5, 5}), 1);
+    EXPECT_EQ(knee_of({1, 4, 2, 1}), 2);  // falls beyond it
+    EXPECT_EQ(knee_of({3}), std::nullopt);
+    EXPECT_EQ(knee_of({}), std::nullopt);
+    EXPECT_EQ(knee_of({0, 0}), std::nullopt);
+}
+
+TEST(LegRuns, SayTheKneeAndWhetherScoresChange) {
+    const auto leg = [](int concurrency, double seconds) {
+        auto run = run_of(concurrency, 1, {1, 2, 3, 4});
+        run.total_runtime = seconds;
+        run.better = {{"quality", 1}};
+        for (auto& session : run.sessions) session.scores = {{"quality", 1.0 / concurrency}};
+        return run;
+    };
+    const auto result = compute_sizing({.legs = pool_legs({leg(1, 40), leg(2, 20), leg(4, 19)})});
+    EXPECT_EQ(result.knee, 2);
+    EXPECT_THAT(result.throughput_answer, AllOf(HasSubstr("at 2 sessions at once"), HasSubstr("12 sessions a minute")));
+    ASSERT_EQ(result.score_trends.size(), 1u);
+    EXPECT_THAT(sizing_notes(result), AllOf(HasSubstr("quality: worse under load"), HasSubstr(result.throughput_answer)));
+    EXPECT_EQ(to_json(result).at("plimsoll").at("knee"), 2);
+    EXPECT_EQ(to_json(result).at("plimsoll").at("score_trends").at(0).at("verdict"), "worse");
+    EXPECT_EQ(compute_sizing({.legs = pool_legs({leg(1, 40), leg(2, 20)})}).knee, std::nullopt);
 }
 
 }  // namespace

@@ -22,6 +22,7 @@ struct EndpointLimits {
     std::optional<std::int64_t> max_num_seqs;        // sequences that run at once
     std::optional<std::int64_t> kv_tokens;           // tokens whose keys and values fit into memory
     std::optional<std::int64_t> max_batched_tokens;  // of one step, prompt and output together
+    std::optional<int> gpus_per_replica;             // that it stands on
     std::optional<bool> chunked_prefill;             // prompts share a step with running sequences; unknown counts as yes
 };
 

@@ -13,14 +13,17 @@ constexpr std::size_t kDrawSessions = 400, kValueSessions = 1500;
 
 // A network that cannot be cut is played with this many users at most, four times more at a time until it is saturated.
 constexpr double kMostWhole = 24'000, kMoreUsers = 4;
-// A resource is the bottleneck when it is busy this share of the time.
-constexpr double kSaturated = 0.97;
+// A resource is the bottleneck when it is busy this share of the time, of which some is the start.
+constexpr double kSaturated = 0.9;
 // An open network's replicas and tools hold about so many sessions at most, as a multiple of those that run when nobody waits.
 constexpr double kOpenCrowd = 3;
 
+bool is_model_saturated(const NetworkResult& result) {
+    return std::ranges::any_of(result.endpoints, [](const auto& endpoint) { return endpoint.busy_share > kSaturated; });
+}
+
 bool is_saturated(const NetworkModel& network, const NetworkResult& result) {
-    for (const auto& endpoint : result.endpoints)
-        if (endpoint.busy_share > kSaturated) return true;
+    if (is_model_saturated(result)) return true;
     for (std::size_t t = 0; t < network.tool_servers.size(); ++t)
         if (network.tool_servers[t] > 0 && result.tool_busy[t] > kSaturated * network.tool_servers[t]) return true;
     return false;
@@ -39,7 +42,12 @@ Player::Player(const FittedModel& model, const ForecastRequest& request)
 NetworkModel Player::make_network(const Choice& choice, const Target& target) const {
     NetworkModel network = model_.make_network(choice);
     network.cache_hit_rate = request_.cache_hit_rate;
-    for (EndpointModel& endpoint : network.endpoints) {
+    for (std::size_t e = 0; e < network.endpoints.size(); ++e) {
+        EndpointModel& endpoint = network.endpoints[e];
+        if (const auto other = request_.machines.find(model_.recording().names.models[e]); other != request_.machines.end()) {
+            endpoint.law = other->second.law;
+            endpoint.limits = other->second.limits;
+        }
         endpoint.law.decode_scale *= request_.step_scale;
         endpoint.law.prompt_scale *= request_.step_scale;
         if (request_.replicas) endpoint.replicas = *request_.replicas;
@@ -83,12 +91,12 @@ Result<Played> Player::play_once(const Choice& choice, const Target& target, std
     played.sessions_per_second = result->sessions_per_second * cell.scale;
     played.overloaded = result->overloaded;
     if (!rate && played_users < cell.users && result->sessions_per_second > 0) {
-        // So far beyond the knee each further user waits for one more session to get through: R = N/X - Z.
-        const double more = (cell.users - played_users) / result->sessions_per_second;
-        played.p95 += more;
-        played.mean += more;
-        const double calls = static_cast<double>(result->call_seconds.size()) / std::max<double>(1, static_cast<double>(sessions));
-        played.call_p95 += more / std::max(1.0, calls);
+        // So far beyond the knee the bottleneck sets the mean, R = N/X - Z, and every wait in its queue grows alike.
+        const auto mean_of = [&](double n) { return std::max(1e-9, n / result->sessions_per_second - think_time_); };
+        const double longer = std::max(1.0, mean_of(cell.users) / mean_of(played_users));
+        played.p95 *= longer;
+        played.mean *= longer;
+        if (is_model_saturated(*result)) played.call_p95 *= longer;
     }
     played.details = std::move(*result);
     played.tool_servers = std::move(cell.network.tool_servers);

@@ -1,6 +1,7 @@
 #include "forecast/recording.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -14,6 +15,8 @@ namespace {
 using event::Category;
 using event::Span;
 
+// Names of steps that a message lists.
+constexpr std::size_t kMaxNames = 40;
 // A trace has every token when the events amount to at least this share of the tokens counted by the server.
 constexpr double kAllTokensShare = 0.9;
 
@@ -25,8 +28,9 @@ std::uint64_t combine(std::uint64_t seed, std::uint64_t value) {
 struct SessionReader {
     Recording& recording;
     Level& level;
-    const std::vector<std::string>& without;
+    const std::vector<LeaveOut>& without;
     std::vector<int>& hits;  // per name in `without`
+    std::set<std::string>& names;
 
     void read(const event::SessionTrace& trace) {
         const event::SpanList list = event::pair_spans(trace.steps);
@@ -93,7 +97,10 @@ struct SessionReader {
         }
         for (std::size_t i = 0; i < spans.size(); ++i)
             if (spans[i].category == Category::tool && spans[i].finished) level.tools[use++].task = task_of[i];
-        for (std::size_t i = 0; i < without.size(); ++i) hits[i] += mark_named(session.graph, spans, without[i], session.left_out);
+        for (std::size_t i = 0; i < without.size(); ++i)
+            hits[i] += mark_named(session.graph, spans, without[i].name, without[i].keep, session.left_out);
+        for (const Span& span : spans)
+            if (!without.empty() && names.size() < kMaxNames) names.insert(span.name);
     }
 };
 
@@ -151,7 +158,8 @@ void weigh_sessions(Level& level) {
 }
 
 // Closed loop: the k-th end lets the (C + k)-th start happen. Their differences are the users' pauses.
-void append_pauses(const Level& level, std::vector<double>& pauses) {
+std::vector<double> user_pauses(const Level& level) {
+    std::vector<double> pauses;
     std::vector<double> ends;
     for (const auto& session : level.sessions)
         if (session.finished) ends.push_back(session.end);
@@ -160,6 +168,35 @@ void append_pauses(const Level& level, std::vector<double>& pauses) {
         const std::size_t next = k + static_cast<std::size_t>(level.concurrency);
         if (next < level.sessions.size()) pauses.push_back(std::max(0.0, level.sessions[next].start - ends[k]));
     }
+    return pauses;
+}
+
+// Sets `run` behind what `level` holds, with a gap in which nothing ran: no step, call or queue reaches from one run into another.
+void append_run(Level& level, Level run) {
+    constexpr double kBetweenRuns = 1;  // seconds
+    const double offset = level.duration + kBetweenRuns;
+    const int before = static_cast<int>(level.sessions.size());
+    for (auto& session : run.sessions) {
+        session.start += offset;
+        session.end += offset;
+        level.sessions.push_back(std::move(session));
+    }
+    for (auto& call : run.calls) {
+        call.session += before;
+        call.sent += offset;
+        call.first_token += offset;
+        call.ended += offset;
+        for (double& time : call.token_times) time += offset;
+        level.calls.push_back(std::move(call));
+    }
+    for (auto& use : run.tools) {
+        use.session += before;
+        use.start += offset;
+        use.end += offset;
+        level.tools.push_back(use);
+    }
+    level.pauses.insert(level.pauses.end(), run.pauses.begin(), run.pauses.end());
+    level.duration = offset + run.duration;
 }
 
 // Token times are of use only when (nearly) all are there; a lone first token is kept apart already.
@@ -226,17 +263,18 @@ double Level::mean_length() const {
     return total > 0 ? sum / total : 0;
 }
 
-RecordingBuilder::RecordingBuilder(std::vector<std::string> without) : without_(std::move(without)), hits_(without_.size(), 0) {}
+RecordingBuilder::RecordingBuilder(std::vector<LeaveOut> without) : without_(std::move(without)), hits_(without_.size(), 0) {}
 
 Result<void> RecordingBuilder::add(const LevelTraces& traces) {
     const auto wrong = [&](std::string what) { return fail(ErrorCode::invalid_argument, traces.name + ": " + what); };
-    const auto same = [&](const Level& level) { return level.concurrency == traces.concurrency; };
-    if (std::ranges::any_of(recording_.levels, same)) return wrong(fmt::format("concurrency {} is given twice", traces.concurrency));
+    const auto known = std::ranges::find(recording_.levels, traces.concurrency, &Level::concurrency);
+    if (known != recording_.levels.end() && traces.repetition == 1)
+        return wrong(fmt::format("concurrency {} is given twice", traces.concurrency));
     for (const auto& [reason, entry] : traces.skipped.reasons())
         recording_.warnings.push_back(fmt::format("{}: {} x {} passed over", traces.name, entry.count, reason));
     Level level;
     level.concurrency = traces.concurrency;
-    SessionReader reader{recording_, level, without_, hits_};
+    SessionReader reader{recording_, level, without_, hits_, names_};
     for (const event::SessionTrace& trace : traces.sessions) reader.read(trace);
     if (level.sessions.empty()) return wrong("no sessions");
     if (level.calls.empty())
@@ -246,23 +284,29 @@ Result<void> RecordingBuilder::add(const LevelTraces& traces) {
     shift_times(level);
     weigh_sessions(level);
     if (level.lengths().empty()) return wrong(fmt::format("no session ended after the first {} (the warm-up)", level.concurrency));
-    recording_.levels.push_back(std::move(level));
+    level.pauses = user_pauses(level);
+    if (known != recording_.levels.end())
+        append_run(*known, std::move(level));
+    else
+        recording_.levels.push_back(std::move(level));
     return {};
 }
 
 Result<Recording> RecordingBuilder::finish() && {
     for (std::size_t i = 0; i < without_.size(); ++i)
-        if (hits_[i] == 0) return fail(ErrorCode::invalid_argument, fmt::format("no step is named \"{}\"", without_[i]));
+        if (hits_[i] == 0)
+            return fail(ErrorCode::invalid_argument,
+                        fmt::format("no step is named \"{}\" (there are {})", without_[i].name, fmt::join(names_, ", ")));
     std::ranges::sort(recording_.levels, {}, &Level::concurrency);
     std::vector<double> pauses;
-    for (const Level& level : recording_.levels) append_pauses(level, pauses);
+    for (const Level& level : recording_.levels) pauses.insert(pauses.end(), level.pauses.begin(), level.pauses.end());
     recording_.think_time = percentile(pauses, 50);
     settle_token_times(recording_);
     check_sizes(recording_);
     return std::move(recording_);
 }
 
-Result<Recording> make_recording(const std::vector<LevelTraces>& levels, const std::vector<std::string>& without) {
+Result<Recording> make_recording(const std::vector<LevelTraces>& levels, const std::vector<LeaveOut>& without) {
     RecordingBuilder builder(without);
     for (const LevelTraces& level : levels) PLIMSOLL_TRY(builder.add(level));
     return std::move(builder).finish();

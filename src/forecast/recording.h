@@ -6,6 +6,7 @@
 //   Result<Recording> recording = std::move(builder).finish();
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,7 @@
 
 namespace plimsoll::forecast {
 
-// Times are seconds since the level's first event.
+// Times are seconds since the first event of the level's first run; a further run is set behind it.
 struct ModelCall {
     int endpoint = 0;
     int session = 0;  // index into Level::sessions
@@ -54,6 +55,7 @@ struct Level {
     std::vector<RecordedSession> sessions;  // in the order of their start
     std::vector<ModelCall> calls;           // in the order they were sent
     std::vector<ToolUse> tools;             // in the order of their start
+    std::vector<double> pauses;             // of users between two sessions, seconds
     double duration = 0;                    // seconds from the first event to the last
 
     std::vector<std::pair<double, double>> lengths() const;  // (seconds, weight) of usable sessions after the warm-up
@@ -81,26 +83,34 @@ struct LevelTraces {
     std::string name;  // for messages
     std::vector<event::SessionTrace> sessions;
     event::SkipReport skipped{};  // what could not be read
+    int repetition = 1;           // above 1: a further run, with a warm-up of its own, for a level that is there already
 };
 
 // Takes one level after the other, since parsed steps are many times larger than what is kept of them.
+// A what-if: of the spans of this name only the first `keep` of a session do anything.
+struct LeaveOut {
+    std::string name;
+    int keep = 0;
+};
+
 class RecordingBuilder {
   public:
-    // `without`: names of spans whose work a forecast leaves out of every session (a what-if); what was measured is fitted with it.
-    explicit RecordingBuilder(std::vector<std::string> without = {});
+    // `without`: what a forecast leaves out of every session; what was measured is fitted with it.
+    explicit RecordingBuilder(std::vector<LeaveOut> without = {});
 
-    // Errors: invalid_argument (a level twice, no model calls, no token counts, no finished session).
+    // Errors: invalid_argument (a level's first run twice, no model calls, no token counts, no finished session).
     Result<void> add(const LevelTraces& traces);
-    // Errors: invalid_argument (a name in `without` that never occurs).
+    // Errors: invalid_argument (a name in `without` that never occurs; names those that do).
     Result<Recording> finish() &&;
 
   private:
     Recording recording_;
-    std::vector<std::string> without_;
-    std::vector<int> hits_;  // per name in without_
+    std::vector<LeaveOut> without_;
+    std::vector<int> hits_;        // per name in without_
+    std::set<std::string> names_;  // of spans; only when something is to be left out
 };
 
-Result<Recording> make_recording(const std::vector<LevelTraces>& levels, const std::vector<std::string>& without = {});
+Result<Recording> make_recording(const std::vector<LevelTraces>& levels, const std::vector<LeaveOut>& without = {});
 
 // The recording without its highest level, and with all work, for the held-out check.
 Recording without_highest(const Recording& recording);

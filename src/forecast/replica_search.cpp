@@ -43,9 +43,24 @@ class ReplicaSearch {
         return answer;
     }
 
+    Result<std::vector<ReplicaPromise>> sweep() const {
+        std::vector<ReplicaPromise> promises;
+        for (int replicas = 1; promises.size() < kMaxSweep; replicas += std::max(1, replicas % 3 == 0 ? replicas / 3 : replicas / 2)) {
+            replicas = std::min(replicas, most_);
+            const auto upper = checked_upper(replicas);
+            if (!upper) return fail(upper.error());
+            const bool flat = !promises.empty() && *upper > (1 - kFlatSweep) * promises.back().p95;
+            promises.push_back({replicas, *upper});
+            if (flat || replicas == most_) break;
+        }
+        return promises;
+    }
+
   private:
     double target_seconds() const { return request_.slo->seconds; }
-    double value_of(const Played& played) const { return request_.slo->metric == Slo::Metric::llm ? played.call_p95 : played.p95; }
+    double value_of(const Played& played) const {
+        return request_.slo && request_.slo->metric == Slo::Metric::llm ? played.call_p95 : played.p95;
+    }
 
     Target with_replicas(int replicas) const {
         Target out = target_;
@@ -149,6 +164,11 @@ class ReplicaSearch {
 Result<ReplicaAnswer> find_replicas(const FittedModel& model, const Player& player, const ForecastRequest& request, const Target& target,
                                     int users) {
     return ReplicaSearch(model, player, request, target, users).run();
+}
+
+Result<std::vector<ReplicaPromise>> sweep_replicas(const FittedModel& model, const Player& player, const ForecastRequest& request,
+                                                   const Target& target, int users) {
+    return ReplicaSearch(model, player, request, target, users).sweep();
 }
 
 }  // namespace plimsoll::forecast

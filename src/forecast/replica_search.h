@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "forecast/player.h"
 
@@ -18,5 +19,13 @@ struct ReplicaAnswer {
 // usual upper share; the latter is then checked and moved by bootstraps of its own. `users` are in the system at a time. Errors: limit.
 Result<ReplicaAnswer> find_replicas(const FittedModel& model, const Player& player, const ForecastRequest& request, const Target& target,
                                     int users);
+
+// What each number of replicas can promise to `users`: the upper bound of the p95, of model calls when `request.slo` is about them, else
+// of sessions. From one replica in steps of a half or a third, until a step gains less than kFlatSweep or every user has one. Errors:
+// limit.
+inline constexpr std::size_t kMaxSweep = 12;
+inline constexpr double kFlatSweep = 0.05;
+Result<std::vector<ReplicaPromise>> sweep_replicas(const FittedModel& model, const Player& player, const ForecastRequest& request,
+                                                   const Target& target, int users);
 
 }  // namespace plimsoll::forecast

@@ -10,8 +10,6 @@ namespace plimsoll::forecast {
 namespace {
 
 constexpr double kLowPercent = 2.5, kHighPercent = 97.5;
-constexpr double kP95 = 95;
-
 struct Field {
     const char* name;
     double SampleSummary::* member;
@@ -42,8 +40,19 @@ Interval t_interval(const std::vector<double>& values) {
     return {mean(values) - reach, mean(values) + reach};
 }
 
+// The percentiles with an interval, and the name of that in JSON.
+struct IntervalField {
+    const char* name;
+    double percent;
+    std::optional<Interval> SampleSummary::* member;
+};
+constexpr IntervalField kPercentiles[] = {{"p50_interval_95", 50, &SampleSummary::p50_interval},
+                                          {"p95_interval_95", 95, &SampleSummary::p95_interval},
+                                          {"p99_interval_95", 99, &SampleSummary::p99_interval}};
+
 void add_bootstrap(const std::vector<std::vector<double>>& groups, Random& random, SampleSummary& summary) {
-    std::vector<double> means, percentiles, drawn;
+    std::vector<double> means, drawn;
+    std::vector<double> percentiles[std::size(kPercentiles)];
     for (int i = 0; i < kResamples; ++i) {
         drawn.clear();
         for (std::size_t k = 0; k < groups.size(); ++k) {
@@ -51,15 +60,11 @@ void add_bootstrap(const std::vector<std::vector<double>>& groups, Random& rando
             drawn.insert(drawn.end(), group.begin(), group.end());
         }
         means.push_back(mean(drawn));
-        percentiles.push_back(select_percentile(drawn, kP95));
+        for (std::size_t p = 0; p < std::size(kPercentiles); ++p)
+            percentiles[p].push_back(select_percentile(drawn, kPercentiles[p].percent));
     }
     if (!summary.mean_interval) summary.mean_interval = middle_95(std::move(means));
-    summary.p95_interval = middle_95(std::move(percentiles));
-}
-
-json::value interval_json(const std::optional<Interval>& interval) {
-    if (!interval) return nullptr;
-    return {{"low", interval->low}, {"high", interval->high}};
+    for (std::size_t p = 0; p < std::size(kPercentiles); ++p) summary.*kPercentiles[p].member = middle_95(std::move(percentiles[p]));
 }
 
 std::optional<Interval> parse_interval(const json::value* value) {
@@ -86,7 +91,7 @@ SampleSummary summarise_sample(const std::vector<std::vector<double>>& all_group
     std::ranges::sort(values);
     summary.p50 = sorted_percentile(values, 50);
     summary.p90 = sorted_percentile(values, 90);
-    summary.p95 = sorted_percentile(values, kP95);
+    summary.p95 = sorted_percentile(values, 95);
     summary.p99 = sorted_percentile(values, 99);
     summary.max = values.back();
     return summary;
@@ -94,11 +99,16 @@ SampleSummary summarise_sample(const std::vector<std::vector<double>>& all_group
 
 double student_t95(int degrees) { return boost::math::quantile(boost::math::students_t(degrees), kHighPercent / 100); }
 
+json::value to_json(const std::optional<Interval>& interval) {
+    if (!interval) return nullptr;
+    return {{"low", interval->low}, {"high", interval->high}};
+}
+
 json::value to_json(const SampleSummary& summary) {
     json::object out = {{"n", summary.n}};
     for (const auto& [name, member] : kFields) out[name] = summary.*member;
-    out["mean_interval_95"] = interval_json(summary.mean_interval);
-    out["p95_interval_95"] = interval_json(summary.p95_interval);
+    out["mean_interval_95"] = to_json(summary.mean_interval);
+    for (const auto& [name, percent, member] : kPercentiles) out[name] = to_json(summary.*member);
     return out;
 }
 
@@ -106,7 +116,7 @@ SampleSummary parse_sample_summary(const json::value& value) {
     SampleSummary summary{.n = static_cast<std::size_t>(std::max<std::int64_t>(0, get_int(value, "n").value_or(0)))};
     for (const auto& [name, member] : kFields) summary.*member = get_number(value, name).value_or(0);
     summary.mean_interval = parse_interval(find(value, "mean_interval_95"));
-    summary.p95_interval = parse_interval(find(value, "p95_interval_95"));
+    for (const auto& [name, percent, member] : kPercentiles) summary.*member = parse_interval(find(value, name));
     return summary;
 }
 

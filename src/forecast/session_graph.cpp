@@ -177,24 +177,26 @@ int ResourceNames::index_of(std::vector<std::string>& names, const std::string& 
 
 SessionGraph make_session_graph(std::span<const event::Span> spans, ResourceNames& names) { return GraphMaker(spans, names).make(); }
 
-int mark_named(const SessionGraph& graph, std::span<const event::Span> spans, const std::string& name, std::vector<char>& marks) {
+int mark_named(const SessionGraph& graph, std::span<const event::Span> spans, const std::string& name, int keep, std::vector<char>& marks) {
     std::unordered_map<std::string_view, std::size_t> by_id;
     for (std::size_t i = 0; i < spans.size(); ++i) by_id.emplace(spans[i].uuid, i);
-    std::vector<char> inside(spans.size(), 0);
+    // Which span of the name each span lies below, by their start: 1, 2, …; 0 for none.
+    std::vector<int> inside(spans.size(), 0);
+    int count = 0;
     for (std::size_t i = 0; i < spans.size(); ++i) {
         const auto parent = by_id.find(spans[i].parent_id);
-        const bool parent_inside = parent != by_id.end() && parent->second < i && inside[parent->second];
-        inside[i] = parent_inside || spans[i].name == name || spans[i].function.function_name == name;
+        if (parent != by_id.end() && parent->second < i) inside[i] = inside[parent->second];
+        if (inside[i] == 0 && (spans[i].name == name || spans[i].function.function_name == name)) inside[i] = ++count;
     }
     marks.resize(graph.tasks.size(), 0);
-    int hit = 0;
+    int found = 0;
     for (std::size_t i = 0; i < graph.tasks.size(); ++i) {
         const std::size_t span = graph.tasks[i].span;
-        if (span == Task::kNoSpan || !inside[span]) continue;
-        marks[i] = 1;
-        ++hit;
+        if (span == Task::kNoSpan || inside[span] == 0) continue;
+        ++found;
+        if (inside[span] > keep) marks[i] = 1;
     }
-    return hit;
+    return found;
 }
 
 SessionGraph without_marked(SessionGraph graph, std::span<const char> marks) {

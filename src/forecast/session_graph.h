@@ -52,8 +52,9 @@ struct ResourceNames {
 inline constexpr double kClockSlack = 0.02;  // seconds
 SessionGraph make_session_graph(std::span<const event::Span> spans, ResourceNames& names);
 
-// Marks every task below a span named `name` (a function, tool or model) in `marks`, one a task. Returns how many it found.
-int mark_named(const SessionGraph& graph, std::span<const event::Span> spans, const std::string& name, std::vector<char>& marks);
+// Marks every task below the spans named `name` (functions, tools or models) in `marks`, one a task, but for the first `keep` of these
+// spans. Returns how many tasks lie below any of them.
+int mark_named(const SessionGraph& graph, std::span<const event::Span> spans, const std::string& name, int keep, std::vector<char>& marks);
 
 // The graph with the work of marked tasks taken out; no marks take nothing out.
 SessionGraph without_marked(SessionGraph graph, std::span<const char> marks);

@@ -120,11 +120,25 @@ TEST(SessionGraph, RemovedStepsTakeNoTimeButKeepTheOrder) {
                  make_span("reflect", "w", Category::function, 3, 7), make_span("inner", "reflect", Category::llm, 3, 7),
                  make_span("c", "w", Category::llm, 7, 10)});
     std::vector<char> marks;
-    EXPECT_EQ(mark_named(graph.graph, graph.spans, "nothing of this name", marks), 0);
-    EXPECT_EQ(mark_named(graph.graph, graph.spans, "reflect", marks), 1);
+    EXPECT_EQ(mark_named(graph.graph, graph.spans, "nothing of this name", 0, marks), 0);
+    EXPECT_EQ(mark_named(graph.graph, graph.spans, "reflect", 0, marks), 1);
     graph.graph = without_marked(std::move(graph.graph), marks);
     EXPECT_EQ(std::ranges::count(graph.graph.tasks, TaskKind::model, &Task::kind), 2);
     EXPECT_THAT(graph.before("c"), ElementsAre("inner"));
+}
+
+TEST(SessionGraph, OfSeveralStepsOfANameTheFirstAreKept) {
+    Graph graph({make_span("w", "root", Category::workflow, 0, 9), make_span("reflect", "w", Category::function, 0, 3),
+                 make_span("a", "reflect", Category::llm, 0, 3), make_span("b", "w", Category::llm, 3, 6),
+                 make_span("again", "w", Category::function, 6, 9), make_span("c", "again", Category::llm, 6, 9)});
+    for (auto& span : graph.spans)
+        if (span.uuid == "again") span.name = "reflect";
+    std::vector<char> marks;
+    EXPECT_EQ(mark_named(graph.graph, graph.spans, "reflect", 1, marks), 2);
+    EXPECT_EQ(std::ranges::count(marks, 1), 1);
+    graph.graph = without_marked(std::move(graph.graph), marks);
+    EXPECT_EQ(std::ranges::count(graph.graph.tasks, TaskKind::model, &Task::kind), 2);
+    EXPECT_THAT(graph.before("b"), ElementsAre("a"));
 }
 
 }  // namespace

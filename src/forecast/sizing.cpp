@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "forecast/leg_plan.h"
+
 namespace plimsoll::forecast {
 namespace {
 
@@ -156,6 +158,48 @@ std::string describe_slo(const SizingResult& result) {
     return fmt::format("{} is kept up to {} sessions at once and broken at {}.", text, kept, broken);
 }
 
+std::optional<int> find_knee(const std::vector<LegSizing>& legs) {
+    std::vector<PlannedLevel> levels;
+    for (const LegSizing& leg : legs)
+        if (leg.usable) levels.push_back({.concurrency = leg.leg.concurrency, .throughput = leg.leg.sessions_per_second()});
+    return find_knee(levels);
+}
+
+std::string describe_throughput(const SizingResult& result) {
+    const LegSizing* most = nullptr;
+    const LegSizing* knee = nullptr;
+    int usable = 0;
+    for (const LegSizing& leg : result.legs) {
+        if (!leg.usable) continue;
+        ++usable;
+        if (!most || leg.leg.sessions_per_second() > most->leg.sessions_per_second()) most = &leg;
+        if (leg.leg.concurrency == result.knee) knee = &leg;
+    }
+    if (usable < 2 || !(most->leg.sessions_per_second() > 0)) return "";
+    const double rate = 60 * most->leg.sessions_per_second();
+    if (!knee)
+        return fmt::format("Throughput still grew at {} sessions at once, {:.3g} sessions a minute: its knee lies beyond.",
+                           most->leg.concurrency, rate);
+    if (knee == most)
+        return fmt::format("The knee of throughput is at {} sessions at once, {:.3g} sessions a minute: more at once bring no more.",
+                           *result.knee, rate);
+    return fmt::format("The knee of throughput is at {} sessions at once, {:.3g} sessions a minute; more at once bring {:.3g} at most.",
+                       *result.knee, 60 * knee->leg.sessions_per_second(), rate);
+}
+
+std::vector<ScoreTrend> compute_trends(const std::vector<LegSizing>& legs) {
+    std::map<std::string, std::vector<ScoredLevel>> levels;
+    std::map<std::string, int> better;
+    for (const LegSizing& sizing : legs) {
+        if (!sizing.leg.statistics) continue;
+        for (const auto& [name, scores] : sizing.leg.statistics->session_scores) levels[name].push_back({sizing.leg.concurrency, &scores});
+        better.insert(sizing.leg.statistics->better.begin(), sizing.leg.statistics->better.end());
+    }
+    std::vector<ScoreTrend> trends;
+    for (const auto& [name, scored] : levels) trends.push_back(compute_score_trend(name, better[name], scored));
+    return trends;
+}
+
 }  // namespace
 
 SloOutcome evaluate_slo(const std::vector<SloRule>& rules, const LegResult& leg) {
@@ -189,6 +233,9 @@ SizingResult compute_sizing(const SizingInput& input) {
         if (wants_gpus) fill_rough_estimate(leg, targets, input.gpus);
     }
     result.slo_answer = describe_slo(result);
+    result.knee = find_knee(result.legs);
+    result.throughput_answer = describe_throughput(result);
+    result.score_trends = compute_trends(result.legs);
     result.extrapolation = describe_extrapolation(result);
     result.warnings = collect_warnings(result.legs);
     return result;

@@ -14,6 +14,7 @@
 #include "forecast/gpu_estimate.h"
 #include "forecast/linear_fit.h"
 #include "forecast/sample_summary.h"
+#include "forecast/score_trend.h"
 #include "forecast/slo_rule.h"
 
 namespace plimsoll::forecast {
@@ -28,10 +29,11 @@ struct LegStatistics {
     int runs = 1;
     SampleSummary workflow_runtime;  // seconds, over sessions
     SampleSummary llm_latency;       // seconds, over model calls, grouped by session
-    double sessions_per_second = 0;  // that finished
     double prompt_tokens_per_second = 0, completion_tokens_per_second = 0;
-    std::map<std::string, double> scores;  // mean of each evaluator
-    std::vector<std::string> findings;     // what held it back, of all runs
+    std::map<std::string, SampleSummary> scores;          // of each evaluator, over sessions that finished
+    std::map<std::string, SessionScores> session_scores;  // of each evaluator
+    std::map<std::string, int> better;                    // of each evaluator, as in ScoreTrend
+    std::vector<std::string> findings;                    // what held it back, of all runs
 };
 
 // One measured concurrency.
@@ -47,6 +49,7 @@ struct LegResult {
     std::optional<LegStatistics> statistics;  // nothing for a file of NAT's
 
     double error_rate() const { return sessions > 0 ? static_cast<double>(failed) / sessions : 0; }
+    double sessions_per_second() const { return total_runtime > 0 ? (sessions - failed) / total_runtime : 0; }  // that finished
 };
 
 // 0 = no target.
@@ -103,6 +106,9 @@ struct SizingResult {
     std::vector<SloRule> slo;
     std::vector<LegSizing> legs;
     MetricSizing llm_latency, workflow_runtime;
+    std::optional<int> knee;        // of throughput over concurrency (find_knee)
+    std::string throughput_answer;  // the knee as a sentence
+    std::vector<ScoreTrend> score_trends;
     std::string slo_answer;             // up to which concurrency the SLO is kept; empty without one
     std::string extrapolation;          // how far the answer reaches beyond what was measured
     std::vector<std::string> warnings;  // too few samples, failed sessions

@@ -96,6 +96,29 @@ void append_notes(std::string& out, std::string_view metric, const MetricSizing&
                            100 * sizing.held_out->relative_error());
 }
 
+// A table of one time, a line a leg with statistics.
+std::string times_table(std::string_view name, SampleSummary LegStatistics::* member, const std::vector<LegSizing>& legs) {
+    struct Stat {
+        const char* name;
+        double SampleSummary::* value;
+        std::optional<Interval> SampleSummary::* interval;
+    };
+    constexpr Stat kStats[] = {{"mean", &SampleSummary::mean, &SampleSummary::mean_interval},
+                               {"p50", &SampleSummary::p50, &SampleSummary::p50_interval},
+                               {"p95", &SampleSummary::p95, &SampleSummary::p95_interval},
+                               {"p99", &SampleSummary::p99, &SampleSummary::p99_interval}};
+    std::vector<Column> columns;
+    columns.push_back(make_column("Concurrency", legs, [](const auto& leg) { return std::to_string(leg.leg.concurrency); }));
+    for (const Stat& stat : kStats) {
+        const auto cell = [&](const LegSizing& leg) {
+            const SampleSummary& summary = (*leg.leg.statistics).*member;
+            return format_with_interval(summary.*stat.value, summary.*stat.interval);
+        };
+        columns.push_back(make_column(stat.name, legs, cell, false));
+    }
+    return fmt::format("{} (s) with 95 % intervals:\n{}\n", name, make_table(std::move(columns)));
+}
+
 }  // namespace
 
 std::string sizing_table(const SizingResult& result) {
@@ -138,46 +161,33 @@ std::string statistics_table(const SizingResult& result) {
         for (const auto& [name, score] : leg.leg.statistics->scores) scores.insert(name);
     }
     if (legs.empty()) return "";
-    const auto statistics = [](const LegSizing& leg) { return leg.leg.statistics.value_or(LegStatistics()); };
     std::vector<Column> columns;
     columns.push_back(make_column("Concurrency", legs, [](const auto& leg) { return std::to_string(leg.leg.concurrency); }));
-    columns.push_back(make_column("Runs", legs, [&](const auto& leg) { return std::to_string(statistics(leg).runs); }));
+    columns.push_back(make_column("Runs", legs, [](const auto& leg) { return std::to_string(leg.leg.statistics->runs); }));
     columns.push_back(make_column("Sessions", legs, [](const auto& leg) { return std::to_string(leg.leg.sessions); }));
     columns.push_back(make_column("Errors %", legs, [](const auto& leg) { return fmt::format("{:.1f}", 100 * leg.leg.error_rate()); }));
-    const auto add_summary = [&](std::string name, SampleSummary LegStatistics::* member) {
-        columns.push_back(make_column(
-            "mean " + name, legs,
-            [&](const auto& leg) {
-                const SampleSummary summary = statistics(leg).*member;
-                return format_with_interval(summary.mean, summary.mean_interval);
-            },
-            false));
-        columns.push_back(make_column(
-            "p95 " + name, legs,
-            [&](const auto& leg) {
-                const SampleSummary summary = statistics(leg).*member;
-                return format_with_interval(summary.p95, summary.p95_interval);
-            },
-            false));
-    };
-    add_summary("WF Runtime", &LegStatistics::workflow_runtime);
-    add_summary("LLM Latency", &LegStatistics::llm_latency);
     columns.push_back(
-        make_column("Sessions/s", legs, [&](const auto& leg) { return fmt::format("{:.3g}", statistics(leg).sessions_per_second); }));
+        make_column("Sessions/s", legs, [](const auto& leg) { return fmt::format("{:.3g}", leg.leg.sessions_per_second()); }));
     columns.push_back(make_column("Tokens/s", legs,
-                                  [&](const auto& leg) { return fmt::format("{:.1f}", statistics(leg).completion_tokens_per_second); }));
+                                  [](const auto& leg) { return fmt::format("{:.1f}", leg.leg.statistics->completion_tokens_per_second); }));
     if (!result.slo.empty()) {
         columns.push_back(
             make_column("Goodput/s", legs, [](const auto& leg) { return leg.slo ? fmt::format("{:.3g}", leg.slo->goodput) : ""; }));
         columns.push_back(make_column("SLO", legs, [](const auto& leg) { return leg.slo && leg.slo->kept ? "kept" : "broken"; }, false));
     }
-    for (const std::string& name : scores)
-        columns.push_back(make_column(name, legs, [&](const auto& leg) {
-            const auto all = statistics(leg).scores;
-            const auto score = all.find(name);
-            return score == all.end() ? std::string() : fmt::format("{:.4g}", score->second);
-        }));
-    return "With 95 % intervals:\n" + make_table(std::move(columns));
+    std::string out = times_table("Workflow runtime", &LegStatistics::workflow_runtime, legs) +
+                      times_table("LLM latency", &LegStatistics::llm_latency, legs) + make_table(std::move(columns));
+    if (scores.empty()) return out;
+    columns = {make_column("Concurrency", legs, [](const auto& leg) { return std::to_string(leg.leg.concurrency); })};
+    for (const std::string& name : scores) {
+        const auto cell = [&](const LegSizing& leg) {
+            const auto score = leg.leg.statistics->scores.find(name);
+            if (score == leg.leg.statistics->scores.end()) return std::string();
+            return format_with_interval(score->second.mean, score->second.mean_interval);
+        };
+        columns.push_back(make_column(name, legs, cell, false));
+    }
+    return out + "\nScores, mean with 95 % intervals:\n" + make_table(std::move(columns));
 }
 
 std::string sizing_notes(const SizingResult& result) {
@@ -185,7 +195,9 @@ std::string sizing_notes(const SizingResult& result) {
     append_notes(out, "LLM latency", result.llm_latency);
     append_notes(out, "Workflow runtime", result.workflow_runtime);
     if (!result.slo_answer.empty()) out += result.slo_answer + "\n";
+    if (!result.throughput_answer.empty()) out += result.throughput_answer + "\n";
     if (!result.extrapolation.empty()) out += result.extrapolation + "\n";
+    for (const auto& trend : result.score_trends) out += describe(trend) + "\n";
     for (const auto& warning : result.warnings) out += warning + "\n";
     return out;
 }

@@ -15,7 +15,7 @@ std::string_view to_string(LawForm form) {
 
 double StepLaw::raw_seconds(double n, double context, double prompt_tokens, double prompts) const {
     switch (form) {
-        case LawForm::roofline: return std::max(a + c * context, d * (n + prompt_tokens));
+        case LawForm::roofline: return overhead + std::max(a + c * context, d * (n + prompt_tokens));
         case LawForm::linear: return a + b * n + c * context + d * prompt_tokens;
         case LawForm::table: break;
     }

@@ -10,7 +10,7 @@ namespace plimsoll::forecast {
 
 enum class LawForm : std::uint8_t {
     table,     // g(n) + cK without prompts, with them a' + b'n + cK + dp + e np
-    roofline,  // max(a + cK, d(n + p)): memory or arithmetic, whichever is slower
+    roofline,  // h + max(a + cK, d(n + p)): memory or arithmetic, whichever is slower
     linear,    // a + bn + cK + dp
 };
 inline constexpr LawForm kLawForms[] = {LawForm::table, LawForm::roofline, LawForm::linear};
@@ -18,6 +18,7 @@ std::string_view to_string(LawForm form);
 
 struct StepLaw {
     LawForm form = LawForm::linear;
+    double overhead = 0;        // seconds a step besides all else (roofline)
     double a = 0;               // seconds a step
     double b = 0;               // a sequence
     double c = 0;               // a token of context

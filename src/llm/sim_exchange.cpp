@@ -66,7 +66,7 @@ asio::awaitable<bool> SimExchange::fails_at_once() {
     Result<void> sent;
     if (const int status = error_status(fault_)) {
         net::Headers extra;
-        if (status == 429) extra.emplace_back("Retry-After", "1");
+        if (status == 429) extra.emplace_back("Retry-After", fmt::format("{}", options_.retry_after.count()));
         sent = co_await response_.send(status, "application/json", sim_error_body(status, "simulated fault"), std::move(extra));
     } else if (fault_ == SimFault::garbage) {
         sent = co_await response_.send(200, "application/json", make_garbage(random_));

@@ -16,7 +16,7 @@ enum class SimFault : std::uint8_t {
     none,
     http_500,    // "500": an error body
     http_503,    // "503"
-    http_429,    // "429": with Retry-After: 1
+    http_429,    // "429": with SimOptions::retry_after
     hang,        // no answer until the client leaves
     hang_mid,    // half an answer, then nothing until the client leaves
     reset,       // RST before any answer

@@ -15,6 +15,7 @@ Result<void> check_sim_options(const SimOptions& options) {
     const auto bad = [](std::string what) { return fail(ErrorCode::invalid_argument, std::move(what)); };
     if (!is_delay(options.ttft) || !is_delay(options.itl) || !is_delay(options.slow_start))
         return bad("ttft, itl and slow_start are between 0 and one hour");
+    if (options.retry_after.count() < 0 || options.retry_after > kMaxSimDelay) return bad("retry_after is between 0 and one hour");
     if (!(options.jitter >= 0 && options.jitter <= 1)) return bad("jitter is between 0 and 1");
     if (options.tokens < 1 || options.tokens > kMaxSimTokens) return bad(fmt::format("tokens is between 1 and {}", kMaxSimTokens));
     if (options.engine) PLIMSOLL_TRY(check_sim_engine_options(*options.engine));

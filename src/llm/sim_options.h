@@ -30,7 +30,8 @@ struct SimOptions {
     std::string api_key;           // bearer token that requests must carry, else 401; empty = any
     std::filesystem::path script;  // see SimRule; empty = none
     SimFaultRates fault_rates{};
-    std::chrono::milliseconds slow_start{5000};
+    std::chrono::microseconds slow_start{5'000'000};  // before the first token, of the fault of that name
+    std::chrono::seconds retry_after{1};              // what the fault 429 says
 };
 
 inline constexpr int kMaxSimDimensions = 16'384;

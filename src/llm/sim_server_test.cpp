@@ -236,12 +236,14 @@ TEST(SimServer, SameSeedSameFaults) {
 }
 
 TEST(SimServer, ErrorFaults) {
-    Sim sim;
+    auto options = quick();
+    options.retry_after = 7s;
+    Sim sim(options);
     for (const int status : {500, 503, 429}) {
         const auto answer = sim.chat(kStream, fmt::format("{}", status));
         EXPECT_EQ(answer.http.status, status);
         EXPECT_TRUE(find(*parse_json(answer.http.body), "error"));
-        EXPECT_EQ(answer.http.retry_after_s, status == 429 ? 1 : -1);
+        EXPECT_EQ(answer.http.retry_after_s, status == 429 ? 7 : -1);
     }
     const auto html = sim.chat(kStream, "html");
     EXPECT_EQ(html.http.status, 200);

@@ -7,6 +7,7 @@
 // A reader never fails: what is wrong is in Answer::error. One thread.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,8 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/json.h"
+#include "event/step.h"
 #include "load/record.h"
 
 namespace plimsoll::load {
@@ -32,6 +35,7 @@ struct Answer {
     std::vector<std::uint32_t> token_us;  // microseconds from `start`
     std::int64_t prompt_tokens = -1, completion_tokens = -1;
     std::string text;
+    std::vector<event::Step> steps;  // of an agent that ran in this process
     std::optional<Error> error;
 
     void add_piece(std::string_view piece, Clock::time_point now);
@@ -56,19 +60,30 @@ std::unique_ptr<AnswerReader> make_openai_reader(bool stream, Answer& answer);
 struct EventRule {
     std::string field = "data";  // "{": a line of bare JSON, as NAT's server reports failures
     std::string event;           // of the event: line; empty: any
-    std::string path;            // dotted, into the value read as JSON ("choices.0.delta.content"); empty: the text itself
-    std::string equals;          // of what is there; empty: anything that is not empty, null or false
+    // Dotted, into the value read as JSON ("choices.0.delta.content"), also where that has JSON in a text; empty: the text itself.
+    std::string path;
+    std::string equals;  // of what is there; empty: anything that is not empty, null or false
 };
 
+// A value of an answer that later requests need: the last one that a rule finds, or a header.
+struct CaptureRule {
+    std::string name;
+    EventRule where;
+    std::string header;  // of the response, instead
+};
+using Captured = std::map<std::string, json::value, std::less<>>;
+
 struct AnswerRules {
-    std::vector<EventRule> token;
-    std::vector<EventRule> end;  // empty: the end of the stream is the end of the answer; else one must have come
+    std::vector<EventRule> token;  // empty: nothing of this answer is one
+    std::vector<EventRule> end;    // empty: the end of the stream is the end of the answer; else one must have come
     std::vector<EventRule> error;
+    std::vector<CaptureRule> captures;
     bool sse = true;  // false: the whole body is one "data"
 };
 
-// `rules` outlives the reader. An answer in which no token rule matched is an error.
-std::unique_ptr<AnswerReader> make_rule_reader(const AnswerRules& rules, Answer& answer);
+// `rules` and `captured` outlive the reader. An answer in which no token rule matched is an error, and so is one that lacks what is to be
+// captured: into `captured`, where there is one.
+std::unique_ptr<AnswerReader> make_rule_reader(const AnswerRules& rules, Answer& answer, Captured* captured = nullptr);
 
 // How NAT's POST /generate/full answers: pieces of the result as data: {"value": …}, failures as bare {"message": …}.
 const AnswerRules& nat_rules();

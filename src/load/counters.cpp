@@ -2,9 +2,6 @@
 
 #include <unistd.h>
 
-#include <charconv>
-#include <fstream>
-#include <map>
 #include <sstream>
 #include <string_view>
 
@@ -12,46 +9,6 @@ namespace plimsoll::load {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::size_t kMaxFileBytes = 1 << 20;
-
-// Files of /proc have no size, so they are read to their end.
-std::optional<std::string> read_text(const fs::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    if (!file) return std::nullopt;
-    std::string text;
-    char buffer[4096];
-    while (text.size() < kMaxFileBytes && (file.read(buffer, sizeof buffer) || file.gcount() > 0))
-        text.append(buffer, static_cast<std::size_t>(file.gcount()));
-    return text;
-}
-
-template <class T>
-std::optional<T> to_number(std::string_view text) {
-    T value{};
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end == text.data()) return std::nullopt;
-    return value;
-}
-
-std::vector<std::string> words_of(const std::string& text) {
-    std::istringstream stream(text);
-    std::vector<std::string> out;
-    for (std::string word; stream >> word;) out.push_back(std::move(word));
-    return out;
-}
-
-// "key value" lines.
-std::map<std::string, std::uint64_t> read_pairs(const fs::path& path) {
-    std::map<std::string, std::uint64_t> out;
-    const auto text = read_text(path);
-    if (!text) return out;
-    std::istringstream lines(*text);
-    std::string key;
-    std::uint64_t value = 0;
-    while (lines >> key >> value) out[key] = value;
-    return out;
-}
 
 // Fields of a stat file after the command, which may hold spaces and parentheses. Field n of proc(5) is at n - 3.
 struct StatLine {
@@ -74,19 +31,15 @@ std::optional<StatLine> read_stat(const fs::path& path) {
     return StatLine{text->substr(open + 1, close - open - 1), words_of(text->substr(close + 1))};
 }
 
-std::optional<std::uint64_t> read_stall(const fs::path& proc) {
-    const auto text = read_text(proc / "pressure" / "cpu");
-    if (!text || !text->starts_with("some ")) return std::nullopt;
-    constexpr std::string_view kTotal = "total=";
-    const std::size_t at = text->find(kTotal);
-    if (at == std::string::npos) return std::nullopt;
-    return to_number<std::uint64_t>(std::string_view(*text).substr(at + kTotal.size()));
-}
+constexpr std::int64_t kKibibyte = 1024;
 
-fs::path find_accounting(const fs::path& cgroups, const fs::path& folder, const fs::path& inside) {
-    for (const fs::path& place : {folder, cgroups / "cpuacct" / inside, cgroups / "cpuacct"})
-        if (fs::exists(place / "cpuacct.usage")) return place;
-    return folder;
+// "MemTotal:  16303428 kB"; absent when there is no such line.
+std::optional<std::int64_t> read_meminfo(const std::string& text, std::string_view name) {
+    const std::size_t at = text.find(name);
+    if (at == std::string::npos) return std::nullopt;
+    const auto words = words_of(text.substr(at + name.size(), text.find('\n', at) - at - name.size()));
+    const auto value = words.empty() ? std::nullopt : to_number<std::int64_t>(words.front());
+    return value ? std::optional(*value * kKibibyte) : std::nullopt;
 }
 
 }  // namespace
@@ -116,7 +69,11 @@ std::optional<MachineCounters> read_machine(const fs::path& proc) {
     }
     if (!has_total) return std::nullopt;
     if (const auto load = read_text(proc / "loadavg")) out.load1 = to_number<double>(*load).value_or(0);
-    out.stall_us = read_stall(proc);
+    out.stall = read_stall(proc / "pressure", "");
+    const std::string memory = read_text(proc / "meminfo").value_or("");
+    const auto total = read_meminfo(memory, "MemTotal:"), available = read_meminfo(memory, "MemAvailable:");
+    out.memory_bytes = total.value_or(0);
+    if (total && available) out.memory_used_bytes = *total - *available;
     return out;
 }
 
@@ -169,53 +126,5 @@ std::optional<ProcessCounters> read_tree(const ProcessList& list, const fs::path
 }
 
 double ticks_per_second() { return static_cast<double>(::sysconf(_SC_CLK_TCK)); }
-
-std::optional<CgroupPlace> find_cgroup(const fs::path& proc, const fs::path& cgroups, int pid) {
-    const auto text = read_text(proc / std::to_string(pid) / "cgroup");
-    if (!text) return std::nullopt;
-    std::istringstream lines(*text);
-    for (std::string line; std::getline(lines, line);) {
-        // "4:cpu,cpuacct:/path" of version 1, "0::/path" of version 2
-        const std::size_t first = line.find(':'), second = line.find(':', first + 1);
-        if (first == std::string::npos || second == std::string::npos) continue;
-        const std::string controllers = line.substr(first + 1, second - first - 1);
-        const fs::path inside = fs::path(line.substr(second + 1)).relative_path();
-        if (controllers.empty()) {
-            // Inside a container the path is the host's; the container's own group is then the root.
-            for (const fs::path& folder : {cgroups / inside, cgroups})
-                if (fs::exists(folder / "cpu.stat") && fs::exists(folder / "cgroup.controllers")) return CgroupPlace{folder, folder, true};
-        } else if ((',' + controllers + ',').contains(",cpu,")) {
-            for (const fs::path& mount : {cgroups / controllers, cgroups / "cpu", cgroups / "cpu,cpuacct"})
-                for (const fs::path& folder : {mount / inside, mount})
-                    if (fs::exists(folder / "cpu.stat")) return CgroupPlace{folder, find_accounting(cgroups, folder, inside), false};
-        }
-    }
-    return std::nullopt;
-}
-
-std::optional<CgroupCounters> read_cgroup(const CgroupPlace& place) {
-    if (!fs::exists(place.folder / "cpu.stat")) return std::nullopt;
-    auto stat = read_pairs(place.folder / "cpu.stat");
-    CgroupCounters out;
-    out.periods = stat["nr_periods"];
-    out.throttled = stat["nr_throttled"];
-    if (place.v2) {
-        out.usage_us = stat["usage_usec"];
-        out.throttled_us = stat["throttled_usec"];
-        const auto limit = words_of(read_text(place.folder / "cpu.max").value_or("max"));
-        const auto quota = limit.empty() ? std::nullopt : to_number<double>(limit[0]);
-        const auto period = limit.size() < 2 ? std::nullopt : to_number<double>(limit[1]);
-        if (quota && period && *period > 0) out.quota_cores = *quota / *period;
-        return out;
-    }
-    constexpr std::uint64_t kNanosecondsPerMicrosecond = 1000;
-    out.throttled_us = stat["throttled_time"] / kNanosecondsPerMicrosecond;
-    const auto quota = to_number<double>(read_text(place.folder / "cpu.cfs_quota_us").value_or(""));
-    const auto period = to_number<double>(read_text(place.folder / "cpu.cfs_period_us").value_or(""));
-    if (quota && period && *quota > 0 && *period > 0) out.quota_cores = *quota / *period;
-    if (const auto usage = read_text(place.accounting / "cpuacct.usage"))
-        out.usage_us = to_number<std::uint64_t>(*usage).value_or(0) / kNanosecondsPerMicrosecond;
-    return out;
-}
 
 }  // namespace plimsoll::load

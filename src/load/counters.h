@@ -1,5 +1,5 @@
-// Readers of Linux's cumulative counters: /proc and control groups of version 1 and 2. Each takes the root it reads below, so that tests
-// point it at a folder. Nothing is a failure: a file that is missing or strange leaves the value absent.
+// Readers of the cumulative counters in /proc. Each takes the root it reads below, so that tests point it at a folder. Nothing is a
+// failure: a file that is missing or strange leaves the value absent.
 #pragma once
 
 #include <cstdint>
@@ -8,13 +8,17 @@
 #include <string>
 #include <vector>
 
+#include "load/counter_files.h"
+
 namespace plimsoll::load {
 
 struct MachineCounters {
     int cores = 0;
     std::uint64_t total = 0, idle = 0, steal = 0;  // ticks of all cores; idle with iowait
     double load1 = 0;
-    std::optional<std::uint64_t> stall_us;  // PSI "some" of the CPU
+    StallCounters stall;
+    std::int64_t memory_bytes = 0;                  // in all; 0: not known
+    std::optional<std::int64_t> memory_used_bytes;  // what is not available without swapping
 };
 std::optional<MachineCounters> read_machine(const std::filesystem::path& proc);
 
@@ -44,18 +48,5 @@ ProcessList read_processes(const std::filesystem::path& proc);
 // The tree below `pid`; nothing when it has gone.
 std::optional<ProcessCounters> read_tree(const ProcessList& list, const std::filesystem::path& proc, int pid);
 double ticks_per_second();
-
-struct CgroupCounters {
-    double quota_cores = -1;  // < 0: no limit
-    std::uint64_t usage_us = 0, periods = 0, throttled = 0, throttled_us = 0;
-};
-// The folder of a process' control group that counts processor time; nothing when there is none.
-struct CgroupPlace {
-    std::filesystem::path folder;
-    std::filesystem::path accounting;  // where version 1 counts what was used; often a mount of its own
-    bool v2 = false;
-};
-std::optional<CgroupPlace> find_cgroup(const std::filesystem::path& proc, const std::filesystem::path& cgroups, int pid);
-std::optional<CgroupCounters> read_cgroup(const CgroupPlace& place);
 
 }  // namespace plimsoll::load

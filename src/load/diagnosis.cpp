@@ -17,13 +17,17 @@ namespace {
 constexpr double kThrottled = 0.10;       // of the scheduler's periods: users notice from here
 constexpr std::int64_t kFewPeriods = 10;  // a second of the usual period of 100 ms
 constexpr double kBusy = 0.90;            // of all cores
-constexpr double kStalled = 0.25;         // of the time
+// Something that now and then waits for a core is no busy machine: both must be.
+constexpr double kStalled = 0.25;          // of the time
+constexpr double kBusyWhenStalled = 0.70;  // of all cores
 constexpr double kStolen = 0.10;
 constexpr double kOneCore = 0.90, kOneCoreTop = 1.15;  // a process that fills one core and no more
 constexpr double kHotThread = 0.85;
-constexpr double kFull = 0.95;     // of a server's limit
-constexpr double kOften = 0.5;     // of the samples
-constexpr double kOwnCore = 0.90;  // of each thread of ours
+constexpr double kFull = 0.95;         // of a server's limit
+constexpr double kOften = 0.5;         // of the samples
+constexpr double kOwnCore = 0.90;      // of each thread of ours
+constexpr double kRefused = 0.10;      // of the calls
+constexpr std::uint64_t kFewLost = 3;  // calls that could not connect
 
 // What the samples say as a whole.
 struct Picture {
@@ -77,6 +81,27 @@ double share_of(const std::vector<double>& values, double above) {
     return static_cast<double>(std::ranges::count_if(values, [above](double v) { return v > above; })) / static_cast<double>(values.size());
 }
 
+// True when what the calls met was no service at all.
+bool check_target(const TargetFailures& failures, std::vector<Finding>& out) {
+    if (failures.unreachable >= kFewLost) {
+        const std::string since = failures.last_good_s < 0
+                                      ? std::string("no call was answered")
+                                      : fmt::format("no call was answered after second {:.0f} of the run", failures.last_good_s);
+        out.push_back(
+            {Cause::target_gone, fmt::format("Target gone: {}, {} could not connect ({}). Is it running, and did it end by itself "
+                                             "(out of memory, killed, restarted)?",
+                                             since, failures.unreachable, failures.connect_error)});
+        return true;
+    }
+    const double share = failures.calls == 0 ? 0 : static_cast<double>(failures.refused) / static_cast<double>(failures.calls);
+    if (share <= kRefused) return false;
+    out.push_back({Cause::target_refuses,
+                   fmt::format("Target refuses: it answered {:.0f} % of the calls ({} of {}) with an error, mostly {}. Its limits, its "
+                               "authentication or its own failures come first; the times of the other calls are not those of a full load.",
+                               percent(share), failures.refused, failures.calls, failures.refusal)});
+    return true;
+}
+
 void check_limit(const Picture& picture, std::vector<Finding>& out) {
     const double share = picture.throttled_share();
     if (share <= kThrottled || mean(picture.busy) > kBusy) return;
@@ -93,7 +118,8 @@ void check_limit(const Picture& picture, std::vector<Finding>& out) {
 }
 
 void check_node(const Picture& picture, std::vector<Finding>& out) {
-    const bool waits = !picture.stall.empty() && mean(picture.stall) > kStalled && picture.throttled_share() <= kThrottled;
+    const bool waits = !picture.stall.empty() && mean(picture.stall) > kStalled && mean(picture.busy) > kBusyWhenStalled &&
+                       picture.throttled_share() <= kThrottled;
     if (picture.busy.empty() || (!picture.is_busy() && !waits)) return;
     // Stopped by its limit, a group waits too; that is the limit's doing unless the cores are really in use.
     std::string text = fmt::format("Node busy: its {} cores were {:.0f} % in use", picture.cores, percent(mean(picture.busy)));
@@ -104,10 +130,10 @@ void check_node(const Picture& picture, std::vector<Finding>& out) {
     out.push_back({Cause::node_busy, text + ". More or idler cores help; a higher limit does not."});
 }
 
-void check_processes(const Picture& picture, std::vector<Finding>& out) {
+void check_processes(const Picture& picture, bool self_too, std::vector<Finding>& out) {
     if (picture.is_busy() || picture.throttled_share() > kThrottled || picture.cores < 2) return;
     for (const auto& [pid, looks] : picture.processes) {
-        if (looks.front().is_self) continue;
+        if (looks.front().is_self && !self_too) continue;
         std::vector<double> cores, thread;
         for (const ProcessSample& look : looks) {
             cores.push_back(look.cores);
@@ -149,7 +175,7 @@ void check_client(const DiagnosisInput& input, const Picture& picture, std::vect
         for (const ProcessSample& look : looks)
             if (look.is_self) own.push_back(look.cores);
     const double used = own.empty() ? 0 : percentile(own, 50);
-    const bool busy = used >= kOwnCore * input.threads;
+    const bool busy = used >= kOwnCore * input.threads && !input.agent_in_process;
     const bool late = input.open_loop && input.schedule_error_p99_s > input.schedule_error_limit_s;
     if (!busy && !late) return;
     out.push_back(
@@ -163,6 +189,8 @@ void check_client(const DiagnosisInput& input, const Picture& picture, std::vect
 
 std::string_view to_string(Cause cause) {
     switch (cause) {
+        case Cause::target_gone: return "target_gone";
+        case Cause::target_refuses: return "target_refuses";
         case Cause::cpu_limit_too_low: return "cpu_limit_too_low";
         case Cause::node_busy: return "node_busy";
         case Cause::cpu_bound_code: return "cpu_bound_code";
@@ -172,13 +200,37 @@ std::string_view to_string(Cause cause) {
     return "";
 }
 
+TargetFailures find_failures(const LoadStats& stats) {
+    TargetFailures out;
+    out.calls = stats.calls();
+    std::uint64_t most = 0;
+    for (const auto& [kind, error] : stats.errors()) {
+        if (kind == to_string(ErrorCode::connect)) out.connect_error = error.example;
+        if (!kind.starts_with("http ")) continue;
+        out.refused += error.count;
+        if (error.count <= most) continue;
+        most = error.count;
+        out.refusal = error.example;
+    }
+    const auto& seconds = stats.timeline();
+    for (std::size_t i = 0; i < seconds.size(); ++i) {
+        if (seconds[i].ended > seconds[i].failed) {
+            out.last_good_s = static_cast<double>(i);
+            out.unreachable = 0;
+        } else {
+            out.unreachable += seconds[i].unreachable;
+        }
+    }
+    return out;
+}
+
 std::vector<Finding> diagnose(const DiagnosisInput& input) {
     std::vector<Finding> out;
     const Picture picture = make_picture(input.samples);
-    check_client(input, picture, out);
+    if (!check_target(input.failures, out)) check_client(input, picture, out);
     check_limit(picture, out);
     check_server(picture, out);
-    check_processes(picture, out);
+    check_processes(picture, input.agent_in_process, out);
     check_node(picture, out);
     return out;
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/url/parse.hpp>
@@ -34,12 +35,9 @@ Result<Address> parse_address(const std::string& url) {
 
 std::string json_text(std::string_view text) { return json::serialize(json::string_view(text.data(), text.size())); }
 
-void replace_all(std::string& text, std::string_view what, std::string_view with) {
-    for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += with.size()) text.replace(at, what.size(), with);
-}
-
 std::string make_openai_body(const HttpTargetSpec& spec, const CallInput& input) {
-    std::string body = fmt::format(R"({{"model":{},)", json_text(spec.model));
+    const std::string_view model = spec.any_model && !input.model.empty() ? input.model : std::string_view(spec.model);
+    std::string body = fmt::format(R"({{"model":{},)", json_text(model));
     if (spec.kind == HttpKind::chat) {
         body += R"("messages":[)";
         for (const Message& message : input.messages)
@@ -53,19 +51,9 @@ std::string make_openai_body(const HttpTargetSpec& spec, const CallInput& input)
     }
     const std::int64_t max_tokens = input.max_tokens > 0 ? input.max_tokens : spec.max_tokens;
     if (max_tokens > 0) fmt::format_to(std::back_inserter(body), R"(,"max_tokens":{})", max_tokens);
+    if (input.exact_tokens && spec.ignore_eos) body += R"(,"ignore_eos":true)";
     if (spec.stream) body += R"(,"stream":true,"stream_options":{"include_usage":true})";
     return body + "}";
-}
-
-Error status_error(int status, std::string_view body, double retry_after_s) {
-    constexpr std::size_t kMaxText = 200;
-    std::string text(body.substr(0, kMaxText));
-    if (const auto parsed = parse_json(body)) {
-        const auto* error = find(*parsed, "error");
-        const auto* message = find(error ? *error : *parsed, "message");
-        if (message) text = to_text(*message).substr(0, kMaxText);
-    }
-    return {ErrorCode::http_status, fmt::format("HTTP {}: {}", status, text), status, retry_after_s};
 }
 
 class HttpTarget : public Target {
@@ -148,7 +136,31 @@ Result<std::string> make_head(const HttpTargetSpec& spec, const Address& address
     return head;
 }
 
+// The requests of a described target as templates.
+std::vector<RequestTemplate> templates_of(const HttpTargetSpec& spec) {
+    if (!spec.requests.empty()) return spec.requests;
+    return {{.method = spec.method, .url = spec.url, .headers = {}, .body = spec.body, .rules = spec.rules}};
+}
+
+// Whether the requests differ in more than their body.
+bool is_sequence(const HttpTargetSpec& spec) {
+    if (spec.kind != HttpKind::described) return false;
+    return !spec.requests.empty() || !placeholders(spec.url).empty() ||
+           std::ranges::any_of(spec.headers, [](const auto& header) { return !placeholders(header.second).empty(); });
+}
+
 }  // namespace
+
+Error status_error(int status, std::string_view body, double retry_after_s) {
+    constexpr std::size_t kMaxText = 200;
+    std::string text(body.substr(0, kMaxText));
+    if (const auto parsed = parse_json(body)) {
+        const auto* error = find(*parsed, "error");
+        const auto* message = find(error ? *error : *parsed, "message");
+        if (message) text = to_text(*message).substr(0, kMaxText);
+    }
+    return {ErrorCode::http_status, fmt::format("HTTP {}: {}", status, text), status, retry_after_s};
+}
 
 HttpTargetSpec make_openai_spec(const std::string& base_url, bool chat) {
     HttpTargetSpec spec;
@@ -161,6 +173,7 @@ HttpTargetSpec make_nat_spec(const std::string& base_url) {
     HttpTargetSpec spec;
     spec.kind = HttpKind::described;
     spec.url = net::join_url(base_url, "generate/full");
+    spec.headers = {{"conversation-id", "load-${session}"}};
     spec.body = R"({"input_message":"${input}"})";
     spec.rules = nat_rules();
     return spec;
@@ -175,20 +188,32 @@ Result<bool> is_loopback(const std::string& url) {
     return !error && ip.is_loopback();
 }
 
+Result<bool> is_loopback(const HttpTargetSpec& spec) {
+    for (const RequestTemplate& request : templates_of(spec)) {
+        std::string url = request.url;
+        // A value may stand anywhere, but not change the server.
+        for (const std::string& name : placeholders(url)) url.replace(url.find("${"), name.size() + 3, "x");
+        const auto local = is_loopback(url);
+        if (!local || !*local) return local;
+    }
+    return true;
+}
+
 std::string shown_target(const HttpTargetSpec& spec) {
-    return fmt::format("{} {}", spec.method, spec.url.substr(0, spec.url.find_first_of("?#")));
+    std::string text;
+    for (const RequestTemplate& request : templates_of(spec))
+        text +=
+            fmt::format("{}{} {}", text.empty() ? "" : ", then ", request.method, request.url.substr(0, request.url.find_first_of("?#")));
+    return text;
 }
 
 std::string make_body(const HttpTargetSpec& spec, const CallInput& input) {
     if (spec.kind != HttpKind::described) return make_openai_body(spec, input);
-    const std::string escaped = json_text(input.messages.back().text);
-    std::string body = spec.body;
-    replace_all(body, "${session}", fmt::format("{}", input.session));
-    replace_all(body, "${input}", std::string_view(escaped).substr(1, escaped.size() - 2));
-    return body;
+    return fill_body(spec.body, input, {});
 }
 
 Result<TargetFactory> make_http_target(HttpTargetSpec spec) {
+    if (is_sequence(spec)) return make_sequence_target(templates_of(spec), spec.headers, spec.verify_tls);
     const auto address = parse_address(spec.url);
     if (!address) return fail(address.error());
     auto head = make_head(spec, *address);

@@ -33,12 +33,18 @@ inline constexpr int kMaxUsers = 100'000;
 // Errors: invalid_argument, naming what cannot be.
 Result<void> check_plan(const LoadPlan& plan);
 
+// A user of a closed loop whose session failed begins its next one later: a target that refuses or has gone is not hammered, and the
+// figures are not drowned in its refusals. From one start to the next there is a wait that begins here, doubles with each failure in a row
+// up to the bound, and varies by half so that users do not come back in step; a Retry-After counts from the failure, up to its own bound.
+inline constexpr std::chrono::milliseconds kFirstBackoff{100}, kMaxBackoff{5'000}, kMaxRetryAfter{300'000};
+
 struct LoadOutcome {
     double wall_start = 0;           // seconds since the epoch, of the run's start
     Nanoseconds elapsed{0};          // until the last session ended
     Nanoseconds starts_end{0};       // no session started after it: plan, limit or interruption
     std::uint64_t started = 0;       // sessions
     std::uint64_t dropped = 0;       // starts of an open loop for which max_in_flight left no room
+    std::uint64_t put_off = 0;       // starts of a closed loop that waited because the user's last session had failed
     std::uint64_t lost_records = 0;  // sessions that ended but whose records nobody took in time
     int peak_calls = 0;              // in flight at once
     bool interrupted = false;

@@ -1,33 +1,47 @@
 #include "load/prometheus.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <map>
+#include <sstream>
 
 namespace plimsoll::load {
 namespace {
 
 enum class Meaning : std::uint8_t { running, waiting, max_running, kv_usage };
 
-constexpr std::pair<std::string_view, Meaning> kNames[] = {
-    {"vllm:num_requests_running", Meaning::running},
-    {"vllm:num_requests_waiting", Meaning::waiting},
-    {"vllm:kv_cache_usage_perc", Meaning::kv_usage},
-    {"vllm:gpu_cache_usage_perc", Meaning::kv_usage},
-    {"num_requests_running", Meaning::running},
-    {"num_requests_waiting", Meaning::waiting},
-    {"num_request_max", Meaning::max_running},
-    {"gpu_cache_usage_perc", Meaning::kv_usage},
-    {"sglang:num_running_reqs", Meaning::running},
-    {"sglang:num_queue_reqs", Meaning::waiting},
-    {"sglang:token_usage", Meaning::kv_usage},
-    {"tgi_batch_current_size", Meaning::running},
-    {"tgi_queue_size", Meaning::waiting},
-    {"llamacpp:requests_processing", Meaning::running},
-    {"llamacpp:requests_deferred", Meaning::waiting},
-    {"llamacpp:kv_cache_usage_ratio", Meaning::kv_usage},
-    {"nv_inference_pending_request_count", Meaning::waiting},
+constexpr std::size_t kMeanings = 4;
+
+// Whose name it is. A server that speaks several of these languages at once says the same thing in each, so that one of them counts:
+// the first that says it.
+enum class Family : std::uint8_t { vllm, nim, sglang, tgi, llamacpp, triton, none };
+
+struct KnownName {
+    std::string_view name;
+    Family family;
+    Meaning meaning;
+};
+
+constexpr KnownName kNames[] = {
+    {"vllm:num_requests_running", Family::vllm, Meaning::running},
+    {"vllm:num_requests_waiting", Family::vllm, Meaning::waiting},
+    {"vllm:kv_cache_usage_perc", Family::vllm, Meaning::kv_usage},
+    {"vllm:gpu_cache_usage_perc", Family::vllm, Meaning::kv_usage},
+    {"num_requests_running", Family::nim, Meaning::running},
+    {"num_requests_waiting", Family::nim, Meaning::waiting},
+    {"num_request_max", Family::nim, Meaning::max_running},
+    {"gpu_cache_usage_perc", Family::nim, Meaning::kv_usage},
+    {"sglang:num_running_reqs", Family::sglang, Meaning::running},
+    {"sglang:num_queue_reqs", Family::sglang, Meaning::waiting},
+    {"sglang:token_usage", Family::sglang, Meaning::kv_usage},
+    {"tgi_batch_current_size", Family::tgi, Meaning::running},
+    {"tgi_queue_size", Family::tgi, Meaning::waiting},
+    {"llamacpp:requests_processing", Family::llamacpp, Meaning::running},
+    {"llamacpp:requests_deferred", Family::llamacpp, Meaning::waiting},
+    {"llamacpp:kv_cache_usage_ratio", Family::llamacpp, Meaning::kv_usage},
+    {"nv_inference_pending_request_count", Family::triton, Meaning::waiting},
 };
 
 std::string label_of(const MetricValue& metric, std::string_view name) {
@@ -36,6 +50,21 @@ std::string label_of(const MetricValue& metric, std::string_view name) {
     if (at == std::string::npos) return {};
     const std::size_t from = at + start.size();
     return metric.labels.substr(from, metric.labels.find('"', from) - from);
+}
+
+// "# TYPE name gauge"; the samples of a type's name, or of one that begins with it (name_bucket, name_total), follow.
+struct TypeLine {
+    std::string name;
+    bool is_gauge = true;
+};
+
+TypeLine parse_type(std::string_view line) {
+    std::istringstream words{std::string(line)};
+    std::string hash, keyword, type;
+    TypeLine out;
+    words >> hash >> keyword >> out.name >> type;
+    out.is_gauge = type != "counter" && type != "histogram" && type != "summary";
+    return out;
 }
 
 // name{label="a } b",…} value [timestamp]
@@ -69,32 +98,63 @@ std::optional<MetricValue> parse_line(std::string_view line) {
 
 std::vector<MetricValue> parse_prometheus(std::string_view text) {
     std::vector<MetricValue> out;
+    TypeLine type;
     while (!text.empty() && out.size() < kMaxMetrics) {
         std::string_view line = text.substr(0, text.find('\n'));
         text.remove_prefix(std::min(text.size(), line.size() + 1));
         if (line.ends_with('\r')) line.remove_suffix(1);
+        if (line.starts_with("# TYPE ")) type = parse_type(line);
         if (line.empty() || line.front() == '#') continue;
-        if (auto metric = parse_line(line)) out.push_back(std::move(*metric));
+        auto metric = parse_line(line);
+        if (!metric) continue;
+        metric->is_gauge = type.name.empty() || !metric->name.starts_with(type.name) || type.is_gauge;
+        out.push_back(std::move(*metric));
     }
     return out;
 }
 
 std::optional<ServerSample> read_server(const std::vector<MetricValue>& metrics) {
-    ServerSample out;
-    bool any = false;
+    struct Taken {
+        Family family = Family::none;
+        double value = 0;
+    };
+    std::array<Taken, kMeanings> taken;
     for (const MetricValue& metric : metrics) {
-        const auto known = std::ranges::find(kNames, std::string_view(metric.name), [](const auto& entry) { return entry.first; });
+        const auto known = std::ranges::find(kNames, std::string_view(metric.name), &KnownName::name);
         if (known == std::end(kNames)) continue;
-        any = true;
-        switch (known->second) {
-            case Meaning::running: out.running = out.running.value_or(0) + metric.value; break;
-            case Meaning::waiting: out.waiting = out.waiting.value_or(0) + metric.value; break;
-            case Meaning::max_running: out.max_running = out.max_running.value_or(0) + metric.value; break;
-            case Meaning::kv_usage: out.kv_usage = std::max(out.kv_usage.value_or(0), metric.value); break;
-        }
+        Taken& place = taken[static_cast<std::size_t>(known->meaning)];
+        if (known->family > place.family) continue;
+        if (known->family < place.family) place = {known->family, 0};
+        place.value = known->meaning == Meaning::kv_usage ? std::max(place.value, metric.value) : place.value + metric.value;
     }
-    if (!any) return std::nullopt;
-    return out;
+    if (std::ranges::all_of(taken, [](const Taken& place) { return place.family == Family::none; })) return std::nullopt;
+    const auto value_of = [&](Meaning meaning) {
+        const Taken& place = taken[static_cast<std::size_t>(meaning)];
+        return place.family == Family::none ? std::nullopt : std::optional(place.value);
+    };
+    return ServerSample{.running = value_of(Meaning::running),
+                        .waiting = value_of(Meaning::waiting),
+                        .max_running = value_of(Meaning::max_running),
+                        .kv_usage = value_of(Meaning::kv_usage)};
+}
+
+std::optional<ServerSample> add_up(const std::vector<std::optional<ServerSample>>& servers) {
+    std::optional<ServerSample> sum;
+    bool all_limited = true;
+    const auto add = [](std::optional<double>& to, const std::optional<double>& more) {
+        if (more) to = to.value_or(0) + *more;
+    };
+    for (const auto& server : servers) {
+        if (!server) continue;
+        if (!sum) sum.emplace();
+        add(sum->running, server->running);
+        add(sum->waiting, server->waiting);
+        add(sum->max_running, server->max_running);
+        if (server->kv_usage) sum->kv_usage = std::max(sum->kv_usage.value_or(0), *server->kv_usage);
+        if (server->running && !server->max_running) all_limited = false;
+    }
+    if (sum && !all_limited) sum->max_running.reset();
+    return sum;
 }
 
 std::vector<GpuSample> read_dcgm(const std::vector<MetricValue>& metrics) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "event/step.h"
 
 namespace plimsoll::load {
 
@@ -24,6 +25,7 @@ struct CallRecord {
     bool unfinished = false;                                  // the run ended first
     std::optional<Error> error;
     std::vector<std::uint32_t> token_us;  // of each piece, from `start`; empty when not kept
+    std::vector<event::Step> steps;       // of an agent that ran in this process; empty when not kept
 
     // The server's count, else one a piece.
     std::int64_t tokens() const { return completion_tokens >= 0 ? completion_tokens : pieces; }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 
 #include "event/span.h"
 
@@ -16,8 +17,9 @@ using event::Span;
 // The session's spans as a tree, and what becomes of them.
 class ScriptMaker {
   public:
-    ScriptMaker(const event::SessionTrace& trace, double speed)
-        : trace_(trace), speed_(speed), spans_(event::pair_spans(trace.steps).spans) {
+    // What had to be made up is counted in `replay`.
+    ScriptMaker(const event::SessionTrace& trace, const ReplayOptions& options, Replay& replay)
+        : trace_(trace), options_(options), replay_(replay), spans_(event::pair_spans(trace.steps).spans) {
         std::map<std::string, int> by_id;
         for (std::size_t i = 0; i < spans_.size(); ++i) by_id[spans_[i].uuid] = static_cast<int>(i);
         children_.resize(spans_.size());
@@ -32,11 +34,13 @@ class ScriptMaker {
     std::optional<Script> make() {
         const bool any_call = std::ranges::any_of(spans_, [](const Span& span) { return span.category == Category::llm && span.finished; });
         if (!any_call || roots_.empty()) return std::nullopt;
-        double start = spans_[static_cast<std::size_t>(roots_.front())].start;
-        for (const int root : roots_) start = std::min(start, spans_[static_cast<std::size_t>(root)].start);
-        std::ignore = add_children(roots_, start, {});
+        start_ = at(roots_.front()).start;
+        for (const int root : roots_) start_ = std::min(start_, at(root).start);
+        std::ignore = add_children(roots_, start_, {});
         return std::move(script_);
     }
+
+    double start() const { return start_; }  // after make()
 
   private:
     // Steps to wait for, and the recorded time at which they were over.
@@ -79,9 +83,15 @@ class ScriptMaker {
     int add_call(const Span& span, const Steps& after, double gap) {
         ScriptStep step = make_step(span.name, after, gap);
         const event::Payload& start = trace_.steps[span.start_step].payload;
-        step.messages = read_messages(start.data ? start.data->input : json::value());
+        if (start.data) step.messages = read_messages(start.data->input);
+        if (step.messages.empty()) {
+            ++replay_.made_up;
+            if (span.usage.prompt_tokens <= 0) ++replay_.unknown_length;
+            step.made_up_tokens = span.usage.prompt_tokens > 0 ? span.usage.prompt_tokens : options_.unknown_prompt;
+        }
         step.max_tokens =
             span.usage.completion_tokens > 0 ? span.usage.completion_tokens : static_cast<std::int64_t>(span.token_times.size());
+        step.exact_tokens = step.max_tokens > 0;
         return add(std::move(step));
     }
 
@@ -107,13 +117,14 @@ class ScriptMaker {
         return static_cast<int>(script_.steps.size()) - 1;
     }
 
-    // NAT records a prompt as text or as a list of {role, content} or {type, content}.
+    // NAT records a prompt as text or as a list of {role, content} or {type, content}. Empty: nothing is recorded.
     static std::vector<Message> read_messages(const json::value& input) {
         std::vector<Message> out;
         if (const auto* list = input.if_array())
             for (const auto& entry : *list)
                 if (const auto content = get_string(entry, "content")) out.push_back({read_role(entry), *content});
-        if (out.empty()) out.push_back({"user", input.is_null() ? "(not recorded)" : to_text(input)});
+        if (!out.empty() || input.is_null()) return out;
+        if (std::string text = to_text(input); !text.empty()) out.push_back({"user", std::move(text)});
         return out;
     }
 
@@ -130,14 +141,16 @@ class ScriptMaker {
 
     Nanoseconds scaled(double seconds) const {
         const double longest = std::chrono::duration<double>(kMaxDuration).count();
-        return from_seconds(std::clamp(seconds / speed_, 0.0, longest));
+        return from_seconds(std::clamp(seconds / options_.speed, 0.0, longest));
     }
 
     const Span& at(int index) const { return spans_[static_cast<std::size_t>(index)]; }
 
     const event::SessionTrace& trace_;
-    double speed_;
+    const ReplayOptions& options_;
+    Replay& replay_;
     std::vector<Span> spans_;
+    double start_ = 0;
     std::vector<std::vector<int>> children_;  // in the order of their start
     std::vector<int> roots_;
     Script script_;
@@ -145,18 +158,32 @@ class ScriptMaker {
 
 }  // namespace
 
-Result<Replay> make_replay(const event::TraceFile& traces, double speed) {
-    PLIMSOLL_CHECK(speed > 0, fmt::format("speed {}", speed));
-    Replay replay;
-    for (const event::SessionTrace& trace : traces.sessions) {
-        auto script = ScriptMaker(trace, speed).make();
-        if (script)
-            replay.book.push_back(std::move(*script));
-        else
-            replay.skipped.push_back(fmt::format("session {}: no model call", trace.request_number));
+void ReplayMaker::add(const event::SessionTrace& trace) {
+    ScriptMaker maker(trace, options_, replay_);
+    auto script = maker.make();
+    if (!script) {
+        ++replay_.without_call;
+        return;
     }
-    if (replay.book.empty()) return fail(ErrorCode::not_found, "no recorded session has a model call");
-    return replay;
+    replay_.book.push_back(std::move(*script));
+    starts_.push_back(maker.start());
+}
+
+Result<Replay> ReplayMaker::finish() {
+    PLIMSOLL_CHECK(options_.speed > 0, fmt::format("speed {}", options_.speed));
+    if (replay_.book.empty()) return fail(ErrorCode::not_found, "no recorded session has a model call");
+    std::vector<std::size_t> order(starts_.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::ranges::stable_sort(order, {}, [this](std::size_t i) { return starts_[i]; });
+    const double first = starts_[order.front()];
+    ScriptBook book;
+    for (const std::size_t i : order) {
+        book.push_back(std::move(replay_.book[i]));
+        const double longest = std::chrono::duration<double>(kMaxDuration).count();
+        replay_.starts.push_back(from_seconds(std::min(longest, (starts_[i] - first) / options_.speed)));
+    }
+    replay_.book = std::move(book);
+    return std::move(replay_);
 }
 
 }  // namespace plimsoll::load

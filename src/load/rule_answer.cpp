@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <deque>
 
 #include "base/json.h"
 #include "load/answer.h"
@@ -9,10 +10,15 @@
 namespace plimsoll::load {
 namespace {
 
-// "a.0.b" inside a JSON value; null when there is no such place.
-const json::value* at_path(const json::value& root, std::string_view path) {
+// "a.0.b" inside a JSON value; null when there is no such place. Texts on the way that are JSON themselves are read into `inner`.
+const json::value* at_path(const json::value& root, std::string_view path, std::deque<json::value>& inner) {
     const json::value* value = &root;
     while (!path.empty() && value) {
+        if (const auto* text = value->if_string()) {
+            auto parsed = parse_json(std::string_view(text->data(), text->size()));
+            if (!parsed) return nullptr;
+            value = &inner.emplace_back(std::move(*parsed));
+        }
         const std::string_view key = path.substr(0, path.find('.'));
         path.remove_prefix(std::min(path.size(), key.size() + 1));
         if (const auto* list = value->if_array()) {
@@ -37,8 +43,11 @@ bool says_something(const json::value& value) {
 
 class RuleReader : public AnswerReader {
   public:
-    RuleReader(const AnswerRules& rules, Answer& answer)
-        : rules_(rules), answer_(answer), parser_([this](std::string_view field, std::string_view value) { take_line(field, value); }) {}
+    RuleReader(const AnswerRules& rules, Answer& answer, Captured* captured)
+        : rules_(rules),
+          answer_(answer),
+          captured_(captured),
+          parser_([this](std::string_view field, std::string_view value) { take_line(field, value); }) {}
 
     bool feed(std::string_view bytes, Clock::time_point now) override {
         now_ = now;
@@ -62,7 +71,10 @@ class RuleReader : public AnswerReader {
         end_event();
         if (answer_.error) return;
         if (!rules_.end.empty() && !ended_) return answer_.fail_with(ErrorCode::bad_response, "the stream was cut short");
-        if (answer_.pieces == 0) answer_.fail_with(ErrorCode::bad_response, "the answer ended without a result");
+        if (!rules_.token.empty() && !has_token_) return answer_.fail_with(ErrorCode::bad_response, "the answer ended without a result");
+        for (const CaptureRule& rule : rules_.captures)
+            if (captured_ && !captured_->contains(rule.name))
+                return answer_.fail_with(ErrorCode::bad_response, fmt::format("the answer has no {}", rule.name));
     }
 
   private:
@@ -88,14 +100,17 @@ class RuleReader : public AnswerReader {
 
     void take(std::string_view event, std::string_view field, std::string_view text) {
         std::string found;
+        std::deque<json::value> inner;
+        const json::value* place = nullptr;  // of what was found; null when it is the text itself
         const auto json_value = parse_json(text);
         const json::value* value = json_value ? &*json_value : nullptr;
         const auto matches = [&](const EventRule& rule) {
             if (rule.field != field || (!rule.event.empty() && rule.event != event)) return false;
+            place = nullptr;
             if (rule.path.empty()) {
                 found = text;
             } else {
-                const json::value* place = value ? at_path(*value, rule.path) : nullptr;
+                place = value ? at_path(*value, rule.path, inner) : nullptr;
                 if (!place || !says_something(*place)) return false;
                 found = to_text(*place);
             }
@@ -106,8 +121,12 @@ class RuleReader : public AnswerReader {
         for (const EventRule& rule : rules_.token) {
             if (!matches(rule)) continue;
             answer_.add_piece(found, now_);
+            has_token_ = true;
             break;
         }
+        if (captured_)
+            for (const CaptureRule& rule : rules_.captures)
+                if (rule.header.empty() && matches(rule.where)) (*captured_)[rule.name] = place ? *place : json::value(found);
         for (const EventRule& rule : rules_.end)
             if (matches(rule)) ended_ = true;
     }
@@ -116,24 +135,27 @@ class RuleReader : public AnswerReader {
 
     const AnswerRules& rules_;
     Answer& answer_;
+    Captured* captured_;
     net::SseParser parser_;
     std::string event_, data_;
     bool has_data_ = false;
     bool ended_ = false;
+    bool has_token_ = false;
     std::size_t bytes_ = 0;
     Clock::time_point now_;
 };
 
 }  // namespace
 
-std::unique_ptr<AnswerReader> make_rule_reader(const AnswerRules& rules, Answer& answer) {
-    return std::make_unique<RuleReader>(rules, answer);
+std::unique_ptr<AnswerReader> make_rule_reader(const AnswerRules& rules, Answer& answer, Captured* captured) {
+    return std::make_unique<RuleReader>(rules, answer, captured);
 }
 
 const AnswerRules& nat_rules() {
     static const AnswerRules rules = {.token = {{.path = "value"}},
                                       .end = {},
-                                      .error = {{.field = "{", .path = "message"}, {.path = "message"}, {.path = "error.message"}}};
+                                      .error = {{.field = "{", .path = "message"}, {.path = "message"}, {.path = "error.message"}},
+                                      .captures = {}};
     return rules;
 }
 

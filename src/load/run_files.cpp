@@ -25,6 +25,11 @@ class TraceWriter {
 
     event::SessionTrace write(const Script& script, const std::string& model) {
         trace_.request_number = static_cast<std::int64_t>(session_.number);
+        if (std::ranges::any_of(session_.calls, [](const CallRecord& call) { return !call.steps.empty(); })) {
+            for (const CallRecord& call : session_.calls) trace_.steps.insert(trace_.steps.end(), call.steps.begin(), call.steps.end());
+            event::note_queueing(trace_, seconds(session_.start - session_.intended));
+            return std::move(trace_);
+        }
         const std::string root = id("session", 0);
         add(Category::workflow, Phase::start, root, "root", "load", session_.start).payload.metadata = {
             {event::kIntendedStart, at(session_.intended)}};
@@ -97,6 +102,13 @@ Result<AppendFile> open_new(const std::filesystem::path& path) {
 
 }  // namespace
 
+Result<void> save_samples(const std::filesystem::path& folder, const SampleLog& log) {
+    if (!log.samples.empty()) PLIMSOLL_TRY(save_file(folder / kSamplesCsv, samples_csv(log)));
+    if (log.last_scrapes.empty()) return {};
+    PLIMSOLL_TRY(save_file(folder / kServerMetrics, last_scrapes_text(log)));
+    return save_file(folder / kServerGauges, gauges_csv(log.gauges));
+}
+
 std::string csv_head() {
     return "session,step,intended_s,start_s,schedule_error_ms,ttft_ms,ttft_raw_ms,latency_ms,latency_raw_ms,pieces,prompt_tokens,"
            "completion_tokens,error,message\n";
@@ -104,13 +116,12 @@ std::string csv_head() {
 
 std::string csv_line(const SessionRecord& session, const CallRecord& call) {
     const bool has_first = call.first >= 0;
-    std::string line = fmt::format("{},{},{:.6f},{:.6f},{},{},{},{},{},{},{},{},{},", session.number, call.step, seconds(call.intended),
-                                   seconds(call.start), ms(call.start - call.intended), has_first ? ms(call.first - call.intended) : "",
-                                   has_first ? ms(call.first - call.start) : "", ms(call.end - call.intended), ms(call.end - call.start),
-                                   call.pieces, call.prompt_tokens >= 0 ? fmt::format("{}", call.prompt_tokens) : "",
-                                   call.completion_tokens >= 0 ? fmt::format("{}", call.completion_tokens) : "", error_kind(call));
-    if (call.error) append_csv_field(line, call.error->message);
-    return line += '\n';
+    return fmt::format("{},{},{:.6f},{:.6f},{},{},{},{},{},{},{},{},{},{}\n", session.number, call.step, seconds(call.intended),
+                       seconds(call.start), ms(call.start - call.intended), has_first ? ms(call.first - call.intended) : "",
+                       has_first ? ms(call.first - call.start) : "", ms(call.end - call.intended), ms(call.end - call.start), call.pieces,
+                       call.prompt_tokens >= 0 ? fmt::format("{}", call.prompt_tokens) : "",
+                       call.completion_tokens >= 0 ? fmt::format("{}", call.completion_tokens) : "", error_kind(call),
+                       call.error ? csv_field(call.error->message) : "");
 }
 
 RunFiles::RunFiles(std::filesystem::path folder, const ScriptBook& book, std::string model, std::size_t traced, AppendFile requests,
@@ -118,14 +129,14 @@ RunFiles::RunFiles(std::filesystem::path folder, const ScriptBook& book, std::st
     : folder_(std::move(folder)),
       book_(&book),
       model_(std::move(model)),
-      traced_left_(traced),
+      traced_(traced),
       requests_(std::move(requests)),
       traces_(std::move(traces)) {}
 
 Result<RunFiles> RunFiles::open(const std::filesystem::path& folder, const ScriptBook& book, std::string model,
                                 std::size_t traced_sessions) {
     PLIMSOLL_TRY(make_folder(folder));
-    for (const char* name : {kTimelineCsv, kSummaryJson}) {
+    for (const char* name : {kTimelineCsv, kSummaryJson, kSamplesCsv, kServerMetrics, kServerGauges, kReportHtml}) {
         std::error_code ignored;  // there may be none
         std::filesystem::remove(folder / name, ignored);
     }
@@ -147,11 +158,10 @@ void RunFiles::add(const std::vector<SessionRecord>& sessions) {
     std::string lines, traces;
     for (const SessionRecord& session : sessions) {
         for (const CallRecord& call : session.calls) lines += csv_line(session, call);
-        if (traced_left_ == 0) {
+        if (session.number >= traced_) {
             ++untraced_;
             continue;
         }
-        --traced_left_;
         traces += first_trace_ ? "\n" : ",\n";
         first_trace_ = false;
         traces += trace_of(session);

@@ -25,7 +25,7 @@ using std::chrono::milliseconds;
 
 constexpr const char* kAnswer = R"({"choices":[{"message":{"content":"fine"}}],"usage":{"prompt_tokens":3,"completion_tokens":2}})";
 
-// A model server: "hang" and "500" in a question do what they say; every body is kept.
+// A model server: "hang", "500" and "429" (with a Retry-After of a minute) in a question do what they say; every body is kept.
 class Server {
   public:
     Server() : server_(context_.get_executor(), {}) {
@@ -48,6 +48,10 @@ class Server {
         self.bodies.push_back(request.body);
         if (request.body.contains("500")) {
             std::ignore = co_await response.send(500, "application/json", R"({"error":{"message":"broken"}})");
+            co_return;
+        }
+        if (request.body.contains("429")) {
+            std::ignore = co_await response.send(429, "application/json", R"({"error":{"message":"later"}})", {{"Retry-After", "60"}});
             co_return;
         }
         while (request.body.contains("hang") && !response.client_gone()) co_await net::sleep_for(milliseconds(2));
@@ -168,6 +172,22 @@ TEST_F(LoadRun, ATimedOutCallIsAnError) {
     EXPECT_EQ(ran.sessions.at(0).calls.at(0).error->code, ErrorCode::timeout);
 }
 
+// Waits of at least 50, 100, 200, … ms between a user's starts.
+TEST_F(LoadRun, AUserWhoseSessionFailedComesBackLater) {
+    LoadPlan plan;
+    plan.users = 4;
+    plan.duration = milliseconds(300);
+    const auto ran = run(plan, questions({"500"}));
+    EXPECT_GE(ran.sessions.size(), 4u);
+    EXPECT_LE(ran.sessions.size(), 4u * 3);
+    EXPECT_GE(ran.outcome.put_off, 4u);
+    EXPECT_EQ(run(plan, questions({"429"})).sessions.size(), 4u);  // not before the server said
+    plan.open = true;
+    plan.arrivals.gaps = Gaps::constant;
+    plan.arrivals.stages = {{milliseconds(100), 100, 100}};
+    EXPECT_EQ(run(plan, questions({"500"})).sessions.size(), 10u);  // an open loop has its schedule
+}
+
 TEST_F(LoadRun, DrainCancelsWhatDoesNotEnd) {
     LoadPlan plan;
     plan.users = 4;
@@ -210,22 +230,77 @@ TEST_F(LoadRun, AnObserversExceptionComesOut) {
     EXPECT_THROW(run(plan, questions({"hang"}), {}, [](const LoadProgress&) { throw std::runtime_error("full"); }), std::runtime_error);
 }
 
-asio::awaitable<Result<std::string>> shout(std::string input) {
-    if (input == "bad") co_return fail(ErrorCode::internal, "no");
-    co_return input + "!";
+// An agent of two model calls, the first of which streams.
+std::vector<event::Step> agent_steps() {
+    std::vector<event::Step> steps;
+    const auto add = [&](event::Category category, event::Phase phase, const char* uuid, double at) -> event::Payload& {
+        event::Step& step = steps.emplace_back();
+        step.payload.event_type = {category, phase};
+        step.payload.event_timestamp = 500 + at;
+        step.payload.uuid = uuid;
+        return step.payload;
+    };
+    using event::Category, event::Phase;
+    add(Category::workflow, Phase::start, "w", 0);
+    for (const char* call : {"a", "b"}) {
+        add(Category::llm, Phase::start, call, 0.1);
+        if (*call == 'a') add(Category::llm, Phase::chunk, call, 0.25);
+        add(Category::llm, Phase::end, call, 0.5).usage_info =
+            event::UsageInfo{.token_usage = {.prompt_tokens = 10, .completion_tokens = 4}};
+    }
+    add(Category::workflow, Phase::end, "w", 1);
+    return steps;
 }
 
-TEST(LocalTarget, RunsAFunctionOfThisProcess) {
+asio::awaitable<void> answer_locally(const CallInput& input, Deadline, Answer& answer) {
+    const std::string& question = input.messages.back().text;
+    if (question == "bad") answer.fail_with(ErrorCode::internal, "no");
+    if (question == "slow") co_await net::sleep_for(std::chrono::hours(1));
+    take_steps(agent_steps(), 500, input.session < 2, answer);
+}
+
+std::vector<SessionRecord> run_locally(LoadPlan plan, const ScriptBook& book) {
+    std::vector<SessionRecord> sessions;
+    EXPECT_TRUE(
+        run_load(plan, book, make_local_target(answer_locally), {.on_progress = {}, .on_records = [&](std::vector<SessionRecord> more) {
+                                                                     sessions.insert(sessions.end(), more.begin(), more.end());
+                                                                 }}));
+    return sessions;
+}
+
+TEST(LocalTarget, RunsAnAgentOfThisProcess) {
     LoadPlan plan;
     plan.max_sessions = 4;
-    std::vector<SessionRecord> sessions;
-    ASSERT_TRUE(run_load(plan, questions({"a", "bad"}), make_local_target(shout),
-                         {.on_progress = {}, .on_records = [&](std::vector<SessionRecord> more) {
-                              sessions.insert(sessions.end(), more.begin(), more.end());
-                          }}));
+    const auto sessions = run_locally(plan, questions({"a", "bad"}));
     ASSERT_EQ(sessions.size(), 4u);
-    EXPECT_FALSE(sessions[0].calls.at(0).error);
+    const CallRecord& call = sessions[0].calls.at(0);
+    EXPECT_FALSE(call.error);
+    EXPECT_EQ(call.first - call.start, 250'000'000);
+    EXPECT_EQ(call.prompt_tokens, 20);
+    EXPECT_EQ(call.tokens(), 8);
     EXPECT_EQ(sessions[1].calls.at(0).error->code, ErrorCode::internal);
+
+    // The steps of the first sessions are in the trace, the others are none.
+    TemporaryFolder folder;
+    auto files = RunFiles::open(folder.path(), questions({"a"}), "model", 2).value();
+    files.add(sessions);
+    EXPECT_EQ(files.untraced(), 2u);
+    ASSERT_TRUE(files.finish(LoadStats(plan), nullptr));
+    const auto traces = event::parse_traces(load_file(folder.path() / kTracesJson).value()).value();
+    ASSERT_EQ(traces.sessions.size(), 2u);
+    EXPECT_EQ(traces.sessions[0].steps.size(), agent_steps().size());
+    EXPECT_EQ(traces.sessions[1].request_number, 1);
+}
+
+TEST(LocalTarget, EndsAtItsDeadline) {
+    LoadPlan plan;
+    plan.max_sessions = 1;
+    plan.call_timeout = milliseconds(30);
+    EXPECT_EQ(run_locally(plan, questions({"slow"})).at(0).calls.at(0).error->code, ErrorCode::timeout);
+    plan.call_timeout = std::chrono::hours(1);
+    plan.duration = milliseconds(50);
+    plan.drain = milliseconds(0);
+    EXPECT_TRUE(run_locally(plan, questions({"slow"})).at(0).unfinished);
 }
 
 // Spans of one recorded session: two searches at once, each with a tool and a call, then a call that joins them.
@@ -256,6 +331,12 @@ event::SessionTrace recorded() {
     return trace;
 }
 
+Result<Replay> make_replay(const std::vector<event::SessionTrace>& traces, double speed) {
+    ReplayMaker maker({.speed = speed});
+    for (const auto& trace : traces) maker.add(trace);
+    return maker.finish();
+}
+
 const ScriptStep& step_named(const Script& script, std::string_view name) {
     return *std::ranges::find_if(script.steps, [&](const ScriptStep& step) { return step.name == name; });
 }
@@ -272,8 +353,8 @@ std::set<std::string> calls_before(const Script& script, const ScriptStep& step)
 }
 
 TEST(Replay, ForksAndJoinsByTheParents) {
-    const auto replay = make_replay({.sessions = {recorded(), {}}, .skipped = {}}, 2).value();
-    EXPECT_EQ(replay.skipped.size(), 1u);
+    const auto replay = make_replay({recorded(), {}}, 2).value();
+    EXPECT_EQ(replay.without_call, 1u);
     const Script& script = replay.book.at(0);
     EXPECT_FALSE(script.is_chain());
     for (std::size_t i = 0; i < script.steps.size(); ++i)
@@ -287,11 +368,52 @@ TEST(Replay, ForksAndJoinsByTheParents) {
     EXPECT_EQ(make_replay({}, 1).error().code, ErrorCode::not_found);
 }
 
+TEST(Replay, StartsAsTheSessionsDid) {
+    std::vector<event::SessionTrace> traces(3, recorded());
+    const double offsets[] = {3, 0, 1};
+    for (std::size_t i = 0; i < traces.size(); ++i) {
+        traces[i].request_number = static_cast<std::int64_t>(i);
+        for (auto& step : traces[i].steps) {
+            step.payload.event_timestamp += offsets[i];
+            if (step.payload.data) step.payload.data->input = json::value(std::to_string(i));
+        }
+    }
+    const auto replay = make_replay(traces, 2).value();
+    EXPECT_EQ(replay.starts, (std::vector<Nanoseconds>{milliseconds(0), milliseconds(500), milliseconds(1500)}));
+    EXPECT_EQ(step_named(replay.book[0], "plan").messages.at(0).text, "1");
+    EXPECT_EQ(step_named(replay.book[2], "plan").messages.at(0).text, "0");
+}
+
+// Lengths count where the words are not recorded, and the answer's length always does.
+TEST_F(LoadRun, ReplaysLengthsAndModels) {
+    auto trace = recorded();
+    for (auto& step : trace.steps) {
+        step.payload.data.reset();
+        if (step.payload.event_type.phase != event::Phase::end || step.payload.name != "plan") continue;
+        step.payload.usage_info.emplace();
+        step.payload.usage_info->token_usage = {.prompt_tokens = 50, .completion_tokens = 7};
+    }
+    const auto replay = make_replay({trace}, 100).value();
+    EXPECT_EQ(replay.made_up, 4u);
+    EXPECT_EQ(replay.unknown_length, 3u);
+    LoadPlan plan;
+    plan.max_sessions = 1;
+    run(plan, replay.book);
+    ASSERT_EQ(server_.bodies.size(), 4u);
+    const auto body = parse_json(server_.bodies.front()).value();
+    EXPECT_EQ(get_string(body, "model"), "plan");
+    EXPECT_EQ(get_int(body, "max_tokens"), 7);
+    EXPECT_EQ(body.at("ignore_eos"), true);
+    const std::string text(body.at("messages").at(0).at("content").as_string());
+    EXPECT_EQ(std::ranges::count(text, ' '), 49);
+    EXPECT_FALSE(find(parse_json(server_.bodies.back()).value(), "ignore_eos"));  // of unknown length
+}
+
 TEST_F(LoadRun, ReplaysARecordedSession) {
     LoadPlan plan;
     plan.max_sessions = 3;
     plan.users = 3;
-    const auto replay = make_replay({.sessions = {recorded()}, .skipped = {}}, 20).value();
+    const auto replay = make_replay({recorded()}, 20).value();
     const auto ran = run(plan, replay.book);
     ASSERT_EQ(ran.sessions.size(), 3u);
     for (const auto& session : ran.sessions) {
@@ -309,7 +431,7 @@ TEST_F(LoadRun, AReplayedForkIsCancelledAsAWhole) {
     plan.users = 2;
     plan.duration = milliseconds(150);
     plan.drain = milliseconds(0);
-    const auto replay = make_replay({.sessions = {trace}, .skipped = {}}, 50).value();
+    const auto replay = make_replay({trace}, 50).value();
     const auto ran = run(plan, replay.book);
     ASSERT_EQ(ran.sessions.size(), 2u);
     for (const auto& session : ran.sessions) {
@@ -340,7 +462,7 @@ TEST_F(LoadRun, FilesOfARun) {
     const auto traces = event::parse_traces(load_file(folder.path() / kTracesJson).value()).value();
     EXPECT_EQ(traces.sessions.size(), 3u);
     EXPECT_TRUE(traces.skipped.empty());
-    EXPECT_TRUE(make_replay(traces, 1));
+    EXPECT_TRUE(make_replay(traces.sessions, 1));
     for (std::size_t i = 0; i < traces.sessions.size(); ++i)
         for (const event::Step& step : traces.sessions[i].steps) {
             if (step.payload.event_type.phase != event::Phase::start) continue;
@@ -362,7 +484,11 @@ TEST(Inputs, Shapes) {
     ASSERT_EQ(list.size(), 4u);
     EXPECT_EQ(list[1].size(), 2u);
     EXPECT_EQ(list[2][0], "d");
-    for (const char* bad : {"", "\n\n", "[]", "[1]", "[[]]", "[{\"a\": 1}]", "[\"a\"", "[{\"turns\": [1]}]"})
+    const auto lines = parse_inputs("{\"question\": \"a\"}\n\n{\"turns\": [\"b\", \"c\"]}\n").value();
+    ASSERT_EQ(lines.size(), 2u);
+    EXPECT_EQ(lines[1].size(), 2u);
+    for (const char* bad : {"", "\n\n", "{\"data\": [\"a\"]}", "{\n  \"question\": \"a\"\n}", "{\"question\": \"a\"}\nb", "[]", "[1]",
+                            "[[]]", "[{\"a\": 1}]", "[\"a\"", "[{\"turns\": [1]}]"})
         EXPECT_EQ(parse_inputs(bad).error().code, ErrorCode::parse) << bad;
 }
 

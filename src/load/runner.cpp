@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -56,6 +57,7 @@ class Run {
         if (!drain_end_) outcome_.starts_end = outcome_.elapsed;
         outcome_.started = shared_.started;
         outcome_.dropped = shared_.dropped;
+        outcome_.put_off = shared_.put_off;
         outcome_.lost_records = shared_.lost_records;
         outcome_.peak_calls = shared_.peak_calls;
         return outcome_;
@@ -180,6 +182,8 @@ Result<void> check_plan(const LoadPlan& plan) {
         if (plan.arrivals.stages.empty() && plan.arrivals.trace.empty())
             return wrong("an open loop has a rate, stages or recorded arrivals");
         if (plan.arrivals.cv <= 0) return wrong("the coefficient of variation is above 0");
+        const Nanoseconds length = plan.duration.count() > 0 ? std::min(plan.duration, plan.arrivals.length()) : plan.arrivals.length();
+        if (plan.warmup.count() > 0 && plan.warmup >= length) return wrong("the warm-up is as long as the run");
         return {};
     }
     if (plan.users < 1 || plan.users > kMaxUsers) return wrong(fmt::format("users is between 1 and {}", kMaxUsers));

@@ -11,10 +11,13 @@ namespace plimsoll::load {
 
 struct MachineSample {
     int cores = 0;
-    double busy = 0;              // share of all cores, 0 to 1
-    double steal = 0;             // the same, taken by other virtual machines
-    double load1 = 0;             // load average of one minute
-    std::optional<double> stall;  // share of the time in which something waited for a core (PSI "some")
+    double busy = 0;                                         // share of all cores, 0 to 1
+    double steal = 0;                                        // the same, taken by other virtual machines
+    double load1 = 0;                                        // load average of one minute
+    std::optional<double> stall;                             // share of the time in which something waited for a core (PSI "some")
+    std::optional<double> memory_stall = {}, io_stall = {};  // the same for memory and for disks
+    std::optional<std::int64_t> memory_used_bytes = {};      // all but what is available without swapping
+    std::int64_t memory_bytes = 0;                           // in all; 0: not known
 };
 
 struct ProcessSample {
@@ -34,6 +37,10 @@ struct CgroupSample {
     std::int64_t periods = 0;    // of the scheduler since the look before
     std::int64_t throttled = 0;  // of them, in which it was stopped
     double throttled_cores = 0;  // core-seconds a second it had to wait
+    // Share of the time in which something of it waited (PSI "some").
+    std::optional<double> stall = {}, memory_stall = {}, io_stall = {};
+    std::optional<std::int64_t> memory_bytes = {};
+    std::int64_t memory_limit_bytes = -1;  // < 0: no limit
 };
 
 struct GpuSample {
@@ -48,13 +55,20 @@ struct ServerSample {
     std::optional<double> kv_usage;                       // 0 to 1
 };
 
+// What a run's looks at the model server saw.
+struct ServerSeen {
+    std::optional<double> peak;  // requests that it had at once, running and waiting; nothing when it does not say
+    std::size_t looks = 0;       // that said so
+};
+
 struct Sample {
     double at_s = 0;  // since the run's start
     std::optional<MachineSample> machine;
     std::vector<ProcessSample> processes;
     std::optional<CgroupSample> cgroup;  // of the first watched process
     std::vector<GpuSample> gpus;
-    std::optional<ServerSample> server;
+    std::optional<ServerSample> server;                // all model servers together
+    std::vector<std::optional<ServerSample>> servers;  // each metrics URL; empty unless there are several
 };
 
 }  // namespace plimsoll::load

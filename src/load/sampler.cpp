@@ -13,8 +13,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "load/nvml.h"
-#include "load/prometheus.h"
 #include "net/http_client.h"
 
 namespace plimsoll::load {
@@ -38,7 +36,7 @@ struct Sampler::Impl {
     }
 
     void run() {
-        if (options.gpus) nvml = Nvml::open();
+        if (options.gpus) nvml = Nvml::open(options.nvml);
         asio::co_spawn(context, loop(), [](const std::exception_ptr& error) {
             if (error) std::rethrow_exception(error);
         });
@@ -66,7 +64,7 @@ struct Sampler::Impl {
         auto sample = maker.look(clock());
         if (!sample) co_return;
         if (nvml) sample->gpus = nvml->read();
-        if (!options.metrics_url.empty()) co_await scrape(*sample);
+        if (!options.metrics_urls.empty()) co_await scrape_all(*sample);
         if (log.samples.size() == kMaxSamples) {
             log.samples.pop_front();
             ++log.dropped;
@@ -74,19 +72,50 @@ struct Sampler::Impl {
         log.samples.push_back(std::move(*sample));
     }
 
-    asio::awaitable<void> scrape(Sample& sample) {
+    // At once, so that one server that does not answer does not make the others' figures late.
+    asio::awaitable<void> scrape_all(Sample& sample) {
+        std::vector<Scrape> scrapes(options.metrics_urls.size());
+        std::size_t left = scrapes.size();
+        asio::steady_timer all_done(context, asio::steady_timer::time_point::max());
+        for (std::size_t i = 0; i < scrapes.size(); ++i)
+            asio::co_spawn(context, scrape(options.metrics_urls[i], sample.at_s, scrapes[i]), [&](const std::exception_ptr& error) {
+                if (error) log_warning("a look at the metrics failed");
+                if (--left == 0) all_done.cancel();
+            });
+        if (left > 0) co_await all_done.async_wait(asio::as_tuple(asio::use_awaitable));
+        std::vector<std::optional<ServerSample>> servers;
+        std::vector<GpuSample> gpus;
+        for (Scrape& one : scrapes) {
+            servers.push_back(one.server);
+            // Two exporters may both have a GPU of the same number.
+            for (GpuSample& gpu : one.gpus) {
+                while (std::ranges::find(gpus, gpu.index, &GpuSample::index) != gpus.end()) ++gpu.index;
+                gpus.push_back(gpu);
+            }
+        }
+        sample.server = add_up(servers);
+        if (!gpus.empty()) sample.gpus = std::move(gpus);
+        if (std::ranges::count_if(servers, [](const auto& server) { return server.has_value(); }) > 1) sample.servers = std::move(servers);
+    }
+
+    struct Scrape {
+        std::optional<ServerSample> server;
+        std::vector<GpuSample> gpus;
+    };
+
+    asio::awaitable<void> scrape(const std::string& url, double at_s, Scrape& out) {
         auto& client = net::HttpClient::of(co_await asio::this_coro::executor);
-        const auto response = co_await client.send({.url = options.metrics_url, .deadline = Deadline::after(kScrapeTimeout)});
+        const auto response = co_await client.send({.url = url, .deadline = Deadline::after(kScrapeTimeout)});
         if (!response || response->status != 200) {
             ++log.failed_scrapes;
-            log.scrape_error = response ? "HTTP " + std::to_string(response->status) : response.error().message;
+            log.scrape_error = url + ": " + (response ? "HTTP " + std::to_string(response->status) : response.error().message);
             co_return;
         }
         const auto metrics = parse_prometheus(response->body);
-        sample.server = read_server(metrics);
-        auto gpus = read_dcgm(metrics);
-        if (!gpus.empty()) sample.gpus = std::move(gpus);
-        log.last_scrape = response->body.substr(0, kMaxScrapeText);
+        out.server = read_server(metrics);
+        out.gpus = read_dcgm(metrics);
+        log.gauges.add(at_s, url, metrics);
+        log.last_scrapes[url] = response->body.substr(0, kMaxScrapeText);
     }
 
     SamplerOptions options;
@@ -118,14 +147,18 @@ SampleLog Sampler::stop() {
 void SampleLog::shift(double start) {
     std::erase_if(samples, [start](const Sample& sample) { return sample.at_s < start; });
     for (Sample& sample : samples) sample.at_s -= start;
+    // A value that was there before is the one at the start.
+    for (GaugeLog::Row& row : gauges.rows) row.at_s = std::max(0.0, row.at_s - start);
 }
 
-std::optional<double> SampleLog::server_peak() const {
-    std::optional<double> peak;
-    for (const Sample& sample : samples)
-        if (sample.server && sample.server->running)
-            peak = std::max(peak.value_or(0), *sample.server->running + sample.server->waiting.value_or(0));
-    return peak;
+ServerSeen SampleLog::server_seen() const {
+    ServerSeen seen;
+    for (const Sample& sample : samples) {
+        if (!sample.server || !sample.server->running) continue;
+        ++seen.looks;
+        seen.peak = std::max(seen.peak.value_or(0), *sample.server->running + sample.server->waiting.value_or(0));
+    }
+    return seen;
 }
 
 }  // namespace plimsoll::load

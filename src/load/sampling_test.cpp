@@ -3,13 +3,15 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <map>
 
 #include "base/files.h"
+#include "load/cgroup.h"
 #include "load/counters.h"
 #include "load/diagnosis.h"
-#include "load/nvml.h"
 #include "load/prometheus.h"
 #include "load/sampler.h"
+#include "load/test_table.h"
 
 namespace plimsoll::load {
 namespace {
@@ -35,7 +37,47 @@ TEST(Counters, ControlGroupsOfBothVersions) {
     EXPECT_EQ(first.throttled, 38u);
     EXPECT_EQ(first.throttled_us, 957'000u);
     EXPECT_EQ(first.usage_us, 2'000'000u);
+    EXPECT_EQ(first.memory_bytes, 1 << 20);
+    EXPECT_EQ(first.memory_limit_bytes, -1);
     EXPECT_FALSE(find_cgroup(kData / "v1/proc", kData / "v1/cgroup", 8));
+}
+
+// Two hierarchies of version 1, the process in a group of the one and in the root of the other: what the root counts is the machine's.
+TEST(Counters, AnotherGroupsUsageIsNotTaken) {
+    TemporaryFolder folder;
+    const auto write = [&](const char* name, const char* text) { ASSERT_TRUE(save_file(folder.path() / name, text)); };
+    write("cgroup/cpu/agent/cpu.stat", "nr_periods 10\nnr_throttled 8\nthrottled_time 800000000\n");
+    write("cgroup/cpuacct/cpuacct.usage", "123456789000\n");
+    write("cgroup/cpuacct/agent/cpuacct.usage", "5000\n");
+    write("proc/7/cgroup", "2:cpuacct:/\n1:cpu:/agent\n0::/\n");
+    const auto apart = find_cgroup(folder.path() / "proc", folder.path() / "cgroup", 7);
+    ASSERT_TRUE(apart);
+    EXPECT_FALSE(apart->accounting);
+    EXPECT_FALSE(read_cgroup(*apart)->usage_us);
+    write("proc/7/cgroup", "2:cpuacct:/agent\n1:cpu:/agent\n");
+    EXPECT_EQ(read_cgroup(find_cgroup(folder.path() / "proc", folder.path() / "cgroup", 7).value())->usage_us, 5u);
+}
+
+// The process tree stands in for a group whose use is not counted.
+TEST(SampleMaker, TheTreesUseIsTheGroups) {
+    TemporaryFolder folder;
+    const auto write = [&](const char* name, const std::string& text) { ASSERT_TRUE(save_file(folder.path() / name, text)); };
+    const auto look_like = [&](int ticks, int throttled) {
+        write("proc/7/stat", "7 (agent) R 1 7 7 0 -1 0 0 0 0 0 " + std::to_string(ticks) + " 0 0 0 20 0 1 0 100 1000 10\n");
+        write("cgroup/cpu/agent/cpu.stat", "nr_periods " + std::to_string(throttled) + "\nnr_throttled " + std::to_string(throttled) +
+                                               "\nthrottled_time " + std::to_string(throttled * 80'000'000ll) + "\n");
+    };
+    write("cgroup/cpuacct/cpuacct.usage", "123456789000\n");
+    write("proc/7/cgroup", "2:cpuacct:/\n1:cpu:/agent\n");
+    const SamplerOptions options{.pids = {7}, .metrics_urls = {}, .proc = folder.path() / "proc", .cgroups = folder.path() / "cgroup"};
+    SampleMaker maker(options);
+    look_like(100, 10);
+    EXPECT_FALSE(maker.look(1));
+    look_like(100 + static_cast<int>(ticks_per_second() / 5), 20);
+    const auto sample = maker.look(2);
+    ASSERT_TRUE(sample && sample->cgroup);
+    EXPECT_NEAR(sample->cgroup->usage_cores, 0.2, 1e-6);
+    EXPECT_NEAR(sample->cgroup->throttled_cores, 0.8, 1e-6);
 }
 
 TEST(Counters, ProcessTrees) {
@@ -61,7 +103,7 @@ TEST(SampleMaker, RatesFromTwoLooks) {
         fs::create_directory_symlink(kData / "v2" / look, folder.path() / "now");
     };
     const SamplerOptions options{
-        .pids = {42}, .metrics_url = {}, .proc = folder.path() / "now/proc", .cgroups = folder.path() / "now/cgroup"};
+        .pids = {42}, .metrics_urls = {}, .proc = folder.path() / "now/proc", .cgroups = folder.path() / "now/cgroup"};
     SampleMaker maker(options);
     point_at("first");
     EXPECT_FALSE(maker.look(100));
@@ -83,19 +125,28 @@ TEST(SampleMaker, RatesFromTwoLooks) {
     SampleLog log;
     log.samples.push_back(*sample);
     log.shift(90);
-    EXPECT_THAT(samples_csv(log), testing::HasSubstr("11.000,0.526,0.000,0.52,0.05,0.5,0.500,0.900"));
+    const auto row = last_row(samples_csv(log));
+    for (const auto& [column, value] : std::map<std::string, std::string>{{"at_s", "11.000"},
+                                                                          {"machine_busy", "0.526316"},
+                                                                          {"load1", "0.52"},
+                                                                          {"psi_cpu_some", "0.05"},
+                                                                          {"psi_memory_some", "0.25"},
+                                                                          {"psi_io_some", ""},
+                                                                          {"machine_memory_used_mb", "3072"},
+                                                                          {"machine_memory_total_mb", "8192"},
+                                                                          {"cgroup_quota_cores", "0.5"},
+                                                                          {"cgroup_usage_cores", "0.5"},
+                                                                          {"cgroup_throttled_share", "0.9"},
+                                                                          {"cgroup_cpu_some", "0.8"},
+                                                                          {"cgroup_memory_some", "0.1"},
+                                                                          {"cgroup_memory_mb", "768"},
+                                                                          {"cgroup_memory_limit_mb", "1024"},
+                                                                          {"pid42_run_queue", "1"},
+                                                                          {"server_running", ""},
+                                                                          {"gpu_utilization_mean", ""}})
+        EXPECT_EQ(row.at(column), value) << column;
     log.shift(20);
     EXPECT_TRUE(log.samples.empty());
-}
-
-TEST(Sampler, WatchesThisProcess) {
-    Sampler sampler({.every_s = 0.1, .pids = {}, .metrics_url = "http://127.0.0.1:1/metrics", .gpus = false});
-    const SampleLog log = sampler.stop();  // ends with a last look
-    ASSERT_EQ(log.samples.size(), 1u);
-    ASSERT_EQ(log.samples[0].processes.size(), 1u);
-    EXPECT_TRUE(log.samples[0].processes[0].is_self);
-    EXPECT_GT(log.samples[0].processes[0].rss_bytes, 0);
-    EXPECT_EQ(log.failed_scrapes, 1u);
 }
 
 TEST(Prometheus, ServersAndGpus) {
@@ -115,10 +166,21 @@ TEST(Prometheus, ServersAndGpus) {
     EXPECT_TRUE(parse_prometheus("\xff{\"\\").empty());
 }
 
-TEST(Nvml, AbsentIsFine) { EXPECT_EQ(Nvml::open("libno-such-library.so.1"), nullptr); }
-
-// A library without the functions.
-TEST(Nvml, StrangeLibraryIsRefused) { EXPECT_EQ(Nvml::open("libc.so.6"), nullptr); }
+// Replicas are added up; the same requests under another server's names are not.
+TEST(Prometheus, NamesOfSeveralServersCountOnce) {
+    const auto server =
+        read_server(parse_prometheus("llamacpp:requests_processing 20\n"
+                                     "llamacpp:requests_deferred 3\n"
+                                     "vllm:num_requests_running{engine=\"0\"} 12\n"
+                                     "num_requests_running 20\n"
+                                     "num_request_max 64\n"
+                                     "vllm:num_requests_running{engine=\"1\"} 8\n"));
+    ASSERT_TRUE(server);
+    EXPECT_EQ(server->running, 20);
+    EXPECT_EQ(server->waiting, 3);
+    EXPECT_EQ(server->max_running, 64);
+    EXPECT_FALSE(server->kv_usage);
+}
 
 struct DiagnosisCase {
     const char* name;
@@ -185,6 +247,16 @@ INSTANTIATE_TEST_SUITE_P(
                       {Cause::cpu_limit_too_low},
                       {}},
         DiagnosisCase{"node", kBusyNode, kFree, {agent(0.6, 0.3)}, {}, 0, {Cause::node_busy}, {"98 %", "80 %"}},
+        DiagnosisCase{"node_in_bursts",
+                      {.cores = 8, .busy = 0.8, .steal = 0, .load1 = 9, .stall = 0.4},
+                      kFree,
+                      {agent(0.6, 0.3)},
+                      {},
+                      0,
+                      {Cause::node_busy},
+                      {"80 %", "40 %"}},
+        // Short waits on a half idle machine.
+        DiagnosisCase{"pressure_alone", {.cores = 2, .busy = 0.48, .steal = 0, .load1 = 2, .stall = 0.26}, kFree, {}, {}, 0, {}, {}},
         // Throttled on a node that is full as well: raising the limit would not help.
         DiagnosisCase{"node_and_throttled", kBusyNode, kThrottled, {}, {}, 0, {Cause::node_busy}, {}},
         DiagnosisCase{"steal",
@@ -221,6 +293,61 @@ INSTANTIATE_TEST_SUITE_P(
             "server_with_room", kIdle, {}, {}, ServerSample{.running = 5, .waiting = 0, .max_running = 64, .kv_usage = 0.3}, 0, {}, {}},
         DiagnosisCase{"own_core", kIdle, kFree, {own(0.97)}, {}, 0.001, {Cause::client_saturated}, {"0.97"}},
         DiagnosisCase{"late_starts", kIdle, kFree, {own(0.3)}, {}, 0.2, {Cause::client_saturated}, {"200 ms"}}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+// One core's worth in the process of the load generator is the agent's when that runs there.
+TEST(InProcess, TheAgentsCodeIsNotTheTesters) {
+    const std::deque<Sample> samples(20, Sample{.machine = kIdle, .processes = {own(0.99)}, .cgroup = kFree, .gpus = {}});
+    DiagnosisInput input{.samples = samples};
+    EXPECT_EQ(diagnose(input).at(0).cause, Cause::client_saturated);
+    input.agent_in_process = true;
+    const auto findings = diagnose(input);
+    ASSERT_EQ(findings.size(), 1u);
+    EXPECT_EQ(findings[0].cause, Cause::cpu_bound_code);
+}
+
+struct TargetCase {
+    const char* name;
+    std::vector<std::pair<int, std::optional<Error>>> calls;  // second of the end, and how it ended
+    std::vector<Cause> expected;
+    const char* words = "";
+};
+
+class TargetDiagnosis : public testing::TestWithParam<TargetCase> {};
+
+// The load generator's core is full in all of them: refusals cost little time each.
+TEST_P(TargetDiagnosis, TellsATargetThatIsNoneFromABusyTester) {
+    LoadPlan plan;
+    LoadStats stats(plan);
+    for (const auto& [second, error] : GetParam().calls) {
+        SessionRecord session;
+        session.calls.push_back({.end = second * 1'000'000'000ll + 1000, .error = error, .token_us = {}});
+        stats.add(session);
+    }
+    stats.finish({});
+    const std::deque<Sample> samples(20, Sample{.processes = {own(0.97)}, .gpus = {}});
+    std::vector<Cause> causes;
+    std::string text;
+    for (const Finding& finding : diagnose({.samples = samples, .failures = find_failures(stats)})) {
+        causes.push_back(finding.cause);
+        text += finding.text;
+    }
+    EXPECT_EQ(causes, GetParam().expected) << text;
+    EXPECT_THAT(text, testing::HasSubstr(GetParam().words));
+}
+
+const Error kRefused{ErrorCode::connect, "connecting: Connection refused"};
+const Error kTooMany{ErrorCode::http_status, "HTTP 429: slow down", 429};
+const std::optional<Error> kFine;
+
+INSTANTIATE_TEST_SUITE_P(
+    Targets, TargetDiagnosis,
+    testing::Values(TargetCase{"fine", {{0, kFine}, {1, kFine}, {2, kFine}}, {Cause::client_saturated}},
+                    TargetCase{"never_there", {{0, kRefused}, {0, kRefused}, {1, kRefused}}, {Cause::target_gone}, "refused"},
+                    TargetCase{
+                        "killed", {{0, kFine}, {1, kFine}, {2, kRefused}, {3, kRefused}, {3, kRefused}}, {Cause::target_gone}, "second 1"},
+                    TargetCase{"came_back", {{0, kRefused}, {0, kRefused}, {0, kRefused}, {1, kFine}}, {Cause::client_saturated}},
+                    TargetCase{"refuses", {{0, kTooMany}, {0, kTooMany}, {1, kFine}}, {Cause::target_refuses}, "HTTP 429: slow down"}),
     [](const auto& info) { return std::string(info.param.name); });
 
 TEST(DiagnosisOfNothing, SaysNothing) {

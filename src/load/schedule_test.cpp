@@ -246,6 +246,57 @@ TEST(Stats, HonestyChecks) {
     for (const Check& check : good) EXPECT_TRUE(check.ok) << check.text;
     outcome.lost_records = 1;
     EXPECT_FALSE(check_honesty({}, stats, outcome).back().ok);
+    outcome = {.started = 3};
+    EXPECT_FALSE(check_honesty({}, LoadStats(plan), outcome).back().ok);  // all of them in the warm-up
+}
+
+// 600 asked for, 245 descriptors: the others fail at once, and the open ones are seen while they last.
+TEST(Stats, CallsThatCouldNotConnectWereNotOpen) {
+    LoadPlan plan;
+    LoadStats stats(plan);
+    LoadOutcome outcome;
+    outcome.peak_calls = 600;
+    for (int i = 0; i < 600; ++i) {
+        SessionRecord record;
+        record.calls.push_back({.end = 1'000'000, .token_us = {}});
+        if (i < 245)
+            record.calls[0].end = 2'000'000'000;
+        else
+            record.calls[0].error = Error{ErrorCode::connect, "connecting: Too many open files"};
+        stats.add(record);
+    }
+    stats.finish(outcome);
+    EXPECT_EQ(stats.peak_connected(), 245);
+    EXPECT_FALSE(check_honesty({.min_open = 600}, stats, outcome).at(0).ok);
+    // The server had more, or less, than what could be connected.
+    const HonestyLimits limits{.min_at_server = 245};
+    EXPECT_TRUE(check_honesty(limits, stats, outcome, {.peak = 240, .looks = 10}).at(0).ok);
+    EXPECT_FALSE(check_honesty(limits, stats, outcome, {.peak = 160, .looks = 10}).at(0).ok);
+    EXPECT_TRUE(check_honesty(limits, stats, outcome, {.peak = 160, .looks = 1}).empty());
+    EXPECT_TRUE(check_honesty(limits, stats, outcome, {}).empty());
+}
+
+TEST(Plans, CallsAtOnceThatAreAskedFor) {
+    LoadPlan plan;
+    plan.users = 8;
+    plan.duration = seconds(10);
+    const ScriptBook talk = make_conversations({{"a", "b"}}, {}), slow_talk = make_conversations({{"a", "b"}}, seconds(1));
+    EXPECT_EQ(asked_at_once(plan, talk), 8);
+    EXPECT_FALSE(asked_at_once(plan, slow_talk));
+    plan.max_sessions = 3;
+    EXPECT_EQ(asked_at_once(plan, talk), 3);
+    plan.ramp_up = seconds(9);
+    EXPECT_FALSE(asked_at_once(plan, talk));  // the first may have asked all before the last begin
+    plan.max_sessions = 0;
+    plan.ramp_up = seconds(10);
+    EXPECT_FALSE(asked_at_once(plan, talk));
+    plan.ramp_up = seconds(9);
+    EXPECT_TRUE(asked_at_once(plan, talk));
+    plan.think = seconds(1);
+    EXPECT_FALSE(asked_at_once(plan, talk));
+    plan = {};
+    plan.open = true;
+    EXPECT_FALSE(asked_at_once(plan, talk));
 }
 
 TEST(Plans, WhatCannotBe) {
@@ -261,6 +312,13 @@ TEST(Plans, WhatCannotBe) {
     plan = {};
     plan.duration = seconds(1);
     plan.warmup = seconds(1);
+    EXPECT_FALSE(check_plan(plan));
+    plan.open = true;
+    plan.arrivals.stages = {{seconds(5), 1, 1}};
+    EXPECT_FALSE(check_plan(plan));
+    plan.duration = seconds(0);
+    EXPECT_TRUE(check_plan(plan));
+    plan.warmup = seconds(5);
     EXPECT_FALSE(check_plan(plan));
     plan.warmup = seconds(0);
     plan.threads = 0;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 
 #include "base/json.h"
@@ -41,6 +42,13 @@ bool Script::is_chain() const {
     return true;
 }
 
+bool has_pauses(const ScriptBook& book) {
+    return std::ranges::any_of(book, [](const Script& script) {
+        return std::ranges::any_of(script.steps,
+                                   [](const ScriptStep& step) { return step.delay.count() > 0 || step.duration.count() > 0; });
+    });
+}
+
 ScriptBook make_conversations(const std::vector<std::vector<std::string>>& conversations, Nanoseconds pause) {
     ScriptBook book;
     for (const auto& turns : conversations) {
@@ -63,32 +71,44 @@ ScriptBook make_conversations(const std::vector<std::vector<std::string>>& conve
 
 Result<std::vector<std::vector<std::string>>> parse_inputs(std::string_view text) {
     std::vector<std::vector<std::string>> out;
+    const auto add = [&out](const json::value& entry) -> Result<void> {
+        auto turns = read_turns(entry, out.size() + 1);
+        if (!turns) return fail(turns.error());
+        out.push_back(std::move(*turns));
+        return {};
+    };
     const std::size_t start = text.find_first_not_of(" \t\r\n");
-    if (start != std::string_view::npos && text[start] == '[') {
+    const char first = start == std::string_view::npos ? ' ' : text[start];
+    if (first == '[') {
         const auto parsed = parse_json(text);
         if (!parsed) return fail(parsed.error());
-        for (const auto& entry : parsed->get_array()) {
-            auto turns = read_turns(entry, out.size() + 1);
-            if (!turns) return fail(turns.error());
-            out.push_back(std::move(*turns));
-        }
+        for (const auto& entry : parsed->get_array()) PLIMSOLL_TRY(add(entry));
     } else {
-        while (!text.empty()) {
+        for (std::size_t number = 1; !text.empty(); ++number) {
             std::string_view line = text.substr(0, text.find('\n'));
             text.remove_prefix(std::min(text.size(), line.size() + 1));
             if (line.ends_with('\r')) line.remove_suffix(1);
-            if (!line.empty()) out.push_back({std::string(line)});
+            if (line.empty()) continue;
+            if (first != '{') {
+                out.push_back({std::string(line)});
+                continue;
+            }
+            const auto entry = parse_json(line);
+            if (!entry || !entry->is_object())
+                return fail(ErrorCode::parse, fmt::format("line {}: no JSON object; inputs are a JSON list, or an object a line", number));
+            PLIMSOLL_TRY(add(*entry));
         }
     }
     if (out.empty()) return fail(ErrorCode::parse, "there is no input");
     return out;
 }
 
-std::string make_text(Random& random, int words) {
-    static constexpr std::string_view kWords[] = {"harbour", "cargo",  "tide", "draught", "vessel",  "keel",  "ballast", "voyage",
-                                                  "freight", "anchor", "hull", "beam",    "current", "pilot", "ledger",  "season"};
+std::string make_text(Random& random, std::int64_t words) {
+    // A token each, for real tokenizers and for the simulated server.
+    static constexpr std::string_view kWords[] = {"wharf", "cargo",  "tide", "draft", "vessel", "keel",  "cable",  "voyage",
+                                                  "crane", "anchor", "hull", "beam",  "chart",  "pilot", "ledger", "season"};
     std::string out;
-    for (int i = 0; i < words; ++i) {
+    for (std::int64_t i = 0; i < words; ++i) {
         if (i > 0) out += ' ';
         out += kWords[random() % std::size(kWords)];
     }

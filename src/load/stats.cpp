@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::int64_t kSecondNs = 1'000'000'000;
 constexpr std::int64_t kSliceNs = kSecondNs / 100;
+constexpr std::size_t kMaxSlices = LoadStats::kMaxSeconds * (kSecondNs / kSliceNs);
 // Records come at most this much after the end they tell of.
 constexpr std::size_t kOpenSeconds = 2;
 
@@ -39,17 +40,19 @@ void LoadStats::add_call(const CallRecord& call) {
     if (Second* second = second_of(call.end)) {
         ++second->ended;
         second->failed += well ? 0 : 1;
+        second->unreachable += call.error && call.error->code == ErrorCode::connect ? 1 : 0;
         second->tokens += static_cast<std::uint64_t>(call.tokens());
         if (well) second->latencies.push_back(static_cast<float>(1e-9 * static_cast<double>(call.end - call.intended)));
     }
     if (well) {
         const auto slice = static_cast<std::size_t>(call.end / kSliceNs);
-        if (slice < kMaxSeconds * (kSecondNs / kSliceNs)) {
+        if (slice < kMaxSlices) {
             if (slice >= slices_.size()) slices_.resize(slice + 1);
             ++slices_[slice].calls;
             slices_[slice].tokens += static_cast<std::uint64_t>(call.tokens());
         }
     }
+    add_connection(call);
     if (call.intended < warmup_.count()) return;
     ++calls_;
     failed_ += call.error ? 1 : 0;
@@ -66,6 +69,20 @@ void LoadStats::add_call(const CallRecord& call) {
     tokens_ += static_cast<std::uint64_t>(call.tokens());
     at(Metric::latency).record(Nanoseconds(call.end - call.intended));
     at(Metric::raw_latency).record(Nanoseconds(call.end - call.start));
+}
+
+void LoadStats::add_connection(const CallRecord& call) {
+    if (call.error && call.error->code == ErrorCode::connect) {
+        all_connected_ = false;
+        return;
+    }
+    // The moments at which it is seen: those of the grid in (start, end].
+    const auto first_after = [](std::int64_t ns) { return static_cast<std::size_t>(std::max<std::int64_t>(0, ns) / kSliceNs) + 1; };
+    const std::size_t begin = first_after(call.start), end = first_after(call.end);
+    if (begin == end || end > kMaxSlices) return;
+    if (end >= connection_changes_.size()) connection_changes_.resize(end + 1);
+    ++connection_changes_[begin];
+    --connection_changes_[end];
 }
 
 void LoadStats::add_error(const CallRecord& call) {
@@ -102,6 +119,9 @@ void LoadStats::note_progress(const LoadProgress& progress) {
 void LoadStats::finish(const LoadOutcome& outcome) {
     close_seconds(seconds_.size());
     dropped_ = outcome.dropped;
+    int connected = 0;
+    for (const std::int32_t change : connection_changes_) peak_connected_ = std::max(peak_connected_, connected += change);
+    if (all_connected_ && outcome.lost_records == 0) peak_connected_ = outcome.peak_calls;
     const auto first = static_cast<std::size_t>(warmup_.count() / kSliceNs);
     const auto last = static_cast<std::size_t>(std::max<std::int64_t>(0, outcome.starts_end.count()) / kSliceNs) + 1;
     for (std::size_t i = first; i < std::min(last, slices_.size()); ++i) {

@@ -27,9 +27,10 @@ std::string error_kind(const CallRecord& call);
 // One second of the run.
 struct Second {
     std::uint64_t started = 0, ended = 0, failed = 0, tokens = 0;
-    int open = 0;                  // calls in flight at its last look
-    double p50 = 0, p95 = 0;       // latency in seconds of the calls that ended in it
-    std::vector<float> latencies;  // until it is closed
+    std::uint64_t unreachable = 0;  // of the failed ones, those that could not connect
+    int open = 0;                   // calls in flight at its last look
+    double p50 = 0, p95 = 0;        // latency in seconds of the calls that ended in it
+    std::vector<float> latencies;   // until it is closed
 };
 
 struct ErrorCount {
@@ -60,6 +61,9 @@ class LoadStats {
     double rate() const;        // calls that went well a second; after finish()
     double token_rate() const;  // after finish()
     const DurationHistogram& of(Metric metric) const { return metrics_[static_cast<std::size_t>(metric)]; }
+    // Calls that had a connection at once, at most. While every call could connect it is the load generator's own count; else the most
+    // among those that did, seen every hundredth of a second. After finish().
+    int peak_connected() const { return peak_connected_; }
     const DurationHistogram& raw_ttft() const { return raw_ttft_; }
     const std::map<std::string, ErrorCount>& errors() const { return errors_; }
     const std::vector<Second>& timeline() const { return seconds_; }
@@ -76,6 +80,7 @@ class LoadStats {
     void add_error(const CallRecord& call);
     Second* second_of(std::int64_t ns);
     void close_seconds(std::size_t before);
+    void add_connection(const CallRecord& call);
     DurationHistogram& at(Metric metric) { return metrics_[static_cast<std::size_t>(metric)]; }
 
     // A call that ended well, for the rates: when, and how many tokens. Kept a hundredth of a second apart.
@@ -92,6 +97,9 @@ class LoadStats {
     std::vector<Second> seconds_;
     std::size_t closed_ = 0;  // seconds_ before it have their percentiles
     std::vector<Slice> slices_;
+    bool all_connected_ = true;
+    std::vector<std::int32_t> connection_changes_;  // of the number of connected calls, a hundredth of a second apart
+    int peak_connected_ = 0;
 };
 
 }  // namespace plimsoll::load

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace plimsoll::load {
@@ -16,6 +17,11 @@ constexpr std::pair<Metric, const char*> kKeys[] = {
     {Metric::latency, "latency"}, {Metric::raw_latency, "raw_latency"},
     {Metric::session, "session"}, {Metric::schedule_error, "schedule_error"},
 };
+
+// A look at the server sees a moment, in which a few calls may be on their way; of short calls most are.
+constexpr std::size_t kFewLooks = 3;
+constexpr double kLongCall = 0.1;  // seconds, at the median
+constexpr double kNearlyAll = 0.95;
 
 std::string row(const char* name, const DurationHistogram& values) {
     return fmt::format("{:<22}{:>10}{:>11}{:>11}{:>11}{:>11}{:>11}\n", name, values.count(), duration_text(values.mean()),
@@ -57,7 +63,15 @@ std::string value_text(const Threshold& threshold, double value) {
 
 }  // namespace
 
-std::vector<Check> check_honesty(const HonestyLimits& limits, const LoadStats& stats, const LoadOutcome& outcome) {
+std::optional<int> asked_at_once(const LoadPlan& plan, const ScriptBook& book) {
+    const bool all_start = plan.ramp_up.count() == 0 || (plan.ramp_up < plan.duration && plan.max_sessions == 0);
+    if (plan.open || plan.think.count() > 0 || !all_start || has_pauses(book)) return std::nullopt;
+    return plan.max_sessions > 0 ? static_cast<int>(std::min<std::uint64_t>(plan.max_sessions, static_cast<std::uint64_t>(plan.users)))
+                                 : plan.users;
+}
+
+std::vector<Check> check_honesty(const HonestyLimits& limits, const LoadStats& stats, const LoadOutcome& outcome,
+                                 const ServerSeen& server) {
     std::vector<Check> out;
     const DurationHistogram& late = stats.of(Metric::schedule_error);
     if (limits.max_schedule_error_s >= 0)
@@ -68,8 +82,13 @@ std::vector<Check> check_honesty(const HonestyLimits& limits, const LoadStats& s
         out.push_back({fmt::format("at most {} starts dropped", limits.max_dropped), fmt::format("{}", outcome.dropped),
                        std::cmp_less_equal(outcome.dropped, limits.max_dropped)});
     if (limits.min_open >= 0)
-        out.push_back({fmt::format("{} calls in flight at once", limits.min_open), fmt::format("{}", outcome.peak_calls),
-                       outcome.peak_calls >= limits.min_open});
+        out.push_back({fmt::format("{} calls connected at once", limits.min_open), fmt::format("{}", stats.peak_connected()),
+                       stats.peak_connected() >= limits.min_open});
+    const DurationHistogram& latency = stats.of(Metric::raw_latency);
+    if (limits.min_at_server >= 0 && server.peak && server.looks >= kFewLooks && latency.count() > 0 && latency.percentile(50) >= kLongCall)
+        out.push_back({fmt::format("{} calls at the server at one of {} looks", limits.min_at_server, server.looks),
+                       fmt::format("{}", *server.peak), *server.peak >= kNearlyAll * limits.min_at_server});
+    if (outcome.started > 0 && stats.sessions() == 0) out.push_back({"a session outside the warm-up", "none", false});
     if (outcome.lost_records > 0) out.push_back({"every session is counted", fmt::format("{} lost", outcome.lost_records), false});
     return out;
 }
@@ -95,12 +114,16 @@ std::string plan_text(const LoadPlan& plan) {
 }
 
 std::string summary_text(const SummaryInput& input) {
-    const auto& [plan, outcome, stats, target, server_peak, honesty, thresholds, findings] = input;
+    const auto& [plan, outcome, stats, target, server, honesty, thresholds, findings] = input;
     std::string out = fmt::format("\n{}: {}{}\n", target, plan_text(plan), outcome.interrupted ? ", interrupted" : "");
     out += fmt::format("{} calls counted, {} failed, {} unfinished; {:.4g} calls/s, {:.4g} tokens/s over {}\n", stats.calls(),
                        stats.failed(), stats.unfinished(), stats.rate(), stats.token_rate(), duration_text(stats.window_s()));
-    out += fmt::format("{} sessions started, {} starts dropped; at most {} calls in flight at once{}\n\n", outcome.started, outcome.dropped,
-                       outcome.peak_calls, server_peak ? fmt::format(", {} as the server counts at its looks", *server_peak) : "");
+    out += fmt::format("{} sessions started, {} starts dropped; at most {} calls in flight at once{}{}\n\n", outcome.started,
+                       outcome.dropped, outcome.peak_calls,
+                       stats.peak_connected() < outcome.peak_calls ? fmt::format(", {} of them connected", stats.peak_connected()) : "",
+                       server.peak ? fmt::format(", {} as the server counts at its looks", *server.peak) : "");
+    if (outcome.put_off > 0)
+        out.insert(out.size() - 1, fmt::format("{} starts put off, each after a session of its user that failed\n", outcome.put_off));
     out += fmt::format("{:<22}{:>10}{:>11}{:>11}{:>11}{:>11}{:>11}\n", "", "count", "mean", "median", "p95", "p99", "max");
     for (const auto& [metric, name] : kRows)
         if (stats.of(metric).count() > 0) out += row(name, stats.of(metric));
@@ -116,7 +139,7 @@ std::string summary_text(const SummaryInput& input) {
 }
 
 json::value summary_json(const SummaryInput& input) {
-    const auto& [plan, outcome, stats, target, server_peak, honesty, thresholds, findings] = input;
+    const auto& [plan, outcome, stats, target, server, honesty, thresholds, findings] = input;
     json::object metrics;
     for (const auto& [metric, key] : kKeys) metrics[key] = histogram_json(stats.of(metric));
     metrics["raw_ttft"] = histogram_json(stats.raw_ttft());
@@ -139,9 +162,11 @@ json::value summary_json(const SummaryInput& input) {
             {"interrupted", outcome.interrupted},
             {"sessions_started", outcome.started},
             {"starts_dropped", outcome.dropped},
+            {"starts_put_off", outcome.put_off},
             {"records_lost", outcome.lost_records},
             {"peak_calls_in_flight", outcome.peak_calls},
-            {"server_peak", server_peak ? json::value(*server_peak) : json::value(nullptr)},
+            {"peak_calls_connected", stats.peak_connected()},
+            {"server_peak", server.peak ? json::value(*server.peak) : json::value(nullptr)},
             {"calls", stats.calls()},
             {"failed", stats.failed()},
             {"unfinished", stats.unfinished()},

@@ -7,6 +7,8 @@
 
 #include "base/json.h"
 #include "load/plan.h"
+#include "load/sample.h"
+#include "load/script.h"
 #include "load/stats.h"
 
 namespace plimsoll::load {
@@ -15,7 +17,8 @@ namespace plimsoll::load {
 struct HonestyLimits {
     double max_schedule_error_s = -1;  // at p99, of starts
     std::int64_t max_dropped = -1;     // starts
-    int min_open = -1;                 // calls in flight at once, reached at least once
+    int min_open = -1;                 // calls connected at once, reached at least once
+    int min_at_server = -1;            // of them the server must have had nearly all at one of its looks
 };
 
 struct Check {
@@ -24,16 +27,22 @@ struct Check {
     bool ok = false;
 };
 
-// Whether the tester itself kept up. Empty limits give no checks.
-std::vector<Check> check_honesty(const HonestyLimits& limits, const LoadStats& stats, const LoadOutcome& outcome);
+// Calls at once that a plan asks for: a closed loop has all its users at work, unless they pause in between or start over time that the
+// run may not have. Nothing when it cannot be said.
+std::optional<int> asked_at_once(const LoadPlan& plan, const ScriptBook& book);
+
+// Whether the tester itself kept up. Empty limits give no checks, nor do looks at the server that are too few or its calls too short to be
+// seen by them. After stats.finish().
+std::vector<Check> check_honesty(const HonestyLimits& limits, const LoadStats& stats, const LoadOutcome& outcome,
+                                 const ServerSeen& server = {});
 std::vector<Check> check_thresholds(const std::vector<Threshold>& thresholds, const LoadStats& stats);
 
 struct SummaryInput {
     const LoadPlan& plan;
     const LoadOutcome& outcome;
     const LoadStats& stats;
-    std::string target;                 // as a person would name it, without credentials
-    std::optional<double> server_peak;  // requests that the server said it had at once, at its highest look
+    std::string target;  // as a person would name it, without credentials
+    ServerSeen server;
     std::vector<Check> honesty, thresholds;
     std::vector<std::string> findings;  // of the diagnosis
 };

@@ -3,6 +3,11 @@
 #include <fmt/format.h>
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/multiple_exceptions.hpp>
+
+#include "net/io_pool.h"
 
 namespace plimsoll::load {
 namespace {
@@ -11,12 +16,15 @@ class LocalTarget : public Target {
   public:
     explicit LocalTarget(LocalCall call) : call_(std::move(call)) {}
 
-    asio::awaitable<void> call(const CallInput& input, Deadline, Answer& answer) override {
-        auto output = co_await call_(input.messages.back().text);
-        if (output)
-            answer.text = std::move(*output);
-        else
-            answer.error = output.error();
+    asio::awaitable<void> call(const CallInput& input, Deadline deadline, Answer& answer) override {
+        using namespace asio::experimental::awaitable_operators;
+        if (!deadline.is_set()) co_return co_await call_(input, deadline, answer);
+        try {
+            const auto ended = co_await (call_(input, deadline, answer) || net::sleep_until(*deadline.point()));
+            if (ended.index() == 1) answer.fail_with(ErrorCode::timeout, "timed out");
+        } catch (const asio::multiple_exceptions&) {
+            throw boost::system::system_error(asio::error::operation_aborted);  // both, by whoever waits for the answer
+        }
     }
 
   private:
@@ -24,6 +32,26 @@ class LocalTarget : public Target {
 };
 
 }  // namespace
+
+std::string session_id(const CallInput& input) { return fmt::format("load-{}", input.session); }
+
+void take_steps(std::vector<event::Step> steps, double began, bool keep, Answer& answer) {
+    event::TokenUsage usage;
+    std::optional<double> first;
+    for (const event::Step& step : steps) {
+        if (step.payload.event_type.category != event::Category::llm) continue;
+        if (step.payload.event_type.phase == event::Phase::chunk) {
+            ++answer.pieces;
+            if (!first) first = step.payload.event_timestamp;
+        } else if (step.payload.event_type.phase == event::Phase::end && step.payload.usage_info) {
+            usage += step.payload.usage_info->token_usage;
+        }
+    }
+    if (first) answer.first = answer.start + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(*first - began));
+    if (usage.prompt_tokens > 0) answer.prompt_tokens = usage.prompt_tokens;
+    if (usage.completion_tokens > 0) answer.completion_tokens = usage.completion_tokens;
+    if (keep) answer.steps = std::move(steps);
+}
 
 TargetFactory make_local_target(LocalCall call) {
     return [call = std::move(call)](const asio::any_io_executor&) { return std::make_unique<LocalTarget>(call); };

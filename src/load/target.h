@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "event/step.h"
 #include "load/answer.h"
 
 namespace plimsoll::load {
@@ -24,8 +25,13 @@ struct Message {
 struct CallInput {
     std::vector<Message> messages;  // the last one is what is asked now
     std::int64_t max_tokens = 0;    // 0: as the target says
+    bool exact_tokens = false;      // max_tokens are wanted, no fewer
+    std::string_view model;         // empty: the target's
     std::uint64_t session = 0;      // the session's number
 };
+
+// "load-12": what the requests of one session have in common for servers that want a conversation's name.
+std::string session_id(const CallInput& input);
 
 class Target {
   public:
@@ -36,8 +42,13 @@ class Target {
 
 using TargetFactory = std::function<std::unique_ptr<Target>(const asio::any_io_executor& executor)>;
 
-// Something that runs in this process, such as a workflow: input to answer. It is called on the io thread.
-using LocalCall = std::function<asio::awaitable<Result<std::string>>(std::string input)>;
+// Something that runs in this process, such as a workflow, as Target::call() does: it fills the answer, on the io thread. It may take the
+// deadline into account; when that has passed it is cancelled.
+using LocalCall = std::function<asio::awaitable<void>(const CallInput& input, Deadline deadline, Answer& answer)>;
 TargetFactory make_local_target(LocalCall call);
+
+// What an agent that runs in this process recorded of itself, into `answer`: the first token of any of its model calls, and the tokens of
+// all of them. `began` is the time on the steps' clock at answer.start; with `keep` the steps stay there for the trace.
+void take_steps(std::vector<event::Step> steps, double began, bool keep, Answer& answer);
 
 }  // namespace plimsoll::load

@@ -9,10 +9,12 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "base/log.h"
 #include "net/io_pool.h"
+#include "net/retry.h"
 
 namespace plimsoll::load {
 namespace {
@@ -151,6 +153,7 @@ asio::awaitable<void> Worker::run_user(int user) {
     const LoadPlan& plan = shared_.plan;
     // The user's intended next start: a plan, not what became of it.
     Clock::time_point due = shared_.start + plan.ramp_up * user / plan.users;
+    int failures = 0;  // in a row
     for (;;) {
         if (due > Clock::now()) {
             const bool go = co_await wait_until(due);
@@ -163,16 +166,30 @@ asio::awaitable<void> Worker::run_user(int user) {
             co_return;
         }
         ++shared_.sessions;
-        Clock::time_point ended;
-        co_await run_session(number, due, &ended);
+        const Clock::time_point begin = Clock::now();
+        Ending ending;
+        co_await run_session(number, due, &ending);
         if (aborted_) co_return;
         const Nanoseconds think =
             plan.exponential_think ? from_seconds(-to_seconds(plan.think) * std::log1p(-random_.uniform())) : plan.think;
-        due = ended + think;
+        due = ending.at + think;
+        failures = ending.failure ? failures + 1 : 0;
+        if (failures == 0) continue;
+        const Clock::time_point earliest = earliest_start(begin, ending, failures);
+        if (earliest > due) ++shared_.put_off;
+        due = std::max(due, earliest);
     }
 }
 
-asio::awaitable<void> Worker::run_session(std::uint64_t number, Clock::time_point intended, Clock::time_point* ended) {
+Clock::time_point Worker::earliest_start(Clock::time_point last_start, const Ending& ending, int failures) {
+    static const net::RetryPolicy kPolicy{
+        .attempts = std::numeric_limits<int>::max(), .initial = kFirstBackoff, .max = kMaxBackoff, .statuses = {}};
+    const auto wait = net::next_delay(kPolicy, *ending.failure, failures, random_).value_or(kMaxBackoff);
+    const double longest = std::chrono::duration<double>(kMaxRetryAfter).count();
+    return std::max(last_start + wait, ending.at + from_seconds(std::clamp(ending.failure->retry_after_s, 0.0, longest)));
+}
+
+asio::awaitable<void> Worker::run_session(std::uint64_t number, Clock::time_point intended, Ending* ending) {
     Session session{shared_.book[number % shared_.book.size()], {}, {}, Clock::now()};
     session.record.number = number;
     session.record.intended = offset(intended);
@@ -190,9 +207,10 @@ asio::awaitable<void> Worker::run_session(std::uint64_t number, Clock::time_poin
         session.ended = Clock::now();
     }
     session.record.end = offset(session.ended);
+    if (ending && session.has_failed()) ending->failure = session.record.calls.back().error;
     keep(std::move(session.record));
     --shared_.sessions;
-    if (ended) *ended = session.ended;
+    if (ending) ending->at = session.ended;
 }
 
 asio::awaitable<void> Worker::run_chain(Session& session) {
@@ -270,8 +288,14 @@ asio::awaitable<void> Worker::run_call(Session& session, int index, Clock::time_
     CallInput input;
     input.session = session.record.number;
     input.max_tokens = step.max_tokens;
+    input.exact_tokens = step.exact_tokens;
+    input.model = step.name;
     if (step.in_conversation) input.messages = session.conversation;
     input.messages.insert(input.messages.end(), step.messages.begin(), step.messages.end());
+    if (step.made_up_tokens > 0) {
+        Random random(shared_.plan.seed ^ (session.record.number * session.script.steps.size() + static_cast<std::uint64_t>(index)));
+        input.messages.push_back({"user", make_text(random, step.made_up_tokens)});
+    }
 
     Answer answer;
     answer.keep_tokens = shared_.plan.keep_tokens;
@@ -296,6 +320,7 @@ asio::awaitable<void> Worker::run_call(Session& session, int index, Clock::time_
             call.completion_tokens = answer.completion_tokens;
             call.error = std::move(answer.error);
             call.token_us = std::move(answer.token_us);
+            call.steps = std::move(answer.steps);
             session.record.calls.push_back(std::move(call));
         }
     };

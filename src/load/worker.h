@@ -9,6 +9,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "load/plan.h"
@@ -26,6 +27,7 @@ struct SharedRun {
 
     std::atomic<std::uint64_t> started = 0;
     std::atomic<std::uint64_t> dropped = 0;
+    std::atomic<std::uint64_t> put_off = 0;
     std::atomic<std::uint64_t> lost_records = 0;
     std::atomic<int> sessions = 0;
     std::atomic<int> calls = 0;
@@ -56,7 +58,12 @@ class Worker {
     bool may_start() const;
 
     void spawn(asio::awaitable<void> work);
-    asio::awaitable<void> run_session(std::uint64_t number, Clock::time_point intended, Clock::time_point* ended = nullptr);
+    struct Ending {
+        Clock::time_point at;
+        std::optional<Error> failure;  // what ended the session, if it did not go well
+    };
+    asio::awaitable<void> run_session(std::uint64_t number, Clock::time_point intended, Ending* ending = nullptr);
+    Clock::time_point earliest_start(Clock::time_point last_start, const Ending& ending, int failures);
     asio::awaitable<void> run_chain(Session& session);
     asio::awaitable<void> run_graph(Session& session);
     asio::awaitable<void> run_step(Session& session, int index, Clock::time_point ready);

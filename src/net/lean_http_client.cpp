@@ -281,7 +281,14 @@ error_code LeanHttpClient::Impl::start_connect(Connection& connection, const Tcp
     (void)::setsockopt(connection.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // delay costs time, not correctness
     stamp_arrivals(connection.fd);
     if (::connect(connection.fd, endpoint.data(), static_cast<socklen_t>(endpoint.size())) < 0 && errno != EINPROGRESS) return last_error();
-    epoll_event event{.events = EPOLLOUT, .data = {.ptr = &connection}};
+    // A server on this machine has accepted already: the request goes out now, not after all that is ready besides.
+    const ssize_t sent = ::send(connection.fd, connection.unsent.data(), connection.unsent.size(), MSG_NOSIGNAL);
+    if (sent < 0 && !would_block(errno)) return last_error();
+    connection.unsent.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(0, sent)));
+    connection.state = sent < 0                    ? Connection::State::connecting
+                       : connection.unsent.empty() ? Connection::State::receiving
+                                                   : Connection::State::sending;
+    epoll_event event{.events = connection.state == Connection::State::receiving ? EPOLLIN : EPOLLOUT, .data = {.ptr = &connection}};
     return ::epoll_ctl(set.native_handle(), EPOLL_CTL_ADD, connection.fd, &event) == 0 ? error_code() : last_error();
 }
 

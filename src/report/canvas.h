@@ -28,6 +28,7 @@ inline constexpr Color kGreen{0x2f, 0x85, 0x5a};
 inline constexpr Color kOrange{0xdd, 0x8b, 0x20};
 inline constexpr Color kRed{0xc5, 0x30, 0x30};
 inline constexpr Color kViolet{0x6b, 0x46, 0xc1};
+inline constexpr Color kTeal{0x0e, 0x7c, 0x86};
 
 struct Point {
     double x = 0, y = 0;

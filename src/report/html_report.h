@@ -14,9 +14,8 @@
 #include <vector>
 
 #include "profile/profiler.h"
-#include "report/forecast_plots.h"
 #include "report/html_table.h"
-#include "report/sizing_plots.h"
+#include "report/picture.h"
 
 namespace plimsoll::report {
 
@@ -32,10 +31,18 @@ struct SessionText {
 };
 
 struct SizingView {
-    std::vector<MetricView> metrics;
-    TableView legs;
     std::vector<std::string> statements;  // how far that extrapolates, held-out error, sample sizes
+    std::vector<Picture> pictures;
+    TableView legs;
+    // The machine during each run, by what the run was called.
+    struct Watched {
+        std::string title;
+        std::vector<Picture> pictures;
+    };
+    std::vector<Watched> watched;
 };
+// Runs whose machine a page shows; the rest are counted.
+inline constexpr std::size_t kMaxWatchedRuns = 40;
 
 // A load run: what it reached over time, and how long things took.
 struct LoadRunView {
@@ -49,7 +56,7 @@ struct LoadRunView {
 // What is to be expected of many users, from what was measured with few.
 struct ForecastView {
     std::vector<std::string> statements;
-    ForecastCurves curves;
+    std::vector<Picture> pictures;
     TableView table;
 };
 

@@ -54,6 +54,7 @@ dd{margin:0;overflow-wrap:anywhere}
 [fill="#dd8b20"]{fill:#e9a44a}[stroke="#dd8b20"]{stroke:#e9a44a}
 [fill="#6b46c1"]{fill:#a78bfa}[stroke="#6b46c1"]{stroke:#a78bfa}
 [fill="#c53030"]{fill:#f87171}[stroke="#c53030"]{stroke:#f87171}
+[fill="#0e7c86"]{fill:#4fd1c5}[stroke="#0e7c86"]{stroke:#4fd1c5}
 [fill="#fefefe"]{fill:#0b1120}[stroke="#fefefe"]{stroke:#151e2e}
 }
 )";

@@ -8,10 +8,17 @@
 
 namespace plimsoll::report {
 
+// An interval around a point, in data units of y.
+struct ErrorBar {
+    double low = 0, high = 0;
+};
+
 struct Series {
     std::string label;  // empty: not in the legend
     Color color = kBlue;
-    std::vector<Point> points;  // data units, in drawing order
+    std::vector<Point> points;         // data units, in drawing order
+    std::vector<ErrorBar> error_bars;  // of each point, not finite where it has none; empty: of no point
+    std::vector<std::string> notes;    // a word beside each point, drawn where there is room; empty: beside none
     bool draw_line = true;
     bool dashed = false;
     bool draw_markers = true;
@@ -21,8 +28,8 @@ struct Series {
 struct Plot {
     std::string title, x_title, y_title;
     std::vector<Series> series;
-    bool x_from_zero = true;
-    // Draws into a part of the canvas.
+    bool x_from_zero = true, y_from_zero = true;
+    // Draws into a part of the canvas. Several series with error bars stand a few pixels apart, so that each can be seen.
     void draw(Canvas& canvas, Point corner, double width, double height) const;
 };
 

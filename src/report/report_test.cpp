@@ -1,7 +1,14 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "forecast/leg_runs.h"
+#include "report/forecast_plots.h"
+#include "report/machine_plots.h"
 #include "report/markdown.h"
+#include "report/picture.h"
 #include "report/sizing_plots.h"
 #include "report/waterfall.h"
 
@@ -10,6 +17,12 @@ namespace {
 
 using testing::HasSubstr;
 using testing::Not;
+
+std::size_t count(std::string_view text, std::string_view part) {
+    std::size_t found = 0;
+    for (std::size_t at = text.find(part); at != text.npos; at = text.find(part, at + part.size())) ++found;
+    return found;
+}
 
 TEST(Waterfall, DrawsNothingAndTooMuch) {
     EXPECT_THAT(*draw_waterfall_svg({}), HasSubstr("<svg"));
@@ -40,12 +53,126 @@ TEST(Plot, SurvivesConstantAndEmptyData) {
     EXPECT_THAT(*canvas->finish(), Not(HasSubstr("nan")));
 }
 
-TEST(SizingPlots, AnalysisNeedsAFit) {
-    MetricView metric{.name = "p95 (s)", .points = {{1, 2}, {2, 3}}};
-    EXPECT_EQ(draw_analysis_png({metric}).error().code, ErrorCode::not_found);
-    metric.fit = FitView{1, 1, 1, {2}};
-    EXPECT_THAT(*draw_analysis_png({metric}), testing::StartsWith("\x89PNG"));
-    EXPECT_THAT(*draw_simple_png({metric}), testing::StartsWith("\x89PNG"));
+TEST(Plot, ErrorBarsAreInTheRangeAndLabelsInRows) {
+    const double none = std::numeric_limits<double>::quiet_NaN();
+    Plot plot{.title = "t", .x_title = "x", .y_title = "y"};
+    for (const char* label : {"p50", "p95", "p99", "a label that is far too long for the row that the others share, so it gets its own"})
+        plot.series.push_back({.label = label, .points = {{1, 5}, {2, 6}}, .error_bars = {{4, 90}, {none, none}}, .notes = {"one", "one"}});
+    auto canvas = make_svg_canvas(400, 300, "t");
+    plot.draw(*canvas, {0, 0}, 400, 300);
+    const std::string svg = *canvas->finish();
+    EXPECT_THAT(svg, HasSubstr(">100<"));                    // the scale reaches the end of a bar
+    EXPECT_THAT(svg, HasSubstr("one p95: 1, 5 (4 to 90)"));  // a tooltip
+    EXPECT_THAT(svg, Not(HasSubstr("nan")));
+    EXPECT_EQ(count(svg, ">one<"), 2u);  // of the four at each point three would cover another
+}
+
+TEST(Picture, IsThereAsBothKindsOfFile) {
+    const Plot plot{.title = "t", .x_title = "x", .y_title = "y", .series = {{.label = "s", .points = {{1, 5}}}}};
+    const Picture picture{"name", {plot, plot, plot}};
+    EXPECT_THAT(*draw_png(picture), testing::StartsWith("\x89PNG"));
+    EXPECT_THAT(*draw_svg(picture), HasSubstr("viewBox=\"0 0 1400 900\""));
+    EXPECT_EQ(draw_svg({"name", {}}).error().code, ErrorCode::invalid_argument);
+    EXPECT_EQ(draw_png({"name", {}}).error().code, ErrorCode::invalid_argument);
+}
+
+TEST(MachinePlots, EveryWatchedProcessAndOnlyWhatIsThere) {
+    const auto plots = make_machine_plots(
+        "at_s,machine_busy,cgroup_quota_cores,cgroup_throttled_share,self_cores,self_run_queue,self_rss_mb,pid7_cores,pid7_rss_mb,"
+        "server_running,gpu0_utilization,gpu0_memory_used_mb\n"
+        "1.0,0.5,2,0.1,1.5,0.2,100,0.3,20,,,\n2.0,0.6,2,0.2,1.6,0.2,101,,,,,\n3.0,0.6,2,0.2,1.6,0.2,101,0.5,21,,,\n");
+    ASSERT_TRUE(plots.has_value());
+    std::vector<std::string> said;
+    for (const Plot& plot : *plots)
+        for (const Series& series : plot.series) said.push_back(plot.title + ": " + series.label);
+    EXPECT_THAT(said, testing::ElementsAre("Processor: limit of the control group", "Processor: self", "Processor: pid7",
+                                           "Waiting and throttling: machine busy", "Waiting and throttling: periods throttled",
+                                           "Waiting and throttling: self in the run queue", "Memory: self", "Memory: pid7"));
+    EXPECT_EQ(plots->front().series[2].points.size(), 2u);
+    EXPECT_EQ(make_machine_plots("a,b\n1,2\n").error().code, ErrorCode::parse);
+    EXPECT_EQ(make_machine_plots("").error().code, ErrorCode::parse);
+}
+
+TEST(MachinePlots, ALongRunKeepsItsPeaks) {
+    std::string csv = "at_s,self_cores\n";
+    for (int i = 0; i < 10'000; ++i) csv += fmt::format("{},{}\n", i, i == 4321 ? 7 : 1);
+    const auto plots = make_machine_plots(csv);
+    const auto& points = plots->front().series.front().points;
+    EXPECT_LE(points.size(), kMaxMachinePoints);
+    EXPECT_EQ(std::ranges::max(points, {}, &Point::y).y, 7);
+    csv = "at_s";
+    for (int i = 0; i < 20; ++i) csv += fmt::format(",pid{}_cores", i);
+    csv += "\n1" + std::string(",1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1") + "\n";
+    EXPECT_EQ(make_machine_plots(csv)->front().series.size(), kMaxMachineSeries);
+    EXPECT_THAT(make_machine_plots(csv)->front().title, HasSubstr("12 more not drawn"));
+}
+
+forecast::RunMeasurement measured(int concurrency, double seconds) {
+    forecast::RunMeasurement run{.concurrency = concurrency, .total_runtime = seconds};
+    for (int i = 0; i < 4; ++i)
+        run.sessions.push_back(
+            {.id = std::to_string(i), .runtime = seconds + i, .llm_latency = 1, .call_latencies = {1, 0.5}, .scores = {{"quality", 0.5}}});
+    run.llm_latency_p95 = 1;
+    run.workflow_runtime_p95 = seconds;
+    run.completion_tokens = 10;
+    return run;
+}
+
+std::vector<std::string> names_of(const std::vector<Picture>& pictures) {
+    std::vector<std::string> names;
+    for (const Picture& picture : pictures) names.push_back(picture.name);
+    return names;
+}
+
+std::vector<std::string> labels_of(const Plot& plot) {
+    std::vector<std::string> labels;
+    for (const Series& series : plot.series) labels.push_back(series.label);
+    return labels;
+}
+
+TEST(SizingPlots, AllOfThemWithAFitAndWithoutOne) {
+    using testing::ElementsAre;
+    const auto legs = forecast::pool_legs({measured(1, 10), measured(2, 20), measured(4, 40), measured(8, 80)});
+    auto result = forecast::compute_sizing({.legs = legs, .targets = {.workflow_runtime = 30, .users = 100}, .gpus = 1});
+    auto pictures = make_sizing_pictures(result);
+    EXPECT_THAT(names_of(pictures), ElementsAre("concurrency_vs_p95_simple", "concurrency_vs_p95_analysis", "percentiles_over_users",
+                                                "throughput_over_users", "scores_over_users"));
+    EXPECT_THAT(labels_of(pictures[1].plots[1]), ElementsAre(HasSubstr("R²"), "measured", "target 30 s"));
+    EXPECT_THAT(labels_of(pictures[2].plots[1]), ElementsAre("p50", "p95", "p99"));
+    EXPECT_LT(pictures[2].plots[1].series[0].error_bars[0].low, pictures[2].plots[1].series[0].error_bars[0].high);
+    EXPECT_THAT(labels_of(pictures[3].plots[0]), ElementsAre("measured", "knee at 1"));
+
+    result = forecast::compute_sizing({.legs = {legs[0]}});  // one level: no line, and the points are drawn all the same
+    pictures = make_sizing_pictures(result);
+    EXPECT_FALSE(result.workflow_runtime.fit);
+    EXPECT_THAT(labels_of(pictures[1].plots[1]), ElementsAre("measured"));
+    for (const Picture& picture : pictures) {
+        EXPECT_THAT(*draw_svg(picture), Not(HasSubstr("nan"))) << picture.name;
+        EXPECT_THAT(*draw_png(picture), testing::StartsWith("\x89PNG")) << picture.name;
+    }
+    EXPECT_TRUE(make_sizing_pictures({}).empty());
+    EXPECT_THAT(names_of(make_sizing_pictures(forecast::compute_sizing(
+                    {.legs = {{.concurrency = 1, .llm_latency_p95 = 1, .workflow_runtime_p95 = 2, .total_runtime = 9, .sessions = 2}}}))),
+                ElementsAre("concurrency_vs_p95_simple", "concurrency_vs_p95_analysis", "throughput_over_users"));  // a file of NAT's
+}
+
+TEST(ForecastPlots, OnlyWhatThereIs) {
+    using testing::ElementsAre;
+    ForecastCurves curves;
+    EXPECT_TRUE(make_forecast_pictures(curves).empty());
+    curves.levels = {{1, 10, 11}, {2, 12, {}}};
+    EXPECT_THAT(names_of(make_forecast_pictures(curves)), ElementsAre("forecast_over_users", "predicted_vs_measured"));
+    curves.forecasts = {{64, 100, 90, 120, 0.5, 3}};
+    curves.held_out = {2, 12, 13};
+    curves.target = 60;
+    curves.sweep = {.users = 64, .target = 60, .points = {{100, 1}, {50, 2}}};
+    const auto pictures = make_forecast_pictures(curves);
+    EXPECT_THAT(names_of(pictures), ElementsAre("forecast_over_users", "forecast_throughput", "predicted_vs_measured",
+                                                "replicas_over_users", "replicas_over_slo"));
+    EXPECT_THAT(labels_of(pictures[2].plots[0]), ElementsAre("equal", "fitted levels", "held out"));
+    EXPECT_THAT(pictures[2].plots[0].series[2].notes, ElementsAre("2"));
+    EXPECT_THAT(labels_of(pictures[4].plots[0]), ElementsAre("upper bound meets the target", "target"));
+    for (const Picture& picture : pictures) EXPECT_THAT(*draw_svg(picture), Not(HasSubstr("nan"))) << picture.name;
 }
 
 TEST(Markdown, RendersTheReportsShape) {

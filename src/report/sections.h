@@ -16,6 +16,7 @@ namespace plimsoll::report {
 std::string section_html(std::string_view id, std::string_view title, const std::string& body);
 // Plots side by side.
 std::string plot_pair_html(const std::vector<Plot>& plots);
+std::string pictures_html(const std::vector<Picture>& pictures);
 // What the colours mean, a line of HTML.
 std::string legend_html();
 

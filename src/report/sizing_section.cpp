@@ -1,7 +1,22 @@
+#include <fmt/format.h>
+
 #include "report/canvas.h"
 #include "report/sections.h"
 
 namespace plimsoll::report {
+namespace {
+
+std::string watched_html(const std::vector<SizingView::Watched>& watched) {
+    std::string html;
+    for (std::size_t i = 0; i < std::min(watched.size(), kMaxWatchedRuns); ++i)
+        html += fmt::format("<details><summary>{}</summary>\n{}</details>\n", escape_html(watched[i].title),
+                            pictures_html(watched[i].pictures));
+    if (watched.size() > kMaxWatchedRuns)
+        html += paragraph_html(fmt::format("The machine during {} more runs is in their folders.", watched.size() - kMaxWatchedRuns));
+    return html;
+}
+
+}  // namespace
 
 std::string plot_pair_html(const std::vector<Plot>& plots) {
     constexpr double kWidth = 540, kHeight = 340;
@@ -14,15 +29,17 @@ std::string plot_pair_html(const std::vector<Plot>& plots) {
     return html + "</div>\n";
 }
 
+std::string pictures_html(const std::vector<Picture>& pictures) {
+    std::vector<Plot> plots;
+    for (const Picture& picture : pictures) plots.insert(plots.end(), picture.plots.begin(), picture.plots.end());
+    return plot_pair_html(plots);
+}
+
 std::string sizing_section(const SizingView& sizing) {
-    constexpr Color kColors[] = {kBlue, kGreen};
     std::string body;
     for (const std::string& statement : sizing.statements) body += paragraph_html(statement);
-    std::vector<Plot> plots;
-    for (std::size_t i = 0; i < sizing.metrics.size(); ++i)
-        plots.push_back(make_analysis_plot(sizing.metrics[i], kColors[i % std::size(kColors)]));
-    body += plot_pair_html(plots);
-    return section_html("sizing", "How many users?", body + table_html(sizing.legs));
+    body += pictures_html(sizing.pictures) + table_html(sizing.legs) + watched_html(sizing.watched);
+    return section_html("sizing", "How many users?", body);
 }
 
 }  // namespace plimsoll::report

@@ -62,10 +62,13 @@ TEST_F(SizingForecast, ATypoInTheLimitsIsNamedWithItsPlace) {
 }
 
 TEST_F(SizingForecast, WrongLimitValuesAreAllReported) {
-    write("limits.yml", "smollm2:\n  replicas: 0\n  routing: best\n  kv_tokens: many\n  chunked_prefill: 3\nsearch:\n  servers: -1\n");
+    write("limits.yml",
+          "smollm2:\n  replicas: 0\n  routing: best\n  kv_tokens: many\n  chunked_prefill: 3\n  gpus_per_replica: 0\nsearch:\n  servers: "
+          "-1\n");
     const auto result = forecast({"--limits", "limits.yml", "--users", "8"});
     EXPECT_EQ(result.exit_code, 2);
-    for (const char* line : {":2:", ":3:", ":4:", ":5:", ":7:"}) EXPECT_THAT(result.err, HasSubstr(std::string("limits.yml") + line));
+    for (const char* line : {":2:", ":3:", ":4:", ":5:", ":6:", ":8:"})
+        EXPECT_THAT(result.err, HasSubstr(std::string("limits.yml") + line));
 }
 
 TEST_F(SizingForecast, WrongArgumentsAreUsageErrors) {
@@ -76,6 +79,31 @@ TEST_F(SizingForecast, WrongArgumentsAreUsageErrors) {
     EXPECT_EQ(run_program({"sizing", "forecast", "--users", "8"}, folder.path()).exit_code, 2);
     EXPECT_EQ(run_program({"sizing", "forecast", "--traces", "abc=x.json", "--users", "8"}, folder.path()).exit_code, 2);
     EXPECT_EQ(run_program({"sizing", "forecast", "--traces", "1=none.json", "2=none.json", "--users", "8"}, folder.path()).exit_code, 1);
+}
+
+TEST_F(SizingForecast, WritesItsNumbersAndPicturesAndTheyFitIntoAPage) {
+    const auto result = forecast({"--users", "8,16", "--slo", "p95 workflow < 60s", "--draws", "3", "--output_dir", "forecast", "--report",
+                                  "alone.html", "--limits", (data / "limits.yml").string()});
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    const auto folder_of = folder.path() / "forecast";
+    for (const char* name : {"forecast_over_users", "forecast_throughput", "predicted_vs_measured", "replicas_over_slo"}) {
+        EXPECT_THAT(load_file(folder_of / (std::string(name) + ".png")).value(), testing::StartsWith("\x89PNG")) << name;
+        EXPECT_THAT(load_file(folder_of / (std::string(name) + ".svg")).value(), testing::StartsWith("<svg")) << name;
+    }
+    const auto json = parse_json(load_file(folder_of / "forecast.json").value()).value();
+    EXPECT_EQ(json.at("slo").at("seconds").as_double(), 60);
+    EXPECT_EQ(json.at("measured_levels").as_array().size(), 3u);
+    EXPECT_TRUE(json.at("forecasts").at(0).at("gpus_needed").is_null());
+    ASSERT_EQ(run_program({"report", "--forecast_dir", "forecast", "-o", "page.html"}, folder.path()).exit_code, 0);
+    for (const char* page : {"forecast/report.html", "alone.html", "page.html"}) {
+        const auto html = load_file(folder.path() / page).value();
+        EXPECT_THAT(html, AllOf(HasSubstr("Replicas against the target, 16 users"), HasSubstr("held out"))) << page;
+    }
+    EXPECT_EQ(run_program({"report", "--forecast_dir", "nowhere"}, folder.path()).exit_code, 1);
+    write("forecast/forecast.json", "{}");
+    EXPECT_EQ(run_program({"report", "--forecast_dir", "forecast"}, folder.path()).exit_code, 1);
+    write("forecast/forecast.json", "[1, 2");
+    EXPECT_EQ(run_program({"report", "--forecast_dir", "forecast"}, folder.path()).exit_code, 1);
 }
 
 TEST_F(SizingForecast, ReadsTheFoldersOfASizingRun) {

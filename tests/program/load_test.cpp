@@ -8,6 +8,7 @@
 
 #include "base/files.h"
 #include "base/json.h"
+#include "configs.h"
 #include "program.h"
 
 namespace plimsoll::test {
@@ -40,8 +41,9 @@ TEST_F(Load, ClosedLoopWritesEverything) {
     EXPECT_EQ(get_int(summary(), "calls"), 80);
     EXPECT_EQ(get_int(summary(), "peak_calls_in_flight"), 4);
     EXPECT_EQ(get_int(summary(), "completion_tokens"), 80 * 16);
-    for (const char* name :
-         {"requests.csv", "timeline.csv", "samples.csv", "server_metrics.prom", "all_requests_profiler_traces.json", "report.html"})
+    EXPECT_LE(summary().at("server_peak").to_number<double>(), 4);  // the server speaks vLLM's and llama.cpp's language
+    for (const char* name : {"requests.csv", "timeline.csv", "samples.csv", "server_metrics.prom", "server_gauges.csv",
+                             "all_requests_profiler_traces.json", "report.html"})
         EXPECT_TRUE(std::filesystem::exists(folder() / "out" / name)) << name;
 }
 
@@ -52,6 +54,19 @@ TEST_F(Load, WhatOneRunRecordsAnotherReplays) {
     const auto replayed = load({"--users", "2", "--max_requests", "6", "--replay", "recorded.json", "--speed", "4", "--no_sampling"});
     EXPECT_EQ(replayed.exit_code, 0) << replayed.err;
     EXPECT_EQ(get_int(summary(), "calls"), 6);
+    // The run folder itself, at its starts, another length of answers than the server's own.
+    std::filesystem::rename(folder() / "out", folder() / "first");
+    const auto again = load({"--replay", "first", "--no_sampling", "--max_schedule_error", "10s"});
+    EXPECT_EQ(again.exit_code, 0) << again.err;
+    EXPECT_THAT(again.out, HasSubstr("6 recorded arrivals"));
+    EXPECT_EQ(get_int(summary(), "completion_tokens"), 6 * 16);
+}
+
+// Nothing of an earlier run may pass for this one's.
+TEST_F(Load, ARunReplacesTheOneBefore) {
+    ASSERT_EQ(load({"--users", "1", "--max_requests", "2", "--metrics_url", metrics_url()}).exit_code, 0);
+    ASSERT_EQ(load({"--users", "1", "--max_requests", "1", "--no_sampling"}).exit_code, 0);
+    for (const char* name : {"samples.csv", "server_metrics.prom"}) EXPECT_FALSE(std::filesystem::exists(folder() / "out" / name)) << name;
 }
 
 TEST_F(Load, ThresholdsAndTheLoadItselfHaveTheirExitCodes) {
@@ -60,15 +75,40 @@ TEST_F(Load, ThresholdsAndTheLoadItselfHaveTheirExitCodes) {
     EXPECT_EQ(load({"--rate", "100", "--duration", "200ms", "--max_in_flight", "1"}).exit_code, 4);
 }
 
+// A workflow in the load generator's own process: what it did inside is in the run's folder.
+TEST_F(Load, OfAWorkflowInThisProcess) {
+    ASSERT_TRUE(save_file(folder() / "config.yml", chat_config(model_.url())));
+    const auto run = [&](std::vector<std::string> more) {
+        std::vector<std::string> arguments = {"load", "--config_file", "config.yml", "--users", "2", "--max_requests", "4", "-o", "out"};
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        return run_program(arguments, folder());
+    };
+    const auto result = run({});
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(get_int(summary(), "completion_tokens"), 4 * 16);
+    EXPECT_EQ(get_int(summary().at("metrics").at("ttft"), "count"), 4);
+    const auto profile = run_program({"profile", "out", "--output_dir", "profiled"}, folder());
+    EXPECT_EQ(profile.exit_code, 0) << profile.err;
+    EXPECT_THAT(load_file(folder() / "profiled" / "profile.json").value(),
+                testing::AllOf(HasSubstr("chat_completion"), HasSubstr("simulated")));
+
+    EXPECT_EQ(run({"--timeout", "1ms"}).exit_code, 1);
+    EXPECT_TRUE(find(summary().at("errors"), "timeout"));
+    for (const char* ignored : {"--target", "--kind", "--model", "--replay"}) EXPECT_EQ(run({ignored, "chat"}).exit_code, 2) << ignored;
+}
+
 TEST_F(Load, WrongUse) {
-    for (const auto& flags : std::vector<std::vector<std::string>>{{},
-                                                                   {"--users", "2"},
-                                                                   {"--users", "2", "--rate", "5", "--duration", "1s"},
-                                                                   {"--users", "2", "--duration", "soon"},
-                                                                   {"--users", "2", "--duration", "1s", "--threshold", "p(95) < 2s"},
-                                                                   {"--rate", "5"},
-                                                                   {"--stages", "1s:x"},
-                                                                   {"--users", "1", "--max_requests", "1", "--header", "nothing"}})
+    for (const auto& flags : std::vector<std::vector<std::string>>{
+             {},
+             {"--users", "2"},
+             {"--users", "2", "--rate", "5", "--duration", "1s"},
+             {"--users", "2", "--duration", "soon"},
+             {"--users", "2", "--duration", "1s", "--threshold", "p(95) < 2s"},
+             {"--rate", "5"},
+             {"--stages", "1s:x"},
+             {"--users", "1", "--max_requests", "1", "--kind", "nat", "--target", "x"},
+             {"--users", "1", "--max_requests", "1", "--metrics_url", "http://h/m", "--metrics_url", "http://h/m"},
+             {"--users", "1", "--max_requests", "1", "--header", "nothing"}})
         EXPECT_EQ(load(flags).exit_code, 2);
     const auto remote = run_program({"load", "--url", "http://192.0.2.1/v1", "--users", "1", "--max_requests", "1"}, folder());
     EXPECT_EQ(remote.exit_code, 2);

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <chrono>
 #include <csignal>
 #include <thread>
@@ -23,6 +25,7 @@ class Sizing : public testing::Test {
         ASSERT_TRUE(save_file(folder() / "eval.yml", chat_config(model_.url())));
     }
     std::filesystem::path folder() const { return folder_.path(); }
+    std::string model_url() const { return model_.url(); }
     Finished sizing(std::vector<std::string> more) {
         std::vector<std::string> arguments = {"sizing", "calc"};
         arguments.insert(arguments.end(), more.begin(), more.end());
@@ -100,6 +103,54 @@ TEST_F(Sizing, RepeatsShufflesAndJudges) {
 
     const auto report = run_program({"report", "--sizing_dir", "calc", "--output", "report.html"}, folder());
     EXPECT_EQ(report.exit_code, 0) << report.err;
+}
+
+TEST_F(Sizing, EveryWatchedProcessAndTheServersPageAreKeptAndDrawn) {
+    const auto watched = std::to_string(::getpid());
+    const auto result = sizing({"--config_file", "eval.yml", "--calc_output_dir", "calc", "--concurrencies", "1,2", "--num_passes", "4",
+                                "--sample_every", "0.05", "--pid", watched, "--metrics_url", model_url() + "/metrics"});
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    for (const char* run : {"concurrency_1", "concurrency_2"}) {
+        const auto leg = job("online") / run;
+        EXPECT_THAT(load_file(leg / "samples.csv").value(), HasSubstr("pid" + watched + "_cores")) << run;
+        EXPECT_THAT(load_file(leg / "server_metrics.prom").value(), HasSubstr("num_requests_running")) << run;
+        EXPECT_THAT(load_file(leg / "machine.svg").value(), HasSubstr("pid" + watched)) << run;
+        EXPECT_TRUE(std::filesystem::exists(leg / "machine.png")) << run;
+    }
+    for (const char* name : {"concurrency_vs_p95_simple", "concurrency_vs_p95_analysis", "percentiles_over_users", "throughput_over_users",
+                             "scores_over_users"}) {
+        EXPECT_THAT(load_file(job("online") / (std::string(name) + ".png")).value(), testing::StartsWith("\x89PNG")) << name;
+        EXPECT_THAT(load_file(job("online") / (std::string(name) + ".svg")).value(), testing::StartsWith("<svg")) << name;
+    }
+    ASSERT_EQ(run_program({"report", "--sizing_dir", "calc", "--output", "report.html"}, folder()).exit_code, 0);
+    const auto html = load_file(folder() / "report.html").value();
+    EXPECT_THAT(html, AllOf(HasSubstr("The machine at 2 at once"), HasSubstr("pid" + watched), HasSubstr("p99"), HasSubstr("latency: ")));
+    EXPECT_EQ(sizing({"--config_file", "eval.yml", "--pid", "4194999"}).exit_code, 2);
+}
+
+TEST_F(Sizing, AForecastPoolsTheRunsOfAJob) {
+    ASSERT_EQ(sizing({"--config_file", "eval.yml", "--calc_output_dir", "calc", "--concurrencies", "1,2", "--num_passes", "3", "--reps",
+                      "2", "--sample_every", "0"})
+                  .exit_code,
+              0);
+    // What kill -9 leaves is the event log alone; a run that was cut before its first session ended costs itself only.
+    for (const char* run : {"concurrency_1", "concurrency_2", "concurrency_2_run_2"})
+        std::filesystem::remove(job("online") / run / "all_requests_profiler_traces.json");
+    std::filesystem::create_directory(job("online") / "concurrency_4");
+    const std::vector<std::string> forecast = {"sizing", "forecast", "--runs", "calc", "--users", "4", "--draws", "3", "--json"};
+    const auto result = run_program(forecast, folder());
+    ASSERT_TRUE(result.exit_code == 0 || result.exit_code == 3) << result.err;
+    EXPECT_THAT(result.err, HasSubstr("concurrency_4"));
+    const auto levels = parse_json(result.out).value().at("measured_levels").as_array();
+    ASSERT_EQ(levels.size(), 2u);
+    EXPECT_EQ(levels.at(0).at("sessions"), 2 * (3 - 1));  // each run without a warm-up of its concurrency
+    EXPECT_EQ(levels.at(1).at("sessions"), 2 * (6 - 2));
+
+    std::filesystem::remove_all(job("online") / "concurrency_1");
+    std::filesystem::remove_all(job("online") / "concurrency_1_run_2");
+    std::filesystem::remove_all(job("online") / "concurrency_2");
+    std::filesystem::remove_all(job("online") / "concurrency_2_run_2");
+    EXPECT_EQ(run_program(forecast, folder()).exit_code, 1);  // nothing is left
 }
 
 TEST_F(Sizing, AnInterruptedJobGoesOn) {
