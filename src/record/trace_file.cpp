@@ -5,6 +5,7 @@
 #include "base/decompress.h"
 #include "base/files.h"
 #include "base/json_values.h"
+#include "record/atif.h"
 #include "record/event_log.h"
 #include "record/otlp_reader.h"
 #include "record/otlp_sessions.h"
@@ -50,6 +51,10 @@ class SessionReader {
         if (find(value, "intermediate_steps")) {
             out_.kind = TraceKind::nat_traces;
             if (auto session = event::parse_session(value, static_cast<std::int64_t>(number), out_.skipped))
+                out_.sessions.push_back(std::move(*session));
+        } else if (is_atif(value)) {
+            out_.kind = TraceKind::atif;
+            if (auto session = read_atif(value, static_cast<std::int64_t>(number), out_.skipped))
                 out_.sessions.push_back(std::move(*session));
         } else if (find(value, "payload")) {
             take_step(value, number);
@@ -233,6 +238,7 @@ std::string_view to_string(TraceKind kind) {
         case TraceKind::event_log: return "event log";
         case TraceKind::nat_traces: return "NAT traces";
         case TraceKind::steps: return "steps";
+        case TraceKind::atif: return "ATIF";
         case TraceKind::otlp_json: return "OTLP JSON";
         case TraceKind::otlp_protobuf: return "OTLP protobuf";
     }

@@ -1,5 +1,6 @@
 // Any file with the steps of sessions in it, told apart by content: Plimsoll's event log, NAT's all_requests_profiler_traces.json and
-// workflow_output.json, steps a line each (telemetry `file`), OTLP as JSON or protobuf; each of them also as gzip or zstd.
+// workflow_output.json, steps a line each (telemetry `file`), ATIF trajectories, OTLP as JSON or protobuf; each of them also as gzip or
+// zstd.
 //
 //   auto file = read_trace_file("out");                 // a file or a run folder
 //   for (auto& session : file->sessions) …
@@ -16,7 +17,7 @@
 
 namespace plimsoll::record {
 
-enum class TraceKind : std::uint8_t { nothing, event_log, nat_traces, steps, otlp_json, otlp_protobuf };
+enum class TraceKind : std::uint8_t { nothing, event_log, nat_traces, steps, atif, otlp_json, otlp_protobuf };
 std::string_view to_string(TraceKind kind);
 
 // Bounds of what a file may expand to.
