@@ -60,11 +60,7 @@ std::vector<Source> find_sources(const fs::path& job) {
 // DIR is a job's folder, or what --calc_output_dir named: then its newest online job.
 Result<std::vector<Source>> find_runs(const fs::path& folder) {
     if (auto sources = find_sources(folder); !sources.empty()) return sources;
-    std::vector<fs::path> jobs;
-    std::error_code ignored;
-    for (const auto& entry : fs::directory_iterator(folder / "online", ignored)) jobs.push_back(entry.path());
-    std::ranges::sort(jobs, std::greater<>{}, [](const fs::path& job) { return std::pair(job.filename().string().size(), job); });
-    for (const fs::path& job : jobs)
+    for (const fs::path& job : list_jobs(folder))
         if (auto sources = find_sources(job); !sources.empty()) return sources;
     return fail(ErrorCode::not_found, fmt::format("{}: no concurrency_N folder in it", folder.string()));
 }

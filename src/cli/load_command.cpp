@@ -210,7 +210,7 @@ Result<int> run_load(const LoadFlags& flags, const LoadSetup& setup) {
     if (files) {
         PLIMSOLL_TRY(files->finish(stats, load::summary_json(summary)));
         PLIMSOLL_TRY(load::save_samples(flags.output_dir, samples));
-        PLIMSOLL_TRY(save_file(std::filesystem::path(flags.output_dir) / load::kReportHtml, load_report_html(summary, samples)));
+        PLIMSOLL_TRY(save_load_report(flags.output_dir));
         std::printf("\n%s\n", flags.output_dir.c_str());
     }
     return exit_code(summary);

@@ -2,129 +2,120 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "base/clock.h"
-#include "report/html_report.h"
+#include "base/files.h"
+#include "cli/pictures.h"
+#include "cli/profile_view.h"
+#include "load/duration_text.h"
+#include "load/run_files.h"
+#include "report/load_plots.h"
 
 namespace plimsoll::cli {
 namespace {
 
+namespace fs = std::filesystem;
 using load::duration_text;
-using load::Metric;
-using load::Second;
 
-// A curve of at most so many points, so that a day of seconds still draws.
-constexpr std::size_t kMaxPoints = 600;
+double number_of(const json::value& object, std::string_view key) { return get_number(object, key).value_or(0); }
 
-template <class Items, class Value>
-std::vector<report::Point> points_of(const Items& items, Value value) {
-    std::vector<report::Point> out;
-    const std::size_t step = std::max<std::size_t>(1, (items.size() + kMaxPoints - 1) / kMaxPoints);
-    for (std::size_t i = 0; i < items.size(); i += step)
-        if (const auto point = value(i, items[i])) out.push_back(*point);
-    return out;
-}
+std::string text_of(const json::value& object, std::string_view key) { return get_string(object, key).value_or(""); }
 
-report::Plot make_plot(std::string title, std::string y_title) {
-    return {.title = std::move(title), .x_title = "seconds", .y_title = std::move(y_title), .series = {}};
-}
-
-void add_series(report::Plot& plot, std::string label, report::Color color, std::vector<report::Point> points) {
-    if (points.size() > 1)
-        plot.series.push_back({.label = std::move(label), .color = color, .points = std::move(points), .draw_markers = false});
-}
-
-std::vector<report::Plot> make_plots(const load::LoadStats& stats, const load::SampleLog& samples) {
-    const auto& timeline = stats.timeline();
-    const auto over_time = [&](auto value) {
-        return points_of(timeline, [&](std::size_t i, const Second& second) {
-            return std::optional(report::Point{static_cast<double>(i), static_cast<double>(value(second))});
-        });
-    };
-    const auto when_ended = [&](double Second::* value) {
-        return points_of(timeline, [&](std::size_t i, const Second& second) {
-            return second.ended > second.failed ? std::optional(report::Point{static_cast<double>(i), second.*value}) : std::nullopt;
-        });
-    };
-    std::vector<report::Plot> plots;
-    plots.push_back(make_plot("Latency, each second", "s"));
-    add_series(plots.back(), "median", report::kBlue, when_ended(&Second::p50));
-    add_series(plots.back(), "p95", report::kOrange, when_ended(&Second::p95));
-    plots.push_back(make_plot("Calls, each second", "calls"));
-    add_series(plots.back(), "ended", report::kBlue, over_time([](const Second& second) { return second.ended; }));
-    add_series(plots.back(), "failed", report::kRed, over_time([](const Second& second) { return second.failed; }));
-    add_series(plots.back(), "in flight", report::kMuted, over_time([](const Second& second) { return second.open; }));
-    plots.push_back(make_plot("Processor", "share of all cores"));
-    add_series(plots.back(), "machine", report::kBlue, points_of(samples.samples, [](std::size_t, const load::Sample& sample) {
-                   return sample.machine ? std::optional(report::Point{sample.at_s, sample.machine->busy}) : std::nullopt;
-               }));
-    add_series(plots.back(), "throttled periods", report::kRed, points_of(samples.samples, [](std::size_t, const load::Sample& sample) {
-                   return sample.cgroup && sample.cgroup->periods > 0
-                              ? std::optional(report::Point{sample.at_s, static_cast<double>(sample.cgroup->throttled) /
-                                                                             static_cast<double>(sample.cgroup->periods)})
-                              : std::nullopt;
-               }));
-    plots.push_back(make_plot("Model server", "requests"));
-    for (const auto& [name, color, member] : {std::tuple("running", report::kBlue, &load::ServerSample::running),
-                                              std::tuple("waiting", report::kRed, &load::ServerSample::waiting)})
-        add_series(plots.back(), name, color, points_of(samples.samples, [member](std::size_t, const load::Sample& sample) {
-                       const auto value = sample.server ? *sample.server.*member : std::nullopt;
-                       return value ? std::optional(report::Point{sample.at_s, *value}) : std::nullopt;
-                   }));
-    std::erase_if(plots, [](const report::Plot& plot) { return plot.series.empty(); });
-    return plots;
-}
-
-report::TableView make_times(const load::LoadStats& stats) {
+report::TableView make_times(const json::value& summary) {
     report::TableView table;
     table.head = {"", "Count", "Mean", "Median", "p95", "p99", "Max"};
-    for (const auto& [metric, name] :
-         {std::pair(Metric::ttft, "Time to first token"), std::pair(Metric::itl, "Between tokens"),
-          std::pair(Metric::latency, "Latency from the planned start"), std::pair(Metric::raw_latency, "Latency from the real start"),
-          std::pair(Metric::session, "Session"), std::pair(Metric::schedule_error, "Schedule error")}) {
-        const DurationHistogram& values = stats.of(metric);
-        if (values.count() == 0) continue;
-        std::vector<std::string> row = {name, fmt::format("{}", values.count()), duration_text(values.mean())};
-        for (const double p : {50.0, 95.0, 99.0}) row.push_back(duration_text(values.percentile(p)));
-        row.push_back(duration_text(values.max()));
+    const auto* metrics = find(summary, "metrics");
+    for (const auto& [key, name] :
+         {std::pair("ttft", "Time to first token"), std::pair("itl", "Between tokens"),
+          std::pair("latency", "Latency from the planned start"), std::pair("raw_latency", "Latency from the real start"),
+          std::pair("session", "Session"), std::pair("schedule_error", "Schedule error")}) {
+        const auto* values = metrics ? find(*metrics, key) : nullptr;
+        const auto count = values ? get_int(*values, "count").value_or(0) : 0;
+        if (count == 0) continue;
+        std::vector<std::string> row = {name, fmt::format("{}", count)};
+        for (const char* stat : {"mean_s", "p50_s", "p95_s", "p99_s", "max_s"}) row.push_back(duration_text(number_of(*values, stat)));
         table.rows.push_back(std::move(row));
     }
     return table;
 }
 
+report::TableView make_checks(const json::value& summary) {
+    report::TableView table{.head = {"Check", "Measured", "Result"}, .rows = {}, .text_columns = 3};
+    for (const char* key : {"honesty", "thresholds"})
+        if (const auto* checks = find(summary, key); checks && checks->is_array())
+            for (const json::value& check : checks->get_array()) {
+                const std::string value = text_of(check, "value");
+                const auto* ok = find(check, "ok");
+                table.rows.push_back(
+                    {text_of(check, "text"), value.empty() ? "nothing" : value, ok && ok->is_bool() && ok->get_bool() ? "ok" : "failed"});
+            }
+    return table;
+}
+
+report::TableView make_errors(const json::value& summary) {
+    report::TableView table{.head = {"Error", "First message", "Calls"}, .rows = {}, .text_columns = 2};
+    if (const auto* errors = find(summary, "errors"); errors && errors->is_object())
+        for (const auto& [kind, error] : errors->get_object())
+            table.rows.push_back({std::string(kind), text_of(error, "example"), fmt::format("{}", get_int(error, "count").value_or(0))});
+    return table;
+}
+
+// Of the time of the run; what cannot be read is a warning.
+Result<std::vector<report::Picture>> make_pictures(const fs::path& folder) {
+    const auto timeline = load_file(folder / load::kTimelineCsv);
+    if (!timeline) return fail(timeline.error());
+    auto plots = report::make_load_plots(*timeline);
+    if (!plots) return fail(plots.error().with_context((folder / load::kTimelineCsv).string()));
+    std::vector<report::Picture> pictures;
+    if (!plots->empty()) pictures.push_back({load::kLoadPicture, std::move(*plots)});
+    for (report::Picture& picture : load_machine_picture(folder)) pictures.push_back(std::move(picture));
+    return pictures;
+}
+
 }  // namespace
 
-std::string load_report_html(const load::SummaryInput& summary, const load::SampleLog& samples) {
-    const load::LoadStats& stats = summary.stats;
-    report::ReportView view;
-    view.title = "Plimsoll load run";
-    view.headline = fmt::format("{}: {:.4g} calls a second, p95 latency {}", load::plan_text(summary.plan), stats.rate(),
-                                duration_text(stats.of(Metric::latency).percentile(95)));
-    view.facts = {{fmt::format("{}", stats.calls()), "calls counted"},
-                  {fmt::format("{:.3g} %", 100 * stats.error_rate()), "failed or unfinished"},
-                  {fmt::format("{:.4g}", stats.token_rate()), "tokens a second"},
-                  {fmt::format("{}", stats.peak_connected()), "calls connected at once, at most"}};
+Result<void> add_load(const fs::path& folder, report::ReportView& view) {
+    const fs::path file = folder / load::kSummaryJson;
+    const auto text = load_file(file);
+    if (!text) return fail(text.error());
+    const auto summary = parse_json(*text);
+    if (!summary) return fail(summary.error().with_context(file.string()));
+    const auto* plan = find(*summary, "plan");
+    const auto* metrics = find(*summary, "metrics");
+    const auto* latency = metrics ? find(*metrics, "latency") : nullptr;
+    if (!plan || !latency) return fail(ErrorCode::parse, file.string() + ": no summary of a load run");
+    auto pictures = make_pictures(folder);
+    if (!pictures) return fail(pictures.error());
+
+    if (view.headline.empty())
+        view.headline = fmt::format("{}: {:.4g} calls a second, p95 latency {}", text_of(*plan, "text"), number_of(*summary, "calls_per_s"),
+                                    duration_text(number_of(*latency, "p95_s")));
+    view.facts.insert(view.facts.end(),
+                      {{fmt::format("{}", get_int(*summary, "calls").value_or(0)), "calls counted"},
+                       {fmt::format("{:.3g} %", 100 * number_of(*summary, "error_rate")), "failed or unfinished"},
+                       {fmt::format("{:.4g}", number_of(*summary, "tokens_per_s")), "tokens a second"},
+                       {fmt::format("{}", get_int(*summary, "peak_calls_connected").value_or(0)), "calls connected at once, at most"}});
+    const auto* interrupted = find(*summary, "interrupted");
     report::LoadRunView load;
-    load.statements.push_back(fmt::format("{} sessions started, {} starts dropped{}.", summary.outcome.started, summary.outcome.dropped,
-                                          summary.outcome.interrupted ? "; the run was interrupted" : ""));
-    load.plots = make_plots(stats, samples);
-    load.times = make_times(stats);
-    load.checks = {.head = {"Check", "Measured", "Result"}, .rows = {}, .text_columns = 3};
-    for (const auto* checks : {&summary.honesty, &summary.thresholds})
-        for (const load::Check& check : *checks)
-            load.checks.rows.push_back({check.text, check.value.empty() ? "nothing" : check.value, check.ok ? "ok" : "failed"});
-    load.errors = {.head = {"Error", "First message", "Calls"}, .rows = {}, .text_columns = 2};
-    for (const auto& [kind, error] : stats.errors()) load.errors.rows.push_back({kind, error.example, fmt::format("{}", error.count)});
+    load.statements.push_back(fmt::format("{} sessions started, {} starts dropped{}.", get_int(*summary, "sessions_started").value_or(0),
+                                          get_int(*summary, "starts_dropped").value_or(0),
+                                          interrupted && *interrupted == true ? "; the run was interrupted" : ""));
+    load.pictures = std::move(*pictures);
+    load.times = make_times(*summary);
+    load.checks = make_checks(*summary);
+    load.errors = make_errors(*summary);
+    if (const auto* findings = find(*summary, "findings"); findings && findings->is_array())
+        for (const json::value& finding : findings->get_array()) load.statements.push_back(to_text(finding));
     view.load = std::move(load);
-    view.findings = summary.findings;
-    view.about = {{summary.target, "target"},
-                  {to_iso8601(summary.outcome.wall_start).substr(0, 19) + " UTC", "started"},
-                  {"plimsoll " PLIMSOLL_VERSION, "made by"}};
-    if (!samples.samples.empty())
-        view.about.push_back(
-            {fmt::format("{} samples, {:.2g} % of a core", samples.samples.size(), 100 * samples.own_cpu_share), "watched"});
-    return report::render_html(view);
+    view.about.push_back({text_of(*summary, "target"), "target"});
+    view.about.push_back({to_iso8601(number_of(*summary, "wall_start")).substr(0, 19) + " UTC", "load run started"});
+    return {};
+}
+
+Result<void> save_load_report(const fs::path& folder) {
+    report::ReportView view{.title = "Plimsoll load run"};
+    PLIMSOLL_TRY(add_load(folder, view));
+    save_pictures(folder, view.load->pictures);
+    return save_report(std::move(view), folder / load::kReportHtml);
 }
 
 }  // namespace plimsoll::cli

@@ -1,13 +1,17 @@
-// A load run as one self-contained HTML page.
+// A load run as a page, or as a part of one. All of it is made from the files in the run's folder, so that a page made later shows what
+// the run's own page shows.
 #pragma once
 
-#include <string>
+#include <filesystem>
 
-#include "load/sampler.h"
-#include "load/summary.h"
+#include "report/html_report.h"
 
 namespace plimsoll::cli {
 
-std::string load_report_html(const load::SummaryInput& summary, const load::SampleLog& samples);
+// Headline, when there is none yet, facts and the load's section. Errors: not_found, io, parse.
+Result<void> add_load(const std::filesystem::path& folder, report::ReportView& view);
+
+// report.html and the pictures, beside the numbers. Errors: not_found, io, parse, no_space.
+Result<void> save_load_report(const std::filesystem::path& folder);
 
 }  // namespace plimsoll::cli

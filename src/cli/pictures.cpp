@@ -2,6 +2,7 @@
 
 #include "base/files.h"
 #include "base/log.h"
+#include "load/run_files.h"
 #include "report/machine_plots.h"
 
 namespace plimsoll::cli {
@@ -22,7 +23,7 @@ void save_pictures(const std::filesystem::path& folder, const std::vector<report
 }
 
 std::vector<report::Picture> load_machine_picture(const std::filesystem::path& run_folder) {
-    const auto file = run_folder / "samples.csv";
+    const auto file = run_folder / load::kSamplesCsv;
     if (!std::filesystem::exists(file)) return {};
     const auto text = load_file(file);
     auto plots = text ? report::make_machine_plots(*text) : fail(text.error());
@@ -31,7 +32,7 @@ std::vector<report::Picture> load_machine_picture(const std::filesystem::path& r
         return {};
     }
     if (plots->empty()) return {};
-    return {{"machine", std::move(*plots)}};
+    return {{load::kMachinePicture, std::move(*plots)}};
 }
 
 }  // namespace plimsoll::cli

@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "cli/forecast_report.h"
+#include "cli/load_report.h"
 #include "cli/profile_files.h"
 #include "cli/profile_view.h"
 #include "cli/sizing_view.h"
@@ -25,6 +26,7 @@ struct ReportFlags {
     std::string eval_dir;
     std::string sizing_dir;
     std::string forecast_dir;
+    std::string load_dir;
     std::string output = "report.html";
     std::string prices;
     std::string gantt;
@@ -65,6 +67,7 @@ Result<void> add_sections(const ReportFlags& flags, report::ReportView& view) {
     if (!flags.eval_dir.empty()) PLIMSOLL_TRY(add_eval(flags, view));
     if (!flags.sizing_dir.empty()) PLIMSOLL_TRY(add_sizing(flags.sizing_dir, flags.targets, view));
     if (!flags.forecast_dir.empty()) PLIMSOLL_TRY(add_forecast_folder(flags.forecast_dir, view));
+    if (!flags.load_dir.empty()) PLIMSOLL_TRY(add_load(flags.load_dir, view));
     if (view.headline.empty()) view.headline = "One agent, profiled";
     return {};
 }
@@ -87,18 +90,20 @@ int write_report(const ReportFlags& flags) {
 }  // namespace
 
 void add_report_command(CLI::App& app, Run& run) {
-    auto* command = app.add_subcommand("report", "one self-contained HTML file from a profiled run, a sizing run and its forecast");
+    auto* command =
+        app.add_subcommand("report", "one self-contained HTML file from a profiled run, a sizing run, its forecast and a load run");
     const auto flags = std::make_shared<ReportFlags>();
     command->add_option("--eval_dir,--eval-dir", flags->eval_dir, "run folder of an eval");
     command->add_option("--sizing_dir,--sizing-dir", flags->sizing_dir, "--calc_output_dir of a sizing calc");
     command->add_option("--forecast_dir,--forecast-dir", flags->forecast_dir, "--output_dir of a sizing forecast");
+    command->add_option("--load_dir,--load-dir", flags->load_dir, "--output_dir of a load run");
     command->add_option("--gantt", flags->gantt, "also write a Gantt chart as PNG: of all sessions, or of --session");
     add_report_flags(*command, flags->prices, flags->session);
     command->add_option("-o,--output", flags->output, "file to write")->capture_default_str();
     add_target_flags(*command, flags->targets);
     command->callback([&run, flags] {
-        if (flags->eval_dir.empty() && flags->sizing_dir.empty() && flags->forecast_dir.empty())
-            throw CLI::ValidationError("report", "give at least one of --eval_dir, --sizing_dir and --forecast_dir");
+        if (flags->eval_dir.empty() && flags->sizing_dir.empty() && flags->forecast_dir.empty() && flags->load_dir.empty())
+            throw CLI::ValidationError("report", "give at least one of --eval_dir, --sizing_dir, --forecast_dir and --load_dir");
         run = [flags] { return write_report(*flags); };
     });
 }

@@ -35,6 +35,7 @@ struct SizingFlags {
 };
 
 constexpr int kMaxReps = 100;
+constexpr int kMaxSessions = 1'000'000;
 constexpr double kMinSampleSeconds = 0.01;  // looking more often would be the load that it sees
 
 // Where a config is looked for when none is named.
@@ -73,7 +74,10 @@ Result<void> check_flags(const SizingFlags& flags) {
 
 fs::path make_job(const SizingFlags& flags, const std::string& mode) {
     const fs::path dir = flags.output_dir.empty() ? fs::path(".plimsoll/sizing") : fs::path(flags.output_dir);
-    return dir / mode / fmt::format("job_{}", static_cast<std::int64_t>(system_clock()()));
+    const std::string name = fmt::format("job_{}", static_cast<std::int64_t>(system_clock()()));
+    fs::path job = dir / mode / name;
+    for (int other = 2; fs::exists(job); ++other) job = dir / mode / fmt::format("{}_{}", name, other);  // begun in the same second
+    return job;
 }
 
 // The numbers and the pictures of an answer that is complete, and its text.
@@ -93,12 +97,21 @@ Result<int> measure(const SizingFlags& flags) {
     const fs::path job = flags.resume.empty() ? make_job(flags, "online") : fs::path(flags.resume);
     const auto measured = measure_legs(
         flags.measure, job, [&](const std::vector<forecast::LegResult>& legs) { return save_sizing(job, compute(flags.targets, legs)); });
-    if (!measured) return fail(measured.error());
+    const auto say_how_to_go_on = [&] {
+        if (!list_runs(job).empty()) std::printf("What is complete is kept; the rest: the same command with --resume %s\n", job.c_str());
+    };
+    if (!measured) {
+        say_how_to_go_on();
+        return fail(measured.error());
+    }
     const auto result = compute(flags.targets, measured->legs);
     PLIMSOLL_TRY(give_answer(job, result));
     std::printf("\n%s\n", job.c_str());
     constexpr int kInterrupted = 130;
-    if (std::ranges::any_of(measured->legs, &forecast::LegResult::interrupted)) return kInterrupted;
+    if (std::ranges::any_of(measured->legs, &forecast::LegResult::interrupted)) {
+        say_how_to_go_on();
+        return kInterrupted;
+    }
     return measured->all_ok || flags.allow_failures ? 0 : 1;
 }
 
@@ -168,6 +181,10 @@ void add_sizing_command(CLI::App& app, Run& run) {
         ->add_option("--num_passes,--num-passes", measure.num_passes,
                      "sessions at each concurrency as a multiple of it; 0 = what the dataset fills")
         ->check(at_least_zero());
+    command
+        ->add_option("--min_sessions,--min-sessions", measure.min_sessions,
+                     "sessions of every run at least: a p95 wants 59, a forecast 10 beyond the concurrency")
+        ->check(CLI::Range(0, kMaxSessions));
     command->add_option("--reps", measure.reps, "runs at each concurrency, pooled for the answer")
         ->capture_default_str()
         ->check(CLI::Range(1, kMaxReps));
@@ -180,7 +197,9 @@ void add_sizing_command(CLI::App& app, Run& run) {
         ->excludes(adaptive);
     command->add_option("--seed", measure.seed, "of a random order")->capture_default_str();
     auto* offline = command->add_flag("--offline_mode,--offline-mode", flags->offline, "answer again from what was measured");
-    command->add_option("--resume", flags->resume, "go on in this job folder: its complete runs are kept")->excludes(offline);
+    auto* resume =
+        command->add_option("--resume", flags->resume, "go on in this job folder: its complete runs are kept")->excludes(offline);
+    command->add_flag("--redo_failed,--redo-failed", measure.redo_failed, "make runs with a failed session again too")->needs(resume);
     command->add_flag("--append_calc_outputs,--append-calc-outputs", flags->append,
                       "offline: join all earlier measurements, not only the newest run's");
     command->add_option("--endpoint", measure.endpoint, "base URL of a NAT or Plimsoll server that runs the workflow")->excludes(offline);

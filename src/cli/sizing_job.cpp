@@ -79,17 +79,26 @@ void add_target_flags(CLI::App& command, TargetFlags& flags) {
     command.add_flag("--nat_compat,--nat-compat", flags.nat_compat, "NAT's outlier and fit rules instead of the repaired ones");
 }
 
-Result<OnlineLegs> load_online_legs(const fs::path& dir, bool join) {
+std::vector<fs::path> list_jobs(const fs::path& dir) {
     std::vector<std::pair<fs::file_time_type, fs::path>> jobs;
-    std::error_code error;
-    for (const auto& entry : fs::directory_iterator(dir / "online", error)) {
-        const fs::path file = entry.path() / kOutputName;
-        if (fs::exists(file)) jobs.emplace_back(fs::last_write_time(file), file);
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(dir / "online", ignored)) {
+        const fs::path output = entry.path() / kOutputName;
+        // A job that was killed in its first run has no output.
+        if (entry.is_directory()) jobs.emplace_back(fs::last_write_time(fs::exists(output) ? output : entry.path(), ignored), entry.path());
     }
     std::ranges::sort(jobs, std::greater<>());
+    std::vector<fs::path> out;
+    for (auto& [time, job] : jobs) out.push_back(std::move(job));
+    return out;
+}
+
+Result<OnlineLegs> load_online_legs(const fs::path& dir, bool join) {
     OnlineLegs out;
     std::map<int, forecast::LegResult> legs;
-    for (const auto& [time, file] : jobs) {
+    for (const fs::path& job : list_jobs(dir)) {
+        const fs::path file = job / kOutputName;
+        if (!fs::exists(file)) continue;
         const auto text = load_file(file);
         const auto parsed = text ? parse_json(*text) : fail(text.error());
         auto read = parsed ? forecast::parse_calc_output(*parsed) : fail(parsed.error());
@@ -99,7 +108,7 @@ Result<OnlineLegs> load_online_legs(const fs::path& dir, bool join) {
         }
         if (legs.empty()) {
             out.asked = forecast::parse_asked_for(*parsed);
-            out.job = file.parent_path();
+            out.job = job;
         }
         for (auto& leg : *read) legs.try_emplace(leg.concurrency, std::move(leg));
         if (!join && !legs.empty()) break;

@@ -29,6 +29,9 @@ std::vector<RunFolder> list_runs(const std::filesystem::path& job);
 
 void add_target_flags(CLI::App& command, TargetFlags& flags);
 
+// The jobs under <dir>/online, the newest first.
+std::vector<std::filesystem::path> list_jobs(const std::filesystem::path& dir);
+
 // The measurements of the newest job under <dir>/online, or, with `join`, of all jobs, of each concurrency the newest.
 // Unreadable jobs are warned about and passed over. Errors: not_found when there is none.
 struct OnlineLegs {

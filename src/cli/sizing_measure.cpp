@@ -27,7 +27,8 @@ constexpr const char* kMeasurementName = "measurement.json";
 
 // Two runs with equal ones measured the same thing.
 std::string conditions_of(const MeasureFlags& flags, const config::Config& config) {
-    return fmt::format("{} passes={} endpoint={}", eval::text_hash(to_compact_json(config.root)), flags.num_passes, flags.endpoint);
+    return fmt::format("{} passes={} sessions={} endpoint={}", eval::text_hash(to_compact_json(config.root)), flags.num_passes,
+                       flags.min_sessions, flags.endpoint);
 }
 
 RunMeasurement make_measurement(const RunKey& run, const EvalOutcome& outcome) {
@@ -36,7 +37,11 @@ RunMeasurement make_measurement(const RunKey& run, const EvalOutcome& outcome) {
     if (outcome.profile.workflow_runtime) measurement.workflow_runtime_p95 = outcome.profile.workflow_runtime->p95;
     measurement.total_runtime = outcome.summary.total_runtime_s;
     measurement.interrupted = outcome.run.interrupted;
-    for (const eval::ItemResult& item : outcome.run.items) {
+    for (const Evaluation& evaluation : outcome.evaluations) measurement.better[evaluation.name] = evaluation.better;
+    for (std::size_t i = 0; i < outcome.run.items.size(); ++i) {
+        const eval::ItemResult& item = outcome.run.items[i];
+        // Ctrl-C is no failure of what is measured.
+        if (outcome.run.interrupted && item.error && item.error->code == ErrorCode::cancelled) continue;
         auto& session = measurement.sessions.emplace_back(forecast::SessionSample{.id = to_text(item.item.id)});
         session.failed = item.error.has_value();
         for (const auto& [llm, usage] : item.usage.per_llm) {
@@ -47,14 +52,19 @@ RunMeasurement make_measurement(const RunKey& run, const EvalOutcome& outcome) {
         session.runtime = item.usage.runtime;
         session.llm_latency = item.usage.llm_latency;
         session.call_latencies = eval::llm_latencies(item.steps);
-    }
-    for (const Evaluation& evaluation : outcome.evaluations) {
-        measurement.better[evaluation.name] = evaluation.better;
-        for (std::size_t i = 0; i < measurement.sessions.size(); ++i)
-            if (auto& session = measurement.sessions[i]; !session.failed)
-                session.scores[evaluation.name] = evaluation.output.items[i].second.value;
+        for (const Evaluation& evaluation : outcome.evaluations) session.scores[evaluation.name] = evaluation.output.items[i].second.value;
     }
     return measurement;
+}
+
+// With as many passes as were asked for, or as the least number of sessions takes; then `passes` says how many.
+Result<eval::Dataset> load_items(const EvalSetup& setup, const MeasureFlags& flags, int concurrency, int& passes) {
+    auto dataset = eval::load_dataset(setup.dataset, setup.dataset_file,
+                                      {.adjust = eval::SizeAdjustment{.concurrency = concurrency, .num_passes = passes}});
+    if (!dataset || std::cmp_greater_equal(dataset->items.size(), flags.min_sessions)) return dataset;
+    passes = (flags.min_sessions + concurrency - 1) / concurrency;
+    return eval::load_dataset(setup.dataset, setup.dataset_file,
+                              {.adjust = eval::SizeAdjustment{.concurrency = concurrency, .num_passes = passes}});
 }
 
 Result<EvalOutcome> run_leg(const MeasureFlags& flags, const config::Config& config, WorkflowHost& host, const fs::path& folder,
@@ -70,8 +80,7 @@ Result<EvalOutcome> run_leg(const MeasureFlags& flags, const config::Config& con
     setup->max_concurrency = concurrency;
     if (!setup->profiler) setup->profiler.emplace();
     setup->profiler->base_metrics = true;
-    auto dataset = eval::load_dataset(setup->dataset, setup->dataset_file,
-                                      {.adjust = eval::SizeAdjustment{.concurrency = concurrency, .num_passes = flags.num_passes}});
+    auto dataset = load_items(*setup, flags, concurrency, setup->metadata.num_passes);
     if (!dataset) return fail(dataset.error());
     PLIMSOLL_TRY(prepare_folder(*setup));
     const auto runner =
@@ -86,23 +95,28 @@ std::optional<load::Sampler> make_sampler(const MeasureFlags& flags) {
     return std::optional<load::Sampler>(std::in_place, flags.sampling);
 }
 
-// What the looks at the machine show goes into the run's folder, and what held the run back into the measurement.
-Result<void> save_samples(load::Sampler& sampler, const EvalOutcome& outcome, const fs::path& folder, RunMeasurement& measurement) {
-    load::SampleLog log = sampler.stop();
-    log.shift(outcome.run.started);
+load::SampleLog take_samples(std::optional<load::Sampler>& sampler, double started) {
+    if (!sampler) return {};
+    load::SampleLog log = sampler->stop();
+    log.shift(started);
     if (log.failed_scrapes > 0) log_warning("{} looks at the model server failed: {}", log.failed_scrapes, log.scrape_error);
-    for (load::Finding& finding : load::diagnose({.samples = log.samples, .threads = default_io_threads()}))
-        measurement.findings.push_back(std::move(finding.text));
+    return log;
+}
+
+// The measurement first: it is what --resume and the answer rest on.
+Result<void> save_run(const fs::path& folder, const RunMeasurement& measurement, const load::SampleLog& log) {
+    PLIMSOLL_TRY(save_file(folder / kMeasurementName, to_compact_json(forecast::to_json(measurement)) + "\n"));
     if (log.samples.empty()) return {};
     PLIMSOLL_TRY(load::save_samples(folder, log));
     save_pictures(folder, load_machine_picture(folder));
     return {};
 }
 
-// The complete runs in a job's folder, in a stable order.
-Result<std::vector<RunMeasurement>> load_runs(const fs::path& job, const std::string& conditions) {
+// The complete runs in a job's folder, in a stable order. One in which no session finished, or with `redo_failed` one failed, is none.
+Result<std::vector<RunMeasurement>> load_runs(const fs::path& job, const std::string& conditions, bool redo_failed) {
     if (!fs::is_directory(job)) return fail(ErrorCode::not_found, job.string() + " is no folder of a sizing job");
     std::vector<RunMeasurement> runs;
+    int with_failures = 0;
     for (const RunFolder& folder : list_runs(job)) {
         const fs::path file = folder.path / kMeasurementName;
         if (!fs::exists(file)) continue;
@@ -114,16 +128,27 @@ Result<std::vector<RunMeasurement>> load_runs(const fs::path& job, const std::st
             continue;
         }
         if (run->conditions != conditions)
-            return fail(ErrorCode::config, fmt::format("{} was measured with another config, --num_passes or --endpoint", file.string()));
-        if (!run->interrupted) runs.push_back(std::move(*run));
+            return fail(ErrorCode::config,
+                        fmt::format("{} was measured with another config, --num_passes, --min_sessions or --endpoint", file.string()));
+        const auto failed = std::ranges::count(run->sessions, true, &forecast::SessionSample::failed);
+        const bool made_again = run->interrupted || failed == std::ssize(run->sessions) || (redo_failed && failed > 0);
+        if (made_again) continue;
+        if (failed > 0) ++with_failures;
+        runs.push_back(std::move(*run));
     }
+    std::printf(
+        "%zu runs are kept%s\n", runs.size(),
+        with_failures > 0 ? fmt::format(", {} of them with failed sessions (--redo_failed makes those again)", with_failures).c_str() : "");
     return runs;
 }
 
-std::vector<forecast::LegResult> sorted_legs(const std::vector<RunMeasurement>& runs) {
-    auto legs = forecast::pool_legs(runs);
-    std::ranges::sort(legs, {}, &forecast::LegResult::concurrency);
-    return legs;
+// Puts the leg of one concurrency, pooled anew from its runs, into `legs`, which are by concurrency.
+void update_leg(std::vector<forecast::LegResult>& legs, const std::vector<RunMeasurement>& runs, int concurrency) {
+    std::vector<RunMeasurement> own;
+    std::ranges::copy_if(runs, std::back_inserter(own), [&](const RunMeasurement& run) { return run.concurrency == concurrency; });
+    auto place = std::ranges::lower_bound(legs, concurrency, {}, &forecast::LegResult::concurrency);
+    if (place == legs.end() || place->concurrency != concurrency) place = legs.emplace(place);
+    *place = forecast::pool_runs(own);
 }
 
 // What comes next, said once; nothing when all is measured. `tried` are the runs that are complete or that failed.
@@ -133,22 +158,22 @@ class Schedule {
         if (!flags.adaptive) pending_ = forecast::order_runs(flags.concurrencies, flags.reps, flags.order, flags.seed);
     }
 
-    std::optional<RunKey> next(const std::vector<RunMeasurement>& runs, const std::set<RunKey>& tried) {
+    std::optional<RunKey> next(const std::vector<forecast::LegResult>& legs, const std::set<RunKey>& tried) {
         for (;;) {
             while (!pending_.empty()) {
                 const RunKey run = pending_.front();
                 pending_.erase(pending_.begin());
                 if (!tried.contains(run)) return run;
             }
-            if (!flags_.adaptive || !choose(runs)) return std::nullopt;
+            if (!flags_.adaptive || !choose(legs)) return std::nullopt;
         }
     }
 
   private:
     // False when no further concurrency is wanted.
-    bool choose(const std::vector<RunMeasurement>& runs) {
+    bool choose(const std::vector<forecast::LegResult>& legs) {
         std::vector<forecast::PlannedLevel> levels;
-        for (const auto& leg : forecast::pool_legs(runs)) {
+        for (const auto& leg : legs) {
             forecast::PlannedLevel level{.concurrency = leg.concurrency, .throughput = leg.sessions_per_second()};
             if (!flags_.slo.empty()) level.keeps = forecast::evaluate_slo(flags_.slo, leg).kept;
             levels.push_back(level);
@@ -176,20 +201,21 @@ Result<Measured> measure_legs(const MeasureFlags& flags, const fs::path& job,
     const std::string conditions = conditions_of(flags, *config);
     std::vector<RunMeasurement> runs;
     if (flags.resume) {
-        auto kept = load_runs(job, conditions);
+        auto kept = load_runs(job, conditions, flags.redo_failed);
         if (!kept) return fail(kept.error());
         runs = std::move(*kept);
-        std::printf("%zu runs are kept\n", runs.size());
     }
     std::set<RunKey> tried;
-    for (const auto& run : runs) tried.insert({run.concurrency, run.repetition});
     Measured measured;
-    for (const auto& leg : forecast::pool_legs(runs)) measured.all_ok = measured.all_ok && leg.failed == 0;
+    measured.legs = forecast::pool_legs(runs);
+    std::ranges::sort(measured.legs, {}, &forecast::LegResult::concurrency);
+    for (const auto& run : runs) tried.insert({run.concurrency, run.repetition});
+    for (const auto& leg : measured.legs) measured.all_ok = measured.all_ok && leg.failed == 0;
 
     auto host = WorkflowHost::make(*config, default_io_threads(), job / "logs", flags.endpoint.empty());
     if (!host) return fail(host.error());
     Schedule schedule(flags);
-    while (const auto run = schedule.next(runs, tried)) {
+    while (const auto run = schedule.next(measured.legs, tried)) {
         tried.insert(*run);
         if (flags.reps > 1)
             std::printf("concurrency %d, run %d of %d\n", run->concurrency, run->repetition, flags.reps);
@@ -206,13 +232,15 @@ Result<Measured> measure_legs(const MeasureFlags& flags, const fs::path& job,
         measured.all_ok = measured.all_ok && outcome->ok();
         auto& measurement = runs.emplace_back(make_measurement(*run, *outcome));
         measurement.conditions = conditions;
-        if (sampler) PLIMSOLL_TRY(save_samples(*sampler, *outcome, folder, measurement));
-        PLIMSOLL_TRY(save_file(folder / kMeasurementName, to_compact_json(forecast::to_json(measurement)) + "\n"));
-        PLIMSOLL_TRY(on_leg(sorted_legs(runs)));
+        const load::SampleLog samples = take_samples(sampler, outcome->run.started);
+        for (load::Finding& finding : load::diagnose({.samples = samples.samples, .threads = default_io_threads()}))
+            measurement.findings.push_back(std::move(finding.text));
+        PLIMSOLL_TRY(save_run(folder, measurement, samples));
+        update_leg(measured.legs, runs, run->concurrency);
+        PLIMSOLL_TRY(on_leg(measured.legs));
         if (outcome->run.interrupted) break;
     }
     if (runs.empty()) return fail(ErrorCode::internal, "no concurrency could be measured");
-    measured.legs = sorted_legs(runs);
     return measured;
 }
 

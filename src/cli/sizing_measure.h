@@ -19,10 +19,12 @@ struct MeasureFlags {
     std::vector<int> concurrencies;  // with `adaptive` the smallest and largest are its bounds
     int reps = 1;
     int num_passes = 0;
+    int min_sessions = 0;  // of every run: passes are added where it takes them
     bool adaptive = false;
     forecast::RunOrder order = forecast::RunOrder::given;
-    std::uint64_t seed = 1;  // of a random order
-    bool resume = false;     // runs that are complete in the job's folder are not measured again
+    std::uint64_t seed = 1;    // of a random order
+    bool resume = false;       // runs that are complete in the job's folder are not measured again
+    bool redo_failed = false;  // but those with a failed session are
     std::string endpoint;
     int endpoint_timeout = 300;          // seconds
     bool sample = true;                  // look at the machine during each run

@@ -17,12 +17,22 @@ using report::format_duration;
 
 std::string gpus_text(double gpus) { return fmt::format("{:.0f}", std::ceil(gpus)); }
 
+// Without a number of users: what the highest load was like.
+std::string measured_answer(const forecast::SizingResult& result) {
+    const auto highest =
+        std::ranges::max_element(result.legs, {}, [](const forecast::LegSizing& leg) { return leg.usable ? leg.leg.concurrency : 0; });
+    if (highest == result.legs.end() || !highest->usable) return "Nothing could be measured.";
+    return fmt::format("{} sessions at once: p95 of a session {}, {} sessions a minute.", highest->leg.concurrency,
+                       format_duration(highest->leg.workflow_runtime_p95), report::format_short(60 * highest->leg.sessions_per_second()));
+}
+
 // What the target users need, in one sentence.
 std::string sizing_answer(const forecast::SizingResult& result) {
     const forecast::MetricSizing& sizing = result.targets.workflow_runtime > 0 ? result.workflow_runtime : result.llm_latency;
     const std::string target = result.targets.workflow_runtime > 0
                                    ? fmt::format("p95 session ≤ {}", format_duration(result.targets.workflow_runtime))
                                    : fmt::format("p95 model call ≤ {}", format_duration(result.targets.llm_latency));
+    if (result.targets.users <= 0) return measured_answer(result);
     if (!sizing.estimate)
         return fmt::format("No answer for {} users: {}.", result.targets.users,
                            sizing.reason.empty() ? "no target was set" : sizing.reason);

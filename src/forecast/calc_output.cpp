@@ -77,6 +77,7 @@ json::value statistics_to_json(const LegStatistics& statistics, double sessions_
             {"score_intervals_95", std::move(intervals)},
             {"session_scores", json::value_from(statistics.session_scores)},
             {"better", json::value_from(statistics.better)},
+            {"config", statistics.config},
             {"findings", json::value_from(statistics.findings)}};
 }
 
@@ -93,6 +94,7 @@ LegStatistics parse_statistics(const json::value& value) {
             statistics.session_scores[std::string(name)] = parse_scores(*sessions, name);
     for (const auto& [name, scores] : statistics.session_scores) statistics.scores[name] = summarise_scores(scores);
     for (const auto& [name, sign] : parse_scores(value, "better")) statistics.better[name] = static_cast<int>(sign);
+    statistics.config = get_string(value, "config").value_or("");
     if (const auto* findings = find(value, "findings"); findings && findings->is_array())
         for (const auto& finding : findings->get_array()) statistics.findings.push_back(to_text(finding));
     return statistics;

@@ -34,6 +34,7 @@ std::string item_key(const RunMeasurement& run, const SessionSample& session) {
 
 LegStatistics compute_statistics(std::span<const RunMeasurement> runs, const LegResult& leg) {
     LegStatistics statistics{.runs = static_cast<int>(runs.size())};
+    statistics.config = runs.front().conditions.substr(0, runs.front().conditions.find(' '));
     std::vector<std::vector<double>> runtimes, calls;
     double prompt_tokens = 0, completion_tokens = 0;
     for (const RunMeasurement& run : runs) {

@@ -29,7 +29,8 @@ struct RunMeasurement {
     std::map<std::string, int> better;  // of each evaluator, as in ScoreTrend
     std::vector<std::string> findings;  // what held the run back, as sentences
     bool interrupted = false;
-    std::string conditions;  // of the config and all else that the measurement depends on; equal ones can be pooled
+    // A hash of the config, and behind a space all else that the measurement depends on; equal ones can be pooled.
+    std::string conditions;
 };
 
 json::value to_json(const RunMeasurement& run);

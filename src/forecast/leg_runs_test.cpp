@@ -327,6 +327,21 @@ TEST(LegPlan, FindsTheKnee) {
     EXPECT_EQ(knee_of({0, 0}), std::nullopt);
 }
 
+TEST(LegRuns, SayThatConfigsDiffer) {
+    auto one = run_of(1, 1, {1, 2}), two = run_of(2, 1, {1, 2});
+    one.conditions = "abc passes=2 endpoint=";
+    two.conditions = "abc passes=5 endpoint=";
+    const auto says = [&] {
+        const auto result = compute_sizing({.legs = pool_legs({one, two})});
+        const auto again = compute_sizing({.legs = parse_calc_output(to_json(result)).value()});
+        EXPECT_EQ(again.warnings, result.warnings);
+        return std::ranges::any_of(result.warnings, [](const auto& text) { return text.contains("another config"); });
+    };
+    EXPECT_FALSE(says());  // more sessions of the same
+    two.conditions = "def passes=2 endpoint=";
+    EXPECT_TRUE(says());
+}
+
 TEST(LegRuns, SayTheKneeAndWhetherScoresChange) {
     const auto leg = [](int concurrency, double seconds) {
         auto run = run_of(concurrency, 1, {1, 2, 3, 4});

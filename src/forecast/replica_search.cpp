@@ -45,7 +45,9 @@ class ReplicaSearch {
 
     Result<std::vector<ReplicaPromise>> sweep() const {
         std::vector<ReplicaPromise> promises;
-        for (int replicas = 1; promises.size() < kMaxSweep; replicas += std::max(1, replicas % 3 == 0 ? replicas / 3 : replicas / 2)) {
+        const double measured = static_cast<double>(model_.recording().max_concurrency()) / model_.limits().front().replicas;
+        const int fewest = std::max(1, static_cast<int>(most_ / (kSweepOverload * measured)));
+        for (int replicas = fewest; promises.size() < kMaxSweep; replicas += std::max(1, replicas % 3 == 0 ? replicas / 3 : replicas / 2)) {
             replicas = std::min(replicas, most_);
             const auto upper = checked_upper(replicas);
             if (!upper) return fail(upper.error());

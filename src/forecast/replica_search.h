@@ -21,10 +21,10 @@ Result<ReplicaAnswer> find_replicas(const FittedModel& model, const Player& play
                                     int users);
 
 // What each number of replicas can promise to `users`: the upper bound of the p95, of model calls when `request.slo` is about them, else
-// of sessions. From one replica in steps of a half or a third, until a step gains less than kFlatSweep or every user has one. Errors:
-// limit.
+// of sessions. From one replica, or from kSweepOverload times the users a replica that were measured, in steps of a half or a third until
+// one gains less than kFlatSweep or every user has a replica. Errors: limit.
 inline constexpr std::size_t kMaxSweep = 12;
-inline constexpr double kFlatSweep = 0.05;
+inline constexpr double kSweepOverload = 16, kFlatSweep = 0.05;
 Result<std::vector<ReplicaPromise>> sweep_replicas(const FittedModel& model, const Player& player, const ForecastRequest& request,
                                                    const Target& target, int users);
 

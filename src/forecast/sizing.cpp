@@ -73,6 +73,19 @@ void fill_rough_estimate(LegSizing& sizing, const Targets& targets, int gpus) {
 
 int sample_count(const LegResult& leg) { return leg.sessions > 0 ? leg.sessions - leg.failed : static_cast<int>(leg.items.size()); }
 
+// Of joined jobs: those whose config is not that of the first leg.
+std::string describe_configs(const std::vector<LegSizing>& legs) {
+    std::string first;
+    std::vector<int> others;
+    for (const LegSizing& sizing : legs) {
+        if (!sizing.leg.statistics || sizing.leg.statistics->config.empty()) continue;
+        if (first.empty()) first = sizing.leg.statistics->config;
+        if (sizing.leg.statistics->config != first) others.push_back(sizing.leg.concurrency);
+    }
+    if (others.empty()) return "";
+    return fmt::format("Measured with another config than the rest: concurrency {}; the line goes through both.", fmt::join(others, ", "));
+}
+
 std::vector<std::string> collect_warnings(const std::vector<LegSizing>& legs) {
     std::vector<std::string> small, failed, unused;
     for (const auto& sizing : legs) {
@@ -86,6 +99,7 @@ std::vector<std::string> collect_warnings(const std::vector<LegSizing>& legs) {
         if (sizing.leg.statistics)
             for (const auto& finding : sizing.leg.statistics->findings)
                 warnings.push_back(fmt::format("At concurrency {}: {}", sizing.leg.concurrency, finding));
+    if (std::string configs = describe_configs(legs); !configs.empty()) warnings.push_back(std::move(configs));
     if (!small.empty())
         warnings.push_back(fmt::format(
             "A p95 wants at least {0} sessions (1 - 0.95^{0} > 0.95: one of them then lies beyond it); these concurrencies have "

@@ -34,6 +34,7 @@ struct LegStatistics {
     std::map<std::string, SessionScores> session_scores;  // of each evaluator
     std::map<std::string, int> better;                    // of each evaluator, as in ScoreTrend
     std::vector<std::string> findings;                    // what held it back, of all runs
+    std::string config;                                   // equal for legs of the same one; empty: not known
 };
 
 // One measured concurrency.

@@ -136,7 +136,9 @@ RunFiles::RunFiles(std::filesystem::path folder, const ScriptBook& book, std::st
 Result<RunFiles> RunFiles::open(const std::filesystem::path& folder, const ScriptBook& book, std::string model,
                                 std::size_t traced_sessions) {
     PLIMSOLL_TRY(make_folder(folder));
-    for (const char* name : {kTimelineCsv, kSummaryJson, kSamplesCsv, kServerMetrics, kServerGauges, kReportHtml}) {
+    std::vector<std::string> names = {kTimelineCsv, kSummaryJson, kSamplesCsv, kServerMetrics, kServerGauges, kReportHtml};
+    for (const std::string picture : {kLoadPicture, kMachinePicture}) names.insert(names.end(), {picture + ".png", picture + ".svg"});
+    for (const std::string& name : names) {
         std::error_code ignored;  // there may be none
         std::filesystem::remove(folder / name, ignored);
     }

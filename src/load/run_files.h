@@ -33,6 +33,9 @@ inline constexpr const char* kSamplesCsv = "samples.csv";
 inline constexpr const char* kServerMetrics = "server_metrics.prom";
 inline constexpr const char* kServerGauges = "server_gauges.csv";
 inline constexpr const char* kReportHtml = "report.html";
+// Pictures, each as .png and .svg.
+inline constexpr const char* kLoadPicture = "load_over_time";
+inline constexpr const char* kMachinePicture = "machine";
 
 class RunFiles {
   public:

@@ -47,7 +47,7 @@ inline constexpr std::size_t kMaxWatchedRuns = 40;
 // A load run: what it reached over time, and how long things took.
 struct LoadRunView {
     std::vector<std::string> statements;
-    std::vector<Plot> plots;
+    std::vector<Picture> pictures;
     TableView times;
     TableView checks;
     TableView errors;

@@ -3,12 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <iterator>
-#include <optional>
 
-#include "eval/csv.h"
+#include "report/csv_columns.h"
 
 namespace plimsoll::report {
 namespace {
@@ -38,25 +35,20 @@ constexpr ColumnKind kKinds[] = {{processors, "cgroup_quota_cores", "", "limit o
                                  {processors, "", "_cores", ""},
                                  {shares, "machine_busy", "", "machine busy"},
                                  {shares, "machine_steal", "", "taken by other machines"},
-                                 {shares, "psi_cpu_some", "", "something waited for a core"},
+                                 {shares, "psi_cpu_some", "", "waits for a core"},
+                                 {shares, "psi_memory_some", "", "waits for memory"},
                                  {shares, "cgroup_throttled_share", "", "periods throttled"},
                                  {shares, "", "_run_queue", ""},
+                                 {memory, "cgroup_memory_limit_mb", "", "limit of the control group", true},
+                                 {memory, "cgroup_memory_mb", "", "control group"},
                                  {memory, "", "_rss_mb", ""},
                                  {gpu_memory, "gpu", "_memory_used_mb", ""},
-                                 {gpus, "gpu_utilization_mean", "", "mean"},
                                  {gpus, "gpu", "_utilization", ""},
                                  {gpus, "server", "_kv_usage", ""},
                                  {server, "server", "_running", ""},
                                  {server, "server", "_waiting", ""}};
 
 constexpr Color kColors[kMaxMachineSeries] = {kBlue, kOrange, kGreen, kRed, kViolet, kTeal, kMuted, kInk};
-
-std::optional<double> parse_number(const std::string& text) {
-    double value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) return std::nullopt;
-    return value;
-}
 
 const ColumnKind* kind_of(std::string_view column) {
     const auto matches = [&](const ColumnKind& kind) {
@@ -78,47 +70,24 @@ std::string label_of(const ColumnKind& kind, std::string_view column) {
     return label;
 }
 
-// The highest of each group of neighbours.
-std::vector<Point> thin(const std::vector<Point>& points) {
-    const std::size_t step = (points.size() + kMaxMachinePoints - 1) / kMaxMachinePoints;
-    if (step <= 1) return points;
-    std::vector<Point> out;
-    for (std::size_t i = 0; i < points.size(); i += step)
-        out.push_back(*std::max_element(points.begin() + static_cast<std::ptrdiff_t>(i),
-                                        points.begin() + static_cast<std::ptrdiff_t>(std::min(points.size(), i + step)),
-                                        [](const Point& a, const Point& b) { return a.y < b.y; }));
-    return out;
-}
-
-std::vector<Point> column_points(const std::vector<eval::CsvRecord>& rows, std::size_t time, std::size_t column) {
-    std::vector<Point> points;
-    for (std::size_t row = 1; row < rows.size(); ++row) {
-        const auto& fields = rows[row].fields;
-        if (fields.size() <= std::max(time, column)) continue;
-        const auto x = parse_number(fields[time]), y = parse_number(fields[column]);
-        if (x && y) points.push_back({*x, *y});
-    }
-    return thin(points);
-}
-
 }  // namespace
 
 Result<std::vector<Plot>> make_machine_plots(std::string_view samples_csv) {
-    const auto rows = eval::parse_csv(samples_csv);
-    if (!rows) return fail(rows.error());
-    if (rows->empty()) return fail(ErrorCode::parse, "no samples");
-    const auto& head = rows->front().fields;
-    const auto time = std::ranges::find(head, "at_s") - head.begin();
-    if (time == std::ssize(head)) return fail(ErrorCode::parse, "no column at_s");
+    const auto table = parse_csv_columns(samples_csv);
+    if (!table) return fail(table.error());
+    // Of a lone server the figures stand there twice, by itself and as the sum of all.
+    const bool lone_server = !table->find("server2_running");
+    const CsvColumn* time = table->find("at_s");
+    if (!time) return fail(ErrorCode::parse, "no column at_s");
 
     std::vector<Plot> plots;
     for (const auto& [title, y_title] : kPlots)
         plots.push_back({.title = std::string(title), .x_title = "Seconds", .y_title = std::string(y_title), .series = {}});
     std::size_t left_out[plot_count] = {};
-    for (std::size_t column = 0; column < head.size(); ++column) {
-        const ColumnKind* kind = kind_of(head[column]);
-        if (!kind) continue;
-        auto points = column_points(*rows, static_cast<std::size_t>(time), column);
+    for (const CsvColumn& column : table->columns) {
+        const ColumnKind* kind = kind_of(column.name);
+        if (!kind || (lone_server && column.name.starts_with("server1_"))) continue;
+        auto points = points_of(*time, column, kMaxMachinePoints);
         if (points.empty()) continue;
         auto& series = plots[kind->plot].series;
         if (series.size() == kMaxMachineSeries) {
@@ -126,7 +95,7 @@ Result<std::vector<Plot>> make_machine_plots(std::string_view samples_csv) {
             continue;
         }
         const bool lone = points.size() == 1;  // a line needs two
-        series.push_back({.label = label_of(*kind, head[column]),
+        series.push_back({.label = label_of(*kind, column.name),
                           .color = kColors[series.size()],
                           .points = std::move(points),
                           .error_bars = {},

@@ -6,6 +6,7 @@
 
 #include "forecast/leg_runs.h"
 #include "report/forecast_plots.h"
+#include "report/load_plots.h"
 #include "report/machine_plots.h"
 #include "report/markdown.h"
 #include "report/picture.h"
@@ -81,6 +82,15 @@ TEST(MachinePlots, EveryWatchedProcessAndOnlyWhatIsThere) {
         "at_s,machine_busy,cgroup_quota_cores,cgroup_throttled_share,self_cores,self_run_queue,self_rss_mb,pid7_cores,pid7_rss_mb,"
         "server_running,gpu0_utilization,gpu0_memory_used_mb\n"
         "1.0,0.5,2,0.1,1.5,0.2,100,0.3,20,,,\n2.0,0.6,2,0.2,1.6,0.2,101,,,,,\n3.0,0.6,2,0.2,1.6,0.2,101,0.5,21,,,\n");
+    const auto labels = [](std::string_view csv) {
+        std::vector<std::string> out;
+        for (const Plot& plot : make_machine_plots(csv).value())
+            for (const Series& series : plot.series) out.push_back(series.label);
+        return out;
+    };
+    EXPECT_THAT(labels("at_s,server_running,server1_running\n1,2,2\n2,3,3\n"), testing::ElementsAre("server running"));
+    EXPECT_THAT(labels("at_s,server_running,server1_running,server2_running\n1,4,2,2\n2,6,3,3\n"),
+                testing::ElementsAre("server running", "server1 running", "server2 running"));
     ASSERT_TRUE(plots.has_value());
     std::vector<std::string> said;
     for (const Plot& plot : *plots)
@@ -128,6 +138,19 @@ std::vector<std::string> labels_of(const Plot& plot) {
     std::vector<std::string> labels;
     for (const Series& series : plot.series) labels.push_back(series.label);
     return labels;
+}
+
+TEST(LoadPlots, LeaveOutTheLatencyOfSecondsWithoutAnswers) {
+    const auto plots = make_load_plots(
+        "second,sessions_started,calls_ended,calls_failed,tokens,calls_open,latency_p50_s,latency_p95_s\n"
+        "0,1,0,0,0,1,0.000000,0.000000\n1,0,2,0,9,1,0.5,0.7\n2,0,1,1,0,0,0.000000,0.000000\n3,1,1,0,5,0,0.6,0.8\n");
+    ASSERT_TRUE(plots.has_value());
+    ASSERT_EQ(plots->size(), 2u);
+    EXPECT_EQ(plots->at(0).series.at(1).points.size(), 2u);
+    EXPECT_EQ(plots->at(0).series.at(1).points.at(1).y, 0.8);
+    EXPECT_EQ(plots->at(1).series.at(2).points.size(), 4u);
+    EXPECT_EQ(make_load_plots("second,calls_ended,calls_failed\n0,1,0\n").error().code, ErrorCode::parse);
+    EXPECT_EQ(make_load_plots("").error().code, ErrorCode::parse);
 }
 
 TEST(SizingPlots, AllOfThemWithAFitAndWithoutOne) {

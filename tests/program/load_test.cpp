@@ -42,9 +42,18 @@ TEST_F(Load, ClosedLoopWritesEverything) {
     EXPECT_EQ(get_int(summary(), "peak_calls_in_flight"), 4);
     EXPECT_EQ(get_int(summary(), "completion_tokens"), 80 * 16);
     EXPECT_LE(summary().at("server_peak").to_number<double>(), 4);  // the server speaks vLLM's and llama.cpp's language
-    for (const char* name : {"requests.csv", "timeline.csv", "samples.csv", "server_metrics.prom", "server_gauges.csv",
-                             "all_requests_profiler_traces.json", "report.html"})
+    for (const char* name :
+         {"requests.csv", "timeline.csv", "samples.csv", "server_metrics.prom", "server_gauges.csv", "all_requests_profiler_traces.json",
+          "report.html", "load_over_time.png", "load_over_time.svg", "machine.png", "machine.svg"})
         EXPECT_TRUE(std::filesystem::exists(folder() / "out" / name)) << name;
+    // The same again later, beside whatever else there is.
+    ASSERT_EQ(run_program({"report", "--load_dir", "out", "-o", "later.html"}, folder()).exit_code, 0);
+    for (const char* page : {"out/report.html", "later.html"})
+        EXPECT_THAT(load_file(folder() / page).value(),
+                    AllOf(HasSubstr("closed loop, 4 users"), HasSubstr("Latency, each second"), HasSubstr("Processor"),
+                          HasSubstr("p(95) latency &lt; 30s"), HasSubstr("40 sessions started")))
+            << page;
+    EXPECT_EQ(run_program({"report", "--load_dir", "nowhere"}, folder()).exit_code, 1);
 }
 
 TEST_F(Load, WhatOneRunRecordsAnotherReplays) {
@@ -66,7 +75,8 @@ TEST_F(Load, WhatOneRunRecordsAnotherReplays) {
 TEST_F(Load, ARunReplacesTheOneBefore) {
     ASSERT_EQ(load({"--users", "1", "--max_requests", "2", "--metrics_url", metrics_url()}).exit_code, 0);
     ASSERT_EQ(load({"--users", "1", "--max_requests", "1", "--no_sampling"}).exit_code, 0);
-    for (const char* name : {"samples.csv", "server_metrics.prom"}) EXPECT_FALSE(std::filesystem::exists(folder() / "out" / name)) << name;
+    for (const char* name : {"samples.csv", "server_metrics.prom", "machine.png", "machine.svg"})
+        EXPECT_FALSE(std::filesystem::exists(folder() / "out" / name)) << name;
 }
 
 TEST_F(Load, ThresholdsAndTheLoadItselfHaveTheirExitCodes) {

@@ -105,6 +105,32 @@ TEST_F(Sizing, RepeatsShufflesAndJudges) {
     EXPECT_EQ(report.exit_code, 0) << report.err;
 }
 
+TEST_F(Sizing, LowConcurrenciesGetAsManySessionsAsAreWanted) {
+    ASSERT_EQ(sizing({"--config_file", "eval.yml", "--calc_output_dir", "calc", "--concurrencies", "1,3,8", "--num_passes", "1",
+                      "--min_sessions", "5", "--sample_every", "0"})
+                  .exit_code,
+              0);
+    const auto legs =
+        parse_json(load_file(job("online") / "calc_runner_output.json").value()).value().at("plimsoll").at("legs").as_object();
+    EXPECT_EQ(legs.at("1").at("sessions"), 5);
+    EXPECT_EQ(legs.at("3").at("sessions"), 6);  // whole passes
+    EXPECT_EQ(legs.at("8").at("sessions"), 8);
+
+    // What the dataset fills is enough where it is more.
+    ASSERT_EQ(sizing({"--config_file", "eval.yml", "--calc_output_dir", "filled", "--concurrencies", "1,2", "--min_sessions", "3",
+                      "--sample_every", "0"})
+                  .exit_code,
+              0);
+    for (const auto& entry : std::filesystem::directory_iterator(folder() / "filled" / "online"))
+        EXPECT_EQ(parse_json(load_file(entry.path() / "calc_runner_output.json").value())
+                      .value()
+                      .at("plimsoll")
+                      .at("legs")
+                      .at("1")
+                      .at("sessions"),
+                  4);
+}
+
 TEST_F(Sizing, EveryWatchedProcessAndTheServersPageAreKeptAndDrawn) {
     const auto watched = std::to_string(::getpid());
     const auto result = sizing({"--config_file", "eval.yml", "--calc_output_dir", "calc", "--concurrencies", "1,2", "--num_passes", "4",
@@ -172,6 +198,31 @@ TEST_F(Sizing, AnInterruptedJobGoesOn) {
     EXPECT_EQ(output.at("calc_data").as_object().size(), 3u);
     EXPECT_EQ(output.at("plimsoll").at("legs").at("3").at("sessions"), 3);
 
+    // A run in which nothing finished is made again, one with some failures when that is asked for.
+    const auto fail_sessions = [&](const std::string& leg, std::size_t sessions) {
+        auto run = parse_json(load_file(folder_of(leg)).value()).value();
+        for (std::size_t i = 0; i < sessions; ++i) run.at("sessions").as_array().at(i).as_object()["failed"] = true;
+        ASSERT_TRUE(save_file(folder_of(leg), to_compact_json(run)));
+    };
+    const auto failed_in = [&](const std::string& leg) {
+        return parse_json(load_file(job("online") / "calc_runner_output.json").value())
+            .value()
+            .at("plimsoll")
+            .at("legs")
+            .at(leg)
+            .at("failed")
+            .as_int64();
+    };
+    fail_sessions("concurrency_2", 2);
+    fail_sessions("concurrency_3", 1);
+    EXPECT_EQ(sizing(again).exit_code, 1);
+    EXPECT_EQ(failed_in("2"), 0);
+    EXPECT_EQ(failed_in("3"), 1);
+    auto redo = again;
+    redo.push_back("--redo_failed");
+    EXPECT_EQ(sizing(redo).exit_code, 0);
+    EXPECT_EQ(failed_in("3"), 0);
+
     again[5] = "2";  // other passes measure something else
     EXPECT_EQ(sizing(again).exit_code, 1);
     EXPECT_EQ(sizing({"--config_file", "eval.yml", "--resume", "nowhere"}).exit_code, 1);
@@ -203,8 +254,13 @@ TEST_F(Sizing, CtrlCKeepsWhatWasMeasured) {
     };
     while (!has_begun() && std::chrono::steady_clock::now() < until) std::this_thread::yield();
     program.send_signal(SIGINT);
-    EXPECT_EQ(program.finish().exit_code, 130);
-    EXPECT_TRUE(std::filesystem::exists(job("online") / "concurrency_1" / "measurement.json"));
+    const auto stopped = program.finish();
+    EXPECT_EQ(stopped.exit_code, 130);
+    EXPECT_THAT(stopped.out, HasSubstr("--resume"));
+    const auto run = parse_json(load_file(job("online") / "concurrency_1" / "measurement.json").value()).value();
+    EXPECT_EQ(run.at("interrupted"), true);
+    EXPECT_LT(run.at("sessions").as_array().size(), 2000u);  // those that were not started are no failures
+    for (const auto& session : run.at("sessions").as_array()) EXPECT_EQ(session.at("failed"), false);
 }
 
 TEST_F(Sizing, NumbersBelowZeroAreUsageErrors) {
