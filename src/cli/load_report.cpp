@@ -115,7 +115,7 @@ Result<void> save_load_report(const fs::path& folder) {
     report::ReportView view{.title = "Plimsoll load run"};
     PLIMSOLL_TRY(add_load(folder, view));
     save_pictures(folder, view.load->pictures);
-    return save_report(std::move(view), folder / load::kReportHtml);
+    return save_report(view, folder / load::kReportHtml);
 }
 
 }  // namespace plimsoll::cli
