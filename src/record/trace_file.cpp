@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/json_values.h"
+#include "record/atif.h"
 #include "record/event_log.h"
 #include "record/run_folder.h"
 
@@ -92,6 +93,9 @@ void from_json_values(TextWindow& text, Reading& out) {
         } else if (find(**value, "intermediate_steps")) {
             out.source.kind = TraceKind::nat_traces;
             if (auto session = event::parse_session(**value, static_cast<std::int64_t>(number), skipped)) out.take(std::move(*session));
+        } else if (is_atif(**value)) {
+            out.source.kind = TraceKind::atif;
+            if (auto session = read_atif(**value, static_cast<std::int64_t>(number), skipped)) out.take(std::move(*session));
         } else if (find(**value, "payload")) {
             if (out.source.kind == TraceKind::nothing) out.source.kind = TraceKind::steps;
             steps.take(**value, number, skipped);
@@ -190,6 +194,7 @@ std::string_view to_string(TraceKind kind) {
         case TraceKind::event_log: return "event log";
         case TraceKind::nat_traces: return "NAT traces";
         case TraceKind::steps: return "steps";
+        case TraceKind::atif: return "ATIF";
         case TraceKind::otlp_json: return "OTLP JSON";
         case TraceKind::otlp_protobuf: return "OTLP protobuf";
     }

@@ -1,5 +1,6 @@
 // Any file with the steps of sessions in it, told apart by content: Plimsoll's event log, NAT's all_requests_profiler_traces.json and
-// workflow_output.json, steps a line each (telemetry `file`), OTLP as JSON or protobuf; each of them also as gzip or zstd.
+// workflow_output.json, steps a line each (telemetry `file`), ATIF trajectories, OTLP as JSON or protobuf; each of them also as gzip or
+// zstd.
 //
 //   TraceReader reader([&](event::SessionTrace session) { use(session); }, /*renumber=*/false);
 //   PLIMSOLL_TRY(reader.read("out"));                   // a file or a run folder; any number of them
@@ -25,7 +26,7 @@
 
 namespace plimsoll::record {
 
-enum class TraceKind : std::uint8_t { nothing, event_log, nat_traces, steps, otlp_json, otlp_protobuf };
+enum class TraceKind : std::uint8_t { nothing, event_log, nat_traces, steps, atif, otlp_json, otlp_protobuf };
 std::string_view to_string(TraceKind kind);
 
 // Of a file that has to be in memory.
