@@ -23,7 +23,7 @@ std::vector<report::Bar> session_bars(const profile::ProfileResult& result, std:
 
 std::vector<report::Bar> run_bars(const profile::ProfileResult& result) {
     std::vector<report::Bar> bars;
-    for (const profile::GanttBar& bar : result.bars)
+    for (const profile::GanttBar& bar : result.bars.list)
         bars.push_back({bar.category, bar.name, bar.start, bar.end, bar.depth, bar.failed, std::nullopt});
     return bars;
 }
@@ -37,7 +37,7 @@ Result<void> save_picture(const Result<std::string>& picture, const std::filesys
 
 Result<void> save_gantt(const profile::ProfileResult& result, const std::filesystem::path& file, std::optional<std::size_t> session) {
     return save_picture(session ? report::draw_gantt_png(session_bars(result, *session), fmt::format("Gantt Chart of Session {}", *session))
-                                : report::draw_gantt_png(run_bars(result), report::kGanttTitle, result.bars_left_out),
+                                : report::draw_gantt_png(run_bars(result), report::kGanttTitle, result.bars.left_out),
                         file);
 }
 
@@ -48,9 +48,9 @@ Result<SavedProfile> save_profile(const profile::SessionSource& source, const pr
     if (!profiled) return fail(profiled.error());
     SavedProfile out{.result = std::move(*profiled), .saved = artefacts.saved()};
     for (const auto& [analysis, error] : out.result.failures) log_warning("{}: {}", analysis, error.message);
-    if (!config.bottleneck_analysis.enable_nested_stack || out.result.bars.empty()) return out;
+    if (!config.bottleneck_analysis.enable_nested_stack || out.result.bars.list.empty()) return out;
     const auto file = folder / "gantt_chart.png";
-    const auto drawn = config.nat_compat ? save_picture(report::draw_nat_gantt_png(run_bars(out.result), out.result.bars_left_out), file)
+    const auto drawn = config.nat_compat ? save_picture(report::draw_nat_gantt_png(run_bars(out.result), out.result.bars.left_out), file)
                                          : save_gantt(out.result, file, std::nullopt);
     const bool not_written = !drawn && (drawn.error().code == ErrorCode::io || drawn.error().code == ErrorCode::no_space);
     if (not_written && out.saved)

@@ -31,6 +31,9 @@ void compute_times(std::span<Call> tree) {
 
 }  // namespace
 
+SiblingCalls roots_of(std::span<const Call> tree) { return {tree, 0, static_cast<std::uint32_t>(tree.size())}; }
+SiblingCalls children_of(std::span<const Call> tree, std::uint32_t call) { return {tree, call + 1, call + tree[call].size}; }
+
 std::vector<std::uint32_t> find_parents(std::span<const event::Span> spans) {
     std::unordered_map<std::string_view, std::uint32_t> places;
     std::vector<std::uint32_t> parents(spans.size(), kNoCall);

@@ -4,6 +4,7 @@
 // stack over time: parallel calls are siblings.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <span>
@@ -46,6 +47,40 @@ struct Call {
 
 // In preorder: a call before its children, siblings by start.
 using CallTree = std::vector<Call>;
+
+// SiblingCalls in a tree, in the order of their start: indices in the tree.
+class SiblingCalls {
+  public:
+    SiblingCalls(std::span<const Call> tree, std::uint32_t first, std::uint32_t end) : tree_(tree), first_(first), end_(end) {}
+
+    class Iterator {
+      public:
+        using value_type = std::uint32_t;
+        using difference_type = std::ptrdiff_t;
+        Iterator() = default;
+        Iterator(std::span<const Call> tree, std::uint32_t at) : tree_(tree), at_(at) {}
+        std::uint32_t operator*() const { return at_; }
+        Iterator& operator++() { return at_ += tree_[at_].size, *this; }
+        Iterator operator++(int) {
+            const Iterator before = *this;
+            ++*this;
+            return before;
+        }
+        bool operator==(const Iterator& other) const { return at_ == other.at_; }
+
+      private:
+        std::span<const Call> tree_;
+        std::uint32_t at_ = 0;
+    };
+    Iterator begin() const { return {tree_, first_}; }
+    Iterator end() const { return {tree_, end_}; }
+
+  private:
+    std::span<const Call> tree_;
+    std::uint32_t first_, end_;
+};
+SiblingCalls roots_of(std::span<const Call> tree);
+SiblingCalls children_of(std::span<const Call> tree, std::uint32_t call);
 
 // The index of each span's parent, which is smaller than its own: only spans that started earlier are looked up, so that a trace whose ids
 // form a circle still gives a tree. kNoCall at a root.

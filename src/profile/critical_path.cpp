@@ -14,7 +14,7 @@ struct Frame {
     std::vector<std::uint32_t> remaining;  // children, the one that ended last at the back
 };
 
-Frame make_frame(std::span<const Call> tree, std::uint32_t call, const Siblings& children, double start, double end) {
+Frame make_frame(std::span<const Call> tree, std::uint32_t call, const SiblingCalls& children, double start, double end) {
     Frame frame{call, start, end, {children.begin(), children.end()}};
     std::ranges::stable_sort(frame.remaining, {}, [&](std::uint32_t child) { return tree[child].end; });
     return frame;

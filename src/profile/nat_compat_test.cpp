@@ -108,7 +108,7 @@ TEST(NatCompatTest, GanttBarsAreItsNestedCallsByItsNames) {
     config.bottleneck_analysis.enable_nested_stack = true;
     const auto count = [&](bool nat, std::string_view name) {
         config.nat_compat = nat;
-        const auto bars = profile(input, config).bars;
+        const auto bars = profile(input, config).bars.list;
         return name.empty() ? bars.size() : static_cast<std::size_t>(std::ranges::count(bars, name, &GanttBar::name));
     };
     EXPECT_EQ(count(true, ""), 176u);

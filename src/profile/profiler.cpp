@@ -57,28 +57,6 @@ DynamoSettings with_window(DynamoSettings settings, const RunGraph& graph) {
     return settings;
 }
 
-void keep_earliest_bars(const RunGraph& graph, bool (*keep)(event::Category), std::size_t max_bars, ProfileResult& result) {
-    std::vector<double> starts;
-    for (const Call& call : graph.calls)
-        if (keep(call.category)) starts.push_back(call.start);
-    result.bars_left_out = starts.size() - std::min(starts.size(), max_bars);
-    double last = std::numeric_limits<double>::infinity();
-    if (result.bars_left_out > 0) {
-        const auto last_kept = starts.begin() + static_cast<std::ptrdiff_t>(max_bars) - 1;
-        std::ranges::nth_element(starts, last_kept);
-        last = *last_kept;
-    }
-    const auto before_last = static_cast<std::size_t>(std::ranges::count_if(starts, [&](double start) { return start < last; }));
-    std::size_t room_at_last = max_bars - std::min(before_last, max_bars);
-    for (std::size_t session = 0; session < graph.sessions.size(); ++session)
-        for (const Call& call : make_call_tree(graph, graph.sessions[session], keep)) {
-            if (call.start > last || (call.start == last && room_at_last == 0)) continue;
-            if (call.start == last) --room_at_last;
-            result.bars.push_back({std::string(graph.uuids[call.uuid]), call.category, graph.shown_name(call), call.start, call.end,
-                                   session, static_cast<int>(call.depth), call.failed});
-        }
-}
-
 // Sessions go through add() one by one: what leaves them at once is written, what an analysis of the run needs of them is kept in a few
 // words. The files that need the whole run are written by finish().
 class Profiler {
@@ -323,7 +301,7 @@ class Profiler {
             nat_operations_ = {};
         });
         add("nested_stack_analysis", config_.bottleneck_analysis.enable_nested_stack, [&](const AnalysisOutput& output) {
-            if (nat_) keep_earliest_bars(nat_nested_, is_nested_call, kMaxNatBars, result_);
+            if (nat_) result_.bars = find_earliest_bars(nat_nested_, is_nested_call, kMaxNatBars);
             analyse_nested_stack(nat_ ? nat_nested_ : graph_, nat_ ? kAll : kMaxTreeLines, output);
             nat_nested_ = {};
         });
@@ -379,7 +357,7 @@ class Profiler {
         analyse("step_latencies", true, [&]() -> Result<void> {
             result_.session_runtime = make_distribution(session_runtimes(graph_));
             result_.step_latencies = compute_step_latencies(graph_);
-            if (!nat_) keep_earliest_bars(graph_, is_call, kMaxBars, result_);
+            if (!nat_) result_.bars = find_earliest_bars(graph_, is_call, kMaxBars);
             return {};
         });
         InsightSettings settings{.prices = options_.prices, .spike_threshold = {}, .session = options_.session};

@@ -21,6 +21,7 @@
 #include "profile/confidence.h"
 #include "profile/distribution.h"
 #include "profile/dynamo_metrics.h"
+#include "profile/gantt_bars.h"
 #include "profile/insights.h"
 #include "profile/profiler_config.h"
 #include "profile/step_latency.h"
@@ -29,20 +30,6 @@ namespace plimsoll::profile {
 
 // Asks the network, which the profiler does not: the settings have the run's window.
 using DynamoFetch = std::function<DynamoMetrics(const DynamoSettings& settings)>;
-
-// A call of a Gantt chart; everything but the workflow itself.
-struct GanttBar {
-    std::string uuid;
-    event::Category category = event::Category::custom;
-    std::string name;
-    double start = 0, end = 0;  // seconds since the epoch
-    std::size_t session = 0;    // index in the run
-    int depth = 0;              // in the session's call tree
-    bool failed = false;
-};
-
-// Of the bars of a run the earliest are kept, as many as a chart may want; NAT's wants all.
-inline constexpr std::size_t kMaxBars = 1000, kMaxNatBars = 50'000;
 
 struct ProfileResult {
     // all_requests_profiler_traces.json, standardized_data_all.csv, inference_optimization.json, llm_calls.csv and profile.json always;
@@ -56,8 +43,7 @@ struct ProfileResult {
     ConfidenceInterval llm_latency_ci;            // seconds
     ConfidenceInterval throughput_ci;             // sessions per second
 
-    std::vector<GanttBar> bars;               // sessions in order, each in preorder; with nat_compat those of the nested stack analysis
-    std::size_t bars_left_out = 0;            // later than all of them
+    GanttBars bars;                           // of everything but the workflow; with nat_compat those of the nested stack analysis
     std::vector<StepLatency> step_latencies;  // largest share of self time first
     std::size_t orphan_steps = 0;             // ENDs and CHUNKs without a START
     Insights insights;

@@ -198,7 +198,7 @@ TEST_P(OverlapTest, CallsNestByParent) {
 }
 
 TEST_P(OverlapTest, DepthFollowsTheParents) {
-    for (const GanttBar& bar : result_.bars) {
+    for (const GanttBar& bar : result_.bars.list) {
         int depth = -1;  // the workflow itself is no bar
         for (auto at = calls_.find(bar.uuid); at != calls_.end(); at = calls_.find(at->second.parent))
             depth += at->second.type != "WORKFLOW";
@@ -263,13 +263,13 @@ TEST(ProfilerTest, WorkflowEventsAlone) {
     EXPECT_THAT(
         content_of(result, "workflow_profiling_report.txt"),
         testing::AllOf(testing::HasSubstr("No calls found."), testing::HasSubstr("No intervals exceed concurrency spike threshold.")));
-    EXPECT_TRUE(result.bars.empty());
+    EXPECT_TRUE(result.bars.list.empty());
 }
 
 TEST(ProfilerTest, UnfinishedCallHasNoLength) {
     const auto result = profile({{make_session({{.type = "LLM_START", .time = 3, .uuid = "a", .name = "m"}})}}, config_for({}));
-    ASSERT_EQ(result.bars.size(), 1u);
-    EXPECT_EQ(result.bars[0].end, 3);
+    ASSERT_EQ(result.bars.list.size(), 1u);
+    EXPECT_EQ(result.bars.list[0].end, 3);
     EXPECT_EQ(result.llm_latency_ci.n, 0u);
     ASSERT_EQ(result.step_latencies.size(), 1u);
     EXPECT_EQ(result.step_latencies[0].unfinished, 1u);
@@ -292,7 +292,7 @@ TEST(ProfilerTest, SessionsThatShareUuidsStayApart) {
     const auto session = make_session(make_call("LLM", "same", 0, 1));
     const auto result = profile({{session, session}}, config_for({}));
     EXPECT_EQ(result.llm_latency_ci.n, 2u);
-    EXPECT_EQ(result.bars.size(), 2u);
+    EXPECT_EQ(result.bars.list.size(), 2u);
     const json::value metrics = json_of(result, "workflow_profiling_metrics.json");
     EXPECT_EQ(metrics.at("nested_stack_analysis").at("node_metrics").as_object().size(), 1u);
 }
@@ -333,9 +333,9 @@ TEST(ProfilerTest, TheEarliestBarsAreKept) {
     for (std::size_t i = kMaxBars + 20; i-- > 0;)
         sessions.push_back(make_session(make_call("TOOL", std::to_string(i), static_cast<double>(i / 2), 1e6)));
     const auto result = profile({sessions}, {});
-    ASSERT_EQ(result.bars.size(), kMaxBars);
-    EXPECT_EQ(result.bars_left_out, 20u);
-    for (const GanttBar& bar : result.bars) EXPECT_LT(bar.start, kMaxBars / 2);
+    ASSERT_EQ(result.bars.list.size(), kMaxBars);
+    EXPECT_EQ(result.bars.left_out, 20u);
+    for (const GanttBar& bar : result.bars.list) EXPECT_LT(bar.start, kMaxBars / 2);
 }
 
 TEST(ProfilerTest, PatternsKnowWhatAllPromptsHaveInCommon) {

@@ -26,7 +26,7 @@ std::size_t extra_attempts_of(const event::Span& span, const event::SessionTrace
 constexpr std::size_t kMaxCallsBetween = 256;
 
 // Marks the calls of one caller that repeat a failed sibling.
-void mark_repeats(std::span<Call> tree, const Siblings& list, std::span<const event::Span* const> span_of,
+void mark_repeats(std::span<Call> tree, const SiblingCalls& list, std::span<const event::Span* const> span_of,
                   const event::SessionTrace& session) {
     const std::vector<std::uint32_t> siblings(list.begin(), list.end());
     for (std::size_t i = 0; i < siblings.size(); ++i) {

@@ -29,9 +29,6 @@ std::string to_string(const StepName& step) {
     return text;
 }
 
-Siblings roots_of(std::span<const Call> tree) { return {tree, 0, static_cast<std::uint32_t>(tree.size())}; }
-Siblings children_of(std::span<const Call> tree, std::uint32_t call) { return {tree, call + 1, call + tree[call].size}; }
-
 Call RunGraph::make_call(const event::Span& span) {
     Call call{.start = span.start, .end = std::max(span.start, span.end)};
     call.category = span.category;

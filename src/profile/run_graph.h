@@ -1,8 +1,7 @@
 // Every session of a run as its forks and joins: the calls with what they called, and the step each call is an instance of. What all
-// analyses of times, tokens and failures are computed from: about 150 bytes and the UUID a call, whatever its prompts are.
+// analyses of times, tokens and failures are computed from: about 120 bytes and the UUID a call, whatever its prompts are.
 #pragma once
 
-#include <iterator>
 #include <map>
 #include <string>
 #include <tuple>
@@ -44,40 +43,6 @@ struct SessionRow {
 };
 // Without calls.
 SessionRow make_session_row(const event::SessionTrace& session);
-
-// Siblings in a tree, in the order of their start: indices in the tree.
-class Siblings {
-  public:
-    Siblings(std::span<const Call> tree, std::uint32_t first, std::uint32_t end) : tree_(tree), first_(first), end_(end) {}
-
-    class Iterator {
-      public:
-        using value_type = std::uint32_t;
-        using difference_type = std::ptrdiff_t;
-        Iterator() = default;
-        Iterator(std::span<const Call> tree, std::uint32_t at) : tree_(tree), at_(at) {}
-        std::uint32_t operator*() const { return at_; }
-        Iterator& operator++() { return at_ += tree_[at_].size, *this; }
-        Iterator operator++(int) {
-            const Iterator before = *this;
-            ++*this;
-            return before;
-        }
-        bool operator==(const Iterator& other) const { return at_ == other.at_; }
-
-      private:
-        std::span<const Call> tree_;
-        std::uint32_t at_ = 0;
-    };
-    Iterator begin() const { return {tree_, first_}; }
-    Iterator end() const { return {tree_, end_}; }
-
-  private:
-    std::span<const Call> tree_;
-    std::uint32_t first_, end_;
-};
-Siblings roots_of(std::span<const Call> tree);
-Siblings children_of(std::span<const Call> tree, std::uint32_t call);
 
 // Sessions of any kind of call tree. Not copied: it is as large as the run.
 struct RunGraph {

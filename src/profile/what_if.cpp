@@ -41,7 +41,7 @@ class Replay {
     }
 
   private:
-    Script make_script(const Siblings& children, double start, double end) {
+    Script make_script(const SiblingCalls& children, double start, double end) {
         Script script{.begin = ops_.size()};
         using Ending = std::pair<double, std::uint32_t>;
         std::priority_queue<Ending, std::vector<Ending>, std::greater<>> running;
