@@ -340,9 +340,9 @@ TEST(ProfilerTest, TheEarliestBarsAreKept) {
 
 TEST(ProfilerTest, PatternsKnowWhatAllPromptsHaveInCommon) {
     ProfilerConfig config;
-    config.prefix_span_analysis = {.enable = true, .chain_with_common_prefixes = true};
+    config.prefix_span_analysis = {.enable = true, .min_support = 1, .chain_with_common_prefixes = true};
     std::vector<event::SessionTrace> sessions;
-    for (const char* prompt : {"Be brief. 1", "Be brief. 1", "Be brief. 2"})
+    for (const char* prompt : {"Be brief. 1", "Be brief. 2", "Be brief. 3"})
         sessions.push_back(make_session(
             {{.type = "LLM_START", .uuid = "a", .name = "m", .input = prompt}, {.type = "LLM_END", .time = 1, .uuid = "a", .name = "m"}}));
     EXPECT_TRUE(needs_preview(config));

@@ -155,8 +155,9 @@ std::vector<event::SessionTrace> many_prompts() {
     Random random(9);
     for (int i = 0; i < 3000; ++i) {
         const char* kind = i % 6 == 0 ? "plan" : i % 2 == 0 ? "write" : "check";
-        sessions.push_back(ask({fmt::format("You are an agent. Do {}: {:016x}", kind, static_cast<std::uint64_t>(random.uniform(0, 1e18))),
-                                fmt::format("{:016x} alone", static_cast<std::uint64_t>(random.uniform(0, 1e18)))}));
+        sessions.push_back(
+            ask({fmt::format("You are an agent. Do {}: {:016x}", kind, static_cast<std::uint64_t>(random.uniform(0, 1.8e19))),
+                 fmt::format("{:016x} alone", static_cast<std::uint64_t>(random.uniform(0, 1.8e19)))}));
     }
     return sessions;
 }
@@ -177,13 +178,15 @@ TEST(CommonPrefixesTest, BeyondTheBoundWhatManyShareKeepsItsCount) {
 
 TEST(CommonPrefixesTest, BeyondTheBoundNoCountIsOffByMoreThanSaid) {
     const auto sessions = many_prompts();
-    std::map<std::string, std::size_t> expected;
-    for (const auto& prefix : find_prefixes(sessions, 0, PrefixRule::calls).at("m").prefixes) expected[prefix.text] = prefix.calls;
     const auto bounded = find_prefixes(sessions, 0, PrefixRule::calls, 100'000).at("m");
+    EXPECT_GT(bounded.prefixes.size(), 100u);
     for (const auto& prefix : bounded.prefixes) {
-        ASSERT_TRUE(expected.contains(prefix.text)) << prefix.text;
-        EXPECT_LE(prefix.calls, expected[prefix.text]) << prefix.text;
-        EXPECT_GE(prefix.calls + bounded.missed_calls, expected[prefix.text]) << prefix.text;
+        std::size_t calls = 0;
+        for (const auto& session : sessions)
+            for (const auto& step : session.steps)
+                if (step.payload.data) calls += to_plain_text(step.payload.data->input).starts_with(prefix.text);
+        EXPECT_LE(prefix.calls, calls) << prefix.text;
+        EXPECT_GE(prefix.calls + bounded.missed_calls, calls) << prefix.text;
     }
 }
 
@@ -374,7 +377,7 @@ TEST(PrefixSpanTest, TokensWithoutRoomForTheirTextAreLeftOutAndCounted) {
     const auto sequences = sequences_of({{"first", "second"}, {"third", "second"}, {"third"}});
     // Each text has room that is kept before the sum of what is held grows beyond the bound.
     const auto one = analyse_prefix_span(sequences, {.min_support = 1}, SupportRule::count_from_one, 6);
-    EXPECT_THAT(patterns_of(one), ElementsAre("second", "first"));
+    EXPECT_THAT(patterns_of(one), ElementsAre("second", "first > second", "first"));
     EXPECT_EQ(one.metrics.at("plimsoll").at("tokens_left_out").to_number<int>(), 1);
     // Nobody asks for what occurs in one session, so nothing is missing.
     const auto two = analyse_prefix_span(sequences, {}, SupportRule::count_from_one, 11);
