@@ -24,7 +24,7 @@ cat > "$work/settings.json" <<'SETTINGS'
  "csv_exclude_io_text": true, "prompt_caching_prefixes": {"enable": true, "min_frequency": 0.1},
  "bottleneck_analysis": {"enable_simple_stack": true, "enable_nested_stack": true},
  "concurrency_spike_analysis": {"enable": true, "spike_threshold": 7},
- "prefix_span_analysis": {"enable": true}, "prediction_trie": {"enable": true}}
+ "prefix_span_analysis": {"enable": true}, "prediction_trie": {"enable": true}, "token_usage_forecast": true}
 SETTINGS
 build/nat_profiler make "$sessions" "$work/traces.json"
 build/nat_profiler run "$work/traces.json" "$work/settings.json" "$work/ours" > "$work/ours.json"

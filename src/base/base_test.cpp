@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/json.h"
+#include "base/json_stream.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "base/stats.h"
@@ -16,6 +17,42 @@ TEST(Json, PrettyOutputIsPythons) {
     EXPECT_EQ(to_pretty_json(value, Escape::ascii),
               "{\n  \"a\": 1,\n  \"b\": [\n    1.0,\n    0.1,\n    1795388151.351151,\n    1e-07,\n    null,\n    true\n  ],\n"
               "  \"c\": {},\n  \"d\": \"\\u00e9\\ud83d\\ude00\\n\"\n}");
+}
+
+// Every kind of value, at every depth, empty ones too.
+void stream(JsonStream& json, const json::value& value) {
+    if (const auto* array = value.if_array()) {
+        json.begin_array();
+        for (const auto& element : *array) stream(json, element);
+        json.end();
+    } else if (const auto* object = value.if_object()) {
+        json.begin_object();
+        for (const auto& [key, member] : *object) {
+            json.key(key);
+            stream(json, member);
+        }
+        json.end();
+    } else {
+        json.value(value);
+    }
+}
+
+TEST(Json, AStreamIsTheTextOfTheTree) {
+    for (const char* text : {"3", "[]", "{}", R"([1,[],{},[{"a\"é":[2.5,{"b":{}}],"c":null}]])", R"({"a":{"b":[1,2,{"c":"x"}]},"d":true})"}) {
+        const json::value tree = parse_json(text).value();
+        for (const Escape escape : {Escape::ascii, Escape::utf8}) {
+            std::string out;
+            JsonStream json([&](std::string_view piece) { out += piece; }, 0, escape);
+            stream(json, tree);
+            json.flush();
+            EXPECT_EQ(out, to_pretty_json(tree, escape));
+        }
+        std::string inside = "[\n  ";
+        JsonStream json([&](std::string_view piece) { inside += piece; }, 1);
+        json.value(tree);
+        json.flush();
+        EXPECT_EQ(inside + "\n]", to_pretty_json(json::array({tree})));
+    }
 }
 
 TEST(Json, ErrorsNameLineAndColumn) {
@@ -72,6 +109,33 @@ TEST(Files, SaveIsWholeAndMakesFolders) {
     EXPECT_EQ(*load_file(path), "two");
     EXPECT_EQ(load_file(folder.path() / "none").error().code, ErrorCode::not_found);
     EXPECT_EQ(load_file(path, 2).error().code, ErrorCode::limit);
+}
+
+TEST(Files, AWriterLeavesAWholeFileOrNone) {
+    TemporaryFolder folder;
+    const auto path = folder.path() / "a" / "b.txt";
+    std::string text;
+    {
+        auto file = FileWriter::create(path).value();
+        while (text.size() < 2'000'000) {
+            ASSERT_TRUE(file.append(std::string(777, static_cast<char>('a' + text.size() % 26))));
+            text += std::string(777, static_cast<char>('a' + text.size() % 26));
+        }
+        for (const std::size_t kept : {text.size() - 10, std::size_t{1'000'000}, std::size_t{3}}) {
+            ASSERT_TRUE(file.append("more"));
+            ASSERT_TRUE(file.cut(kept));
+            text.resize(kept);
+            EXPECT_EQ(file.size(), kept);
+        }
+        ASSERT_TRUE(file.append("end"));
+        EXPECT_FALSE(std::filesystem::exists(path));
+        ASSERT_TRUE(file.commit());
+        EXPECT_EQ(*load_file(path), text + "end");
+        auto other = FileWriter::create(path).value();
+        ASSERT_TRUE(other.append("never committed"));
+    }
+    EXPECT_EQ(*load_file(path), text + "end");
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(path.parent_path()), {}), 1);
 }
 
 TEST(Files, FullDiskIsNoSpace) {

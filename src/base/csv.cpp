@@ -15,4 +15,10 @@ void append_csv_field(std::string& out, std::string_view text) {
     out += '"';
 }
 
+std::string csv_field(std::string_view text) {
+    std::string out;
+    append_csv_field(out, text);
+    return out;
+}
+
 }  // namespace plimsoll

@@ -8,5 +8,6 @@ namespace plimsoll {
 
 // Quoted where it holds a comma, a quote or a line end.
 void append_csv_field(std::string& out, std::string_view text);
+std::string csv_field(std::string_view text);
 
 }  // namespace plimsoll

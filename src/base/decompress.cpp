@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <variant>
 #include <vector>
 
 namespace plimsoll {
@@ -16,7 +17,7 @@ constexpr std::size_t kBlock = 1 << 18;
 // zlib counts its input in 32 bits.
 constexpr std::size_t kMaxInput = 1u << 30;
 
-enum class Step : std::uint8_t { more, member_ended, damaged };
+using Step = Expander::Step;
 
 class GzipReader {
   public:
@@ -28,15 +29,15 @@ class GzipReader {
     GzipReader(const GzipReader&) = delete;
     GzipReader& operator=(const GzipReader&) = delete;
 
-    Step read(std::string_view& in, char* out, std::size_t& produced) {
-        const std::size_t given = std::min(in.size(), kMaxInput);
+    Step read(std::string_view& in, std::span<char> out, std::size_t& produced) {
+        const std::size_t given = std::min(in.size(), kMaxInput), room = std::min(out.size(), kMaxInput);
         stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(in.data()));
         stream_.avail_in = static_cast<uInt>(given);
-        stream_.next_out = reinterpret_cast<Bytef*>(out);
-        stream_.avail_out = kBlock;
+        stream_.next_out = reinterpret_cast<Bytef*>(out.data());
+        stream_.avail_out = static_cast<uInt>(room);
         const int code = inflate(&stream_, Z_NO_FLUSH);
         in.remove_prefix(given - stream_.avail_in);
-        produced = kBlock - stream_.avail_out;
+        produced = room - stream_.avail_out;
         if (code == Z_STREAM_END) return inflateReset(&stream_) == Z_OK ? Step::member_ended : Step::damaged;
         return code == Z_OK || code == Z_BUF_ERROR ? Step::more : Step::damaged;
     }
@@ -47,9 +48,9 @@ class GzipReader {
 
 class ZstdReader {
   public:
-    Step read(std::string_view& in, char* out, std::size_t& produced) {
+    Step read(std::string_view& in, std::span<char> out, std::size_t& produced) {
         ZSTD_inBuffer input{in.data(), in.size(), 0};
-        ZSTD_outBuffer output{out, kBlock, 0};
+        ZSTD_outBuffer output{out.data(), out.size(), 0};
         const std::size_t code = ZSTD_decompressStream(stream_.get(), &output, &input);
         in.remove_prefix(input.pos);
         produced = output.pos;
@@ -64,27 +65,22 @@ class ZstdReader {
     std::unique_ptr<ZSTD_DStream, Free> stream_{ZSTD_createDStream()};
 };
 
-template <class Reader>
-Result<Expanded> expand(std::string_view in, std::uint64_t max_bytes) {
-    Reader reader;
-    std::vector<char> block(kBlock);
-    Expanded out;
-    Step step = Step::more;
-    while (step != Step::damaged) {
-        const std::size_t before = in.size();
-        std::size_t produced = 0;
-        step = reader.read(in, block.data(), produced);
-        if (out.text.size() + produced > max_bytes) return fail(ErrorCode::limit, fmt::format("expands to more than {} bytes", max_bytes));
-        out.text.append(block.data(), produced);
-        if (step == Step::member_ended && in.empty()) return out;
-        if (produced == 0 && in.size() == before) break;  // the bytes end inside a member
-    }
-    out.cut = true;
-    if (out.text.empty()) return fail(ErrorCode::parse, "damaged compressed data");
-    return out;
+}  // namespace
+
+struct Expander::Reader {
+    std::variant<GzipReader, ZstdReader> of;
+};
+
+Expander::Expander(Compression compression) : reader_(std::make_unique<Reader>()) {
+    PLIMSOLL_CHECK(compression != Compression::none, "nothing to expand");
+    if (compression == Compression::zstd) reader_->of.emplace<ZstdReader>();
 }
 
-}  // namespace
+Expander::~Expander() = default;
+
+Step Expander::read(std::string_view& in, std::span<char> out, std::size_t& produced) {
+    return std::visit([&](auto& reader) { return reader.read(in, out, produced); }, reader_->of);
+}
 
 Compression detect_compression(std::string_view bytes) {
     if (bytes.starts_with("\x1f\x8b")) return Compression::gzip;
@@ -93,12 +89,26 @@ Compression detect_compression(std::string_view bytes) {
 }
 
 Result<Expanded> decompress(std::string_view bytes, Compression compression, std::uint64_t max_bytes) {
-    switch (compression) {
-        case Compression::gzip: return expand<GzipReader>(bytes, max_bytes);
-        case Compression::zstd: return expand<ZstdReader>(bytes, max_bytes);
-        case Compression::none: break;
+    Expanded out;
+    if (compression == Compression::none) {
+        out.text = bytes;
+        return out;
     }
-    return Expanded{std::string(bytes)};
+    Expander expander(compression);
+    std::vector<char> block(kBlock);
+    Step step = Step::more;
+    while (step != Step::damaged) {
+        const std::size_t before = bytes.size();
+        std::size_t produced = 0;
+        step = expander.read(bytes, block, produced);
+        if (out.text.size() + produced > max_bytes) return fail(ErrorCode::limit, fmt::format("expands to more than {} bytes", max_bytes));
+        out.text.append(block.data(), produced);
+        if (step == Step::member_ended && bytes.empty()) return out;
+        if (produced == 0 && bytes.size() == before) break;  // the bytes end inside a member
+    }
+    out.cut = true;
+    if (out.text.empty()) return fail(ErrorCode::parse, "damaged compressed data");
+    return out;
 }
 
 }  // namespace plimsoll

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -13,6 +15,22 @@ enum class Compression : std::uint8_t { none, gzip, zstd };
 
 // By the first bytes.
 Compression detect_compression(std::string_view bytes);
+
+// Expands piece by piece. Several gzip members or zstd frames one after another are one text.
+class Expander {
+  public:
+    enum class Step : std::uint8_t { more, member_ended, damaged };
+
+    explicit Expander(Compression compression);  // gzip or zstd
+    ~Expander();
+
+    // Takes what it uses from `in` and says how many bytes of `out` it wrote.
+    Step read(std::string_view& in, std::span<char> out, std::size_t& produced);
+
+  private:
+    struct Reader;
+    std::unique_ptr<Reader> reader_;
+};
 
 // What `bytes` expand to; several gzip members or zstd frames one after another are one text. The bytes are gone through once, in blocks.
 struct Expanded {

@@ -52,17 +52,95 @@ Result<std::string> load_file(const fs::path& path, std::uint64_t max_bytes) {
 }
 
 Result<void> save_file(const fs::path& path, std::string_view text) {
+    auto file = FileWriter::create(path);
+    if (!file) return fail(file.error());
+    PLIMSOLL_TRY(file->append(text));
+    return file->commit();
+}
+
+Result<FileWriter> FileWriter::create(const fs::path& path) {
     if (path.has_parent_path()) PLIMSOLL_TRY(make_folder(path.parent_path()));
-    const std::string temporary = fmt::format("{}.{}.part", path.string(), ::getpid());
+    std::string temporary = fmt::format("{}.{}.part", path.string(), ::getpid());
     const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0) return fail(errno_error(fmt::format("writing {}", path.string()), errno));
-    auto written = write_all(fd, text, path.string());
-    if (written && ::fsync(fd) != 0) written = fail(errno_error(fmt::format("writing {}", path.string()), errno));
-    if (::close(fd) != 0 && written) written = fail(errno_error(fmt::format("writing {}", path.string()), errno));
-    if (written && ::rename(temporary.c_str(), path.c_str()) != 0)
-        written = fail(errno_error(fmt::format("writing {}", path.string()), errno));
-    if (!written) ::unlink(temporary.c_str());
-    return written;
+    return FileWriter(fd, path.string(), std::move(temporary));
+}
+
+FileWriter::FileWriter(FileWriter&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)),
+      path_(std::move(other.path_)),
+      temporary_(std::move(other.temporary_)),
+      written_(other.written_),
+      block_(std::move(other.block_)),
+      status_(std::move(other.status_)) {}
+
+FileWriter& FileWriter::operator=(FileWriter&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    std::swap(path_, other.path_);
+    std::swap(temporary_, other.temporary_);
+    std::swap(written_, other.written_);
+    std::swap(block_, other.block_);
+    std::swap(status_, other.status_);
+    return *this;
+}
+
+FileWriter::~FileWriter() {
+    if (fd_ < 0) return;
+    ::close(fd_);
+    ::unlink(temporary_.c_str());
+}
+
+Result<void> FileWriter::give_up(Result<void> failed) {
+    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+    ::unlink(temporary_.c_str());
+    return status_ = std::move(failed);
+}
+
+Result<void> FileWriter::flush() {
+    PLIMSOLL_TRY(write(block_));
+    block_.clear();
+    return {};
+}
+
+Result<void> FileWriter::write(std::string_view text) {
+    if (auto written = write_all(fd_, text, path_); !written) return give_up(std::move(written));
+    written_ += text.size();
+    return {};
+}
+
+Result<void> FileWriter::append(std::string_view text) {
+    constexpr std::size_t kBlock = 1 << 18;
+    PLIMSOLL_TRY(status_);
+    if (block_.size() + text.size() < kBlock) {
+        block_ += text;
+        return {};
+    }
+    PLIMSOLL_TRY(flush());
+    return write(text);
+}
+
+Result<void> FileWriter::cut(std::uint64_t size) {
+    PLIMSOLL_TRY(status_);
+    if (size >= written_) {
+        block_.resize(size - written_);
+        return {};
+    }
+    block_.clear();
+    written_ = size;
+    const auto end = static_cast<off_t>(size);
+    if (::ftruncate(fd_, end) == 0 && ::lseek(fd_, end, SEEK_SET) == end) return {};
+    return give_up(fail(errno_error(fmt::format("writing {}", path_), errno)));
+}
+
+Result<void> FileWriter::commit() {
+    PLIMSOLL_TRY(status_);
+    PLIMSOLL_TRY(flush());
+    const bool synced = ::fsync(fd_) == 0;
+    const int sync_error = errno;
+    const bool closed = ::close(std::exchange(fd_, -1)) == 0;
+    if (!synced) return give_up(fail(errno_error(fmt::format("writing {}", path_), sync_error)));
+    if (closed && ::rename(temporary_.c_str(), path_.c_str()) == 0) return {};
+    return give_up(fail(errno_error(fmt::format("writing {}", path_), errno)));
 }
 
 Result<void> make_folder(const fs::path& path) {

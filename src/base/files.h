@@ -16,6 +16,35 @@ Result<std::string> load_file(const std::filesystem::path& path, std::uint64_t m
 // Writes beside the target, fsyncs, renames over it; makes missing parent folders. Errors: io, no_space.
 Result<void> save_file(const std::filesystem::path& path, std::string_view text);
 
+// The same for a file that is written piece by piece: it appears with commit(), and without leaves nothing. Not thread-safe. Text is
+// handed to the system in blocks. After an error every further call returns it, and what was written is gone at once.
+class FileWriter {
+  public:
+    // Errors: io, no_space.
+    static Result<FileWriter> create(const std::filesystem::path& path);
+    FileWriter(FileWriter&& other) noexcept;
+    FileWriter& operator=(FileWriter&& other) noexcept;
+    ~FileWriter();
+
+    Result<void> append(std::string_view text);
+    std::uint64_t size() const { return written_ + block_.size(); }
+    Result<void> cut(std::uint64_t size);  // takes back what came after the first `size` bytes
+    Result<void> commit();                 // fsync and rename; the last call
+
+  private:
+    FileWriter(int fd, std::string path, std::string temporary)
+        : fd_(fd), path_(std::move(path)), temporary_(std::move(temporary)) {}
+    Result<void> flush();
+    Result<void> write(std::string_view text);
+    Result<void> give_up(Result<void> failed);
+
+    int fd_ = -1;
+    std::string path_, temporary_;
+    std::uint64_t written_ = 0;
+    std::string block_;
+    Result<void> status_;
+};
+
 // Makes the folder and its parents. Errors: io, no_space.
 Result<void> make_folder(const std::filesystem::path& path);
 

@@ -91,7 +91,7 @@ void append_string(std::string& out, std::string_view text, Escape escape) {
 }
 
 struct Writer {
-    std::string out;
+    std::string& out;
     Escape escape;
     bool pretty;
 
@@ -206,16 +206,20 @@ Result<json::value> parse_json(std::string_view text) {
     return fail(ErrorCode::parse, fmt::format("line {} column {}: {}", line, column, value.error().message));
 }
 
+void append_pretty_json(std::string& out, const json::value& value, int depth, Escape escape) {
+    Writer{out, escape, true}.write(value, depth);
+}
+
 std::string to_pretty_json(const json::value& value, Escape escape) {
-    Writer writer{{}, escape, true};
-    writer.write(value, 0);
-    return std::move(writer.out);
+    std::string out;
+    append_pretty_json(out, value, 0, escape);
+    return out;
 }
 
 std::string to_compact_json(const json::value& value) {
-    Writer writer{{}, Escape::utf8, false};
-    writer.write(value, 0);
-    return std::move(writer.out);
+    std::string out;
+    Writer{out, Escape::utf8, false}.write(value, 0);
+    return out;
 }
 
 const json::value* find(const json::value& value, std::string_view key) {

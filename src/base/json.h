@@ -25,6 +25,9 @@ enum class Escape : std::uint8_t { ascii, utf8 };
 // Doubles are written in the shortest form that reads back equal ("1.5", "1795388151.351151"); NaN and infinities as null.
 std::string to_pretty_json(const json::value& value, Escape escape = Escape::utf8);
 
+// The same for a value that stands `depth` levels inside a text that is written piece by piece (json_stream.h).
+void append_pretty_json(std::string& out, const json::value& value, int depth, Escape escape = Escape::utf8);
+
 // One line, no spaces; same numbers.
 std::string to_compact_json(const json::value& value);
 

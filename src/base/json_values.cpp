@@ -1,6 +1,6 @@
 #include "base/json_values.h"
 
-#include <fmt/format.h>
+#include <algorithm>
 
 namespace plimsoll {
 namespace {
@@ -21,7 +21,7 @@ bool stands_before_constant(std::string_view text, std::size_t at) {
 }
 
 // The bracketed value at the beginning of `text` with Python's constants replaced; `used` is its length in `text`. Nothing when it does
-// not end, or nests deeper than parse_json() reads.
+// not end (`used` is 0 then), or nests deeper than parse_json() reads.
 std::optional<std::string> replace_constants(std::string_view text, std::size_t& used) {
     constexpr int kMaxDepth = 64;
     std::string out;
@@ -42,7 +42,10 @@ std::optional<std::string> replace_constants(std::string_view text, std::size_t&
         } else if (c == '"') {
             in_string = true;
         } else if (c == '{' || c == '[') {
-            if (++depth > kMaxDepth) return std::nullopt;
+            if (++depth > kMaxDepth) {
+                used = at;
+                return std::nullopt;
+            }
         } else if ((c == '}' || c == ']') && --depth == 0) {
             used = at;
             return out;
@@ -53,64 +56,103 @@ std::optional<std::string> replace_constants(std::string_view text, std::size_t&
 
 }  // namespace
 
-JsonValues::JsonValues(std::string_view text) : text_(text) {
-    if (text_.starts_with("\xef\xbb\xbf")) at_ = 3;  // byte order mark
-    const std::size_t first = text_.find_first_not_of(kSpace, at_);
-    is_array_ = first != std::string_view::npos && text_[first] == '[';
-    if (is_array_) at_ = first + 1;
+JsonValues::JsonValues(std::string_view text) : own_(std::make_unique<TextWindow>(text)), window_(*own_) { begin(); }
+
+JsonValues::JsonValues(TextWindow& window) : window_(window) { begin(); }
+
+void JsonValues::begin() {
+    while (window_.text().size() < kMaxMarker && window_.grow()) {
+    }
+    if (window_.text().starts_with("\xef\xbb\xbf")) window_.pass(3);  // byte order mark
+    const std::size_t first = find_first_not_space(0);
+    is_array_ = first != std::string_view::npos && window_.text()[first] == '[';
+    if (is_array_) window_.pass(first + 1);
     learn_marker();
 }
 
+// Of text(), which may be all that is left.
+std::size_t JsonValues::find_first_not_space(std::size_t from) {
+    for (;;) {
+        const std::size_t found = window_.text().find_first_not_of(kSpace, from);
+        if (found != std::string_view::npos) return found;
+        from = window_.text().size();
+        if (!window_.grow()) return std::string_view::npos;
+    }
+}
+
 void JsonValues::learn_marker() {
-    const std::size_t begin = text_.find_first_not_of(kSpace, at_);
+    const std::size_t begin = find_first_not_space(0);
     // What is no object has nothing to be recognised by but a line of its own.
     marker_ = "\n{";
-    if (begin == std::string_view::npos || text_[begin] != '{') return;
-    const std::size_t key = text_.find_first_not_of(kSpace, begin + 1);
-    if (key == std::string_view::npos || text_[key] != '"') return;
-    const std::size_t end = text_.find('"', key + 1);
+    if (begin == std::string_view::npos || window_.text()[begin] != '{') return;
+    const std::size_t key = find_first_not_space(begin + 1);
+    while (window_.text().size() < begin + kMaxMarker && window_.grow()) {
+    }
+    const std::string_view text = window_.text();
+    if (key == std::string_view::npos || text[key] != '"') return;
+    const std::size_t end = text.find('"', key + 1);
     if (end == std::string_view::npos || end - begin > kMaxMarker) return;
-    const std::size_t line = text_.rfind('\n', begin);
-    const bool own_line = line != std::string_view::npos && text_.find_first_not_of(kSpace, line) == begin && begin - line < kMaxMarker;
-    marker_ = text_.substr(own_line ? line : begin, end + 1 - (own_line ? line : begin));
+    const std::size_t line = text.rfind('\n', begin);
+    const bool own_line = line != std::string_view::npos && text.find_first_not_of(kSpace, line) == begin && begin - line < kMaxMarker;
+    marker_ = text.substr(own_line ? line : begin, end + 1 - (own_line ? line : begin));
     if (!own_line && !is_array_) marker_.insert(0, 1, '\n');
 }
 
 void JsonValues::skip_separators() {
-    while (at_ < text_.size() && !closed_) {
-        const char c = text_[at_];
+    while (!closed_) {
+        const std::size_t at = find_first_not_space(0);
+        if (at == std::string_view::npos) {
+            window_.pass(window_.text().size());
+            return;
+        }
+        const char c = window_.text()[at];
         closed_ = is_array_ && c == ']';
-        if (!closed_ && !kSpace.contains(c) && !(is_array_ && c == ',')) return;
-        ++at_;
+        const bool separates = closed_ || (is_array_ && c == ',');
+        window_.pass(separates ? at + 1 : at);
+        if (!separates) return;
     }
 }
 
 void JsonValues::skip_damage() {
-    const std::size_t found = text_.find(marker_, at_ + 1);
-    cut_off_ = found == std::string_view::npos;
-    at_ = cut_off_ ? text_.size() : found;
+    window_.pass(1);
+    for (;;) {
+        const std::size_t found = window_.text().find(marker_);
+        if (found != std::string_view::npos) return window_.pass(found);
+        const std::size_t kept = std::min(marker_.size() - 1, window_.text().size());  // it may begin at the end of what was read
+        window_.pass(window_.text().size() - kept);
+        if (window_.grow()) continue;
+        window_.pass(kept);
+        cut_off_ = true;
+        return;
+    }
+}
+
+// What stands at the end of what was read may go on behind it, and a bad byte there may be the beginning of a constant.
+Result<json::value> JsonValues::parse(std::size_t& used) {
+    constexpr std::size_t kLongestConstant = 9;
+    auto value = parse_json_prefix(window_.text(), used);
+    while (window_.text().size() - used < kLongestConstant && window_.grow()) value = parse_json_prefix(window_.text(), used);
+    if (value || !stands_before_constant(window_.text(), used)) return value;
+    std::size_t length = 0;
+    auto replaced = replace_constants(window_.text(), length);
+    while (!replaced && length == 0 && window_.grow()) replaced = replace_constants(window_.text(), length);
+    if (!replaced) return value;
+    used = length;
+    return parse_json(*replaced);
 }
 
 std::optional<Result<json::value>> JsonValues::next() {
     skip_separators();
     if (closed_) return std::nullopt;
-    if (at_ >= text_.size()) {
+    if (window_.text().empty()) {
         cut_off_ = cut_off_ || is_array_;
         return std::nullopt;
     }
-    offset_ = at_;
-    const std::string_view rest = text_.substr(at_);
+    offset_ = window_.position();
     std::size_t used = 0;
-    auto value = parse_json_prefix(rest, used);
-    if (!value && stands_before_constant(rest, used)) {
-        std::size_t length = 0;
-        if (const auto replaced = replace_constants(rest, length)) {
-            value = parse_json(*replaced);
-            used = length;
-        }
-    }
+    auto value = parse(used);
     if (value)
-        at_ += used;
+        window_.pass(used);
     else
         skip_damage();
     return value;

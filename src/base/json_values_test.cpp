@@ -17,8 +17,7 @@ struct Seen {
     }
 };
 
-Seen read(std::string_view text) {
-    JsonValues values(text);
+Seen read(JsonValues values) {
     Seen seen;
     while (const auto value = values.next()) {
         if (*value)
@@ -27,6 +26,24 @@ Seen read(std::string_view text) {
             ++seen.damaged;
     }
     seen.cut_off = values.cut_off();
+    return seen;
+}
+
+Seen read_in_blocks(std::string_view text, std::size_t block) {
+    TextWindow window(
+        [text](char* out, std::size_t size) mutable {
+            const std::size_t got = text.copy(out, size);
+            text.remove_prefix(got);
+            return got;
+        },
+        block);
+    return read(JsonValues(window));
+}
+
+// However the text arrives, it reads the same.
+Seen read(std::string_view text) {
+    const Seen seen = read(JsonValues(text));
+    for (const std::size_t block : {1, 2, 3, 7, 64}) EXPECT_EQ(read_in_blocks(text, block), seen) << block << ": " << text.substr(0, 200);
     return seen;
 }
 

@@ -64,9 +64,9 @@ void warn(const Result<void>& result) {
     if (!result) log_warning("{}", result.error().message);
 }
 
-Result<void> save_run_report(const EvalSetup& setup, const profile::ProfileInput& input, EvalOutcome& outcome) {
+Result<void> save_run_report(const EvalSetup& setup, EvalOutcome& outcome) {
     report::ReportView view{.title = "Plimsoll report", .headline = "One agent, profiled"};
-    add_profiled_run(setup.folder.string(), input, std::move(outcome.profile), nullptr, view);
+    add_profiled_run(setup.folder.string(), std::move(outcome.profile), {}, nullptr, view);
     for (const profile::ChosenSession& chosen : view.profile->insights.chosen_sessions) {
         const eval::ItemResult& item = outcome.run.items[chosen.session];
         view.session_texts[chosen.session] = {to_text(item.item.question), to_text(item.output)};
@@ -78,18 +78,21 @@ Result<void> save_run_report(const EvalSetup& setup, const profile::ProfileInput
 
 // The steps of a long run are its memory: the profiler borrows them.
 void profile_run(const EvalSetup& setup, EvalOutcome& outcome) {
-    profile::ProfileInput input{
-        .sessions = {}, .skipped = {}, .prices = setup.prices, .session = setup.session, .fetch_dynamo = eval::fetch_dynamo_metrics};
     std::vector<eval::ItemResult>& items = outcome.run.items;
-    for (eval::ItemResult& item : items) {
-        input.sessions.push_back({static_cast<std::int64_t>(input.sessions.size()), std::move(item.steps)});
-        if (item.intended_start > 0) event::note_queueing(input.sessions.back(), item.start - item.intended_start);
-    }
-    SavedProfile profile = save_profile(input, *setup.profiler, setup.folder);
-    warn(profile.saved);
-    outcome.profile = std::move(profile.result);
-    warn(save_run_report(setup, input, outcome));
-    for (std::size_t i = 0; i < items.size(); ++i) items[i].steps = std::move(input.sessions[i].steps);
+    const profile::SessionSource source = [&](const auto& on_session) -> Result<event::SkipReport> {
+        for (std::size_t i = 0; i < items.size(); ++i) {
+            event::SessionTrace session{static_cast<std::int64_t>(i), std::move(items[i].steps)};
+            if (items[i].intended_start > 0) event::note_queueing(session, items[i].start - items[i].intended_start);
+            on_session(session);
+            items[i].steps = std::move(session.steps);
+        }
+        return event::SkipReport();
+    };
+    auto profile = save_profile(source, {setup.prices, setup.session, eval::fetch_dynamo_metrics}, *setup.profiler, setup.folder);
+    PLIMSOLL_CHECK(profile.has_value(), "sessions in memory have no errors");
+    warn(profile->saved);
+    outcome.profile = std::move(profile->result);
+    warn(save_run_report(setup, outcome));
 }
 
 void save_evaluations(const EvalSetup& setup, EvalOutcome& outcome) {

@@ -73,14 +73,33 @@ Result<profile::ProfilerConfig> configured_analyses(const ConfigFlags& flags) {
     return parsed;
 }
 
+// One input may be many runs or files.
+struct Input {
+    std::string name;
+    std::vector<fs::path> runs;
+};
+
+Result<std::vector<Input>> find_inputs(const ProfileFlags& flags) {
+    std::vector<Input> inputs;
+    for (const std::string& name : flags.inputs) {
+        auto runs = record::find_runs(name);
+        if (!runs) return fail(runs.error());
+        inputs.push_back({name, std::move(*runs)});
+    }
+    return inputs;
+}
+
 // The config that says which analyses run: the one that was given, else that of the first input which is a run with one. Empty: neither.
-ConfigFlags choose_config(const ProfileFlags& flags, const std::vector<record::ReadTraces>& files) {
+ConfigFlags choose_config(const ProfileFlags& flags, const std::vector<Input>& inputs) {
     ConfigFlags chosen = flags.config;
     if (!chosen.file.empty() || flags.all) return chosen;
-    for (const record::ReadTraces& file : files)
-        if (const auto config = file.file == record::kStandardInput ? std::nullopt : record::find_run_config(file.file)) {
-            chosen.file = *config;
-            break;
+    for (const Input& input : inputs)
+        for (const fs::path& run : input.runs) {
+            const fs::path file = fs::is_directory(run) ? run / record::kRunFileNames[0] : run;
+            if (const auto config = run == record::kStandardInput ? std::nullopt : record::find_run_config(file)) {
+                chosen.file = *config;
+                return chosen;
+            }
         }
     return chosen;
 }
@@ -102,38 +121,80 @@ bool would_lose_steps(const fs::path& input, const fs::path& folder) {
            fs::equivalent(input.parent_path().empty() ? fs::path(".") : input.parent_path(), folder, absent);
 }
 
-// One input may be many runs or files. Of many, one without a session costs only itself.
-Result<void> read_input(const std::string& input, std::vector<record::ReadTraces>& files) {
-    const auto runs = record::find_runs(input);
-    if (!runs) return fail(runs.error());
+Result<void> check_output(const fs::path& input, const ProfileFlags& flags) {
+    if (!would_lose_steps(input, flags.output_dir)) return {};
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("{} would be overwritten: choose another --output_dir", traces_path(flags.output_dir).string()));
+}
+
+// Of many runs, one without a session costs only itself.
+Result<void> read_input(const Input& input, record::TraceReader& reader, event::SkipReport& left_out) {
     bool any = false;
-    for (const fs::path& run : *runs) {
-        auto traces = record::read_trace_file(run);
-        if (!traces && (runs->size() == 1 || traces.error().code != ErrorCode::parse)) return fail(traces.error());
-        any = any || traces;
-        files.push_back(traces ? std::move(*traces) : record::ReadTraces{.file = run});
-        if (!traces) files.back().skipped.add("file left out", "no session in it");
+    for (const fs::path& run : input.runs) {
+        const auto done = reader.read(run);
+        if (!done && (input.runs.size() == 1 || done.error().code != ErrorCode::parse)) return fail(done.error());
+        any = any || done;
+        if (!done) left_out.add("file left out", run.string() + ": no session in it");
     }
-    if (!any) return fail(ErrorCode::parse, fmt::format("{}: no session in any of its {} files", input, runs->size()));
+    if (!any) return fail(ErrorCode::parse, fmt::format("{}: no session in any of its {} files", input.name, input.runs.size()));
     return {};
 }
 
-Result<std::vector<record::ReadTraces>> read_inputs(const ProfileFlags& flags) {
-    std::vector<record::ReadTraces> files;
-    for (const std::string& input : flags.inputs) PLIMSOLL_TRY(read_input(input, files));
-    for (const record::ReadTraces& file : files)
-        if (would_lose_steps(file.file, flags.output_dir))
-            return fail(ErrorCode::invalid_argument,
-                        fmt::format("{} would be overwritten: choose another --output_dir", traces_path(flags.output_dir).string()));
-    return files;
-}
+// The inputs as one set of sessions, read anew each time they are wanted.
+class InputReader {
+  public:
+    InputReader(const ProfileFlags& flags, std::vector<Input> inputs) : flags_(flags), inputs_(std::move(inputs)) {}
 
-std::string render_inputs(const std::vector<record::ReadTraces>& files, const ConfigFlags& config) {
+    using OnSession = std::function<void(const event::SessionTrace&)>;
+    Result<event::SkipReport> read(const OnSession& on_session) {
+        std::size_t runs = 0;
+        for (const Input& input : inputs_) runs += input.runs.size();
+        record::TraceReader reader(on_session, runs > 1);
+        event::SkipReport left_out;
+        for (const Input& input : inputs_) PLIMSOLL_TRY(read_input(input, reader, left_out));
+        for (const record::TraceSource& source : reader.sources()) PLIMSOLL_TRY(check_output(source.file, flags_));
+        reader.finish();
+        sources_ = reader.sources();
+        skipped_ = reader.skipped();
+        skipped_.add(left_out, "");
+        return skipped_;
+    }
+
+    // The same where some can be read only once: the sessions stay in memory for the second time.
+    Result<event::SkipReport> read_kept(const OnSession& on_session) {
+        if (kept_) {
+            for (const event::SessionTrace& session : *kept_) on_session(session);
+            return skipped_;
+        }
+        kept_.emplace();
+        return read([&](const event::SessionTrace& session) {
+            on_session(session);
+            kept_->push_back(session);
+        });
+    }
+
+    bool can_be_read_again() const {
+        return std::ranges::all_of(inputs_, [](const Input& input) {
+            return std::ranges::all_of(input.runs, [](const fs::path& run) { return fs::is_directory(run) || fs::is_regular_file(run); });
+        });
+    }
+
+    const std::vector<record::TraceSource>& sources() const { return sources_; }
+    const event::SkipReport& skipped() const { return skipped_; }
+
+  private:
+    const ProfileFlags& flags_;
+    std::vector<Input> inputs_;
+    std::optional<std::vector<event::SessionTrace>> kept_;
+    std::vector<record::TraceSource> sources_;
+    event::SkipReport skipped_;
+};
+
+std::string render_inputs(const std::vector<record::TraceSource>& sources, const ConfigFlags& config) {
     std::string out;
-    for (const record::ReadTraces& file : files)
-        if (file.kind != record::TraceKind::nothing)
-            out += fmt::format("{}: {}, {} session{}\n", file.file.string(), to_string(file.kind), file.sessions.size(),
-                               file.sessions.size() == 1 ? "" : "s");
+    for (const record::TraceSource& source : sources)
+        out += fmt::format("{}: {}, {} session{}\n", source.file.string(), to_string(source.kind), source.sessions,
+                           source.sessions == 1 ? "" : "s");
     if (!config.file.empty()) out += fmt::format("Analyses as in {}\n", config.file);
     return out;
 }
@@ -153,50 +214,62 @@ std::string render_steps(const std::vector<profile::StepLatency>& steps) {
     return out;
 }
 
-std::string render_skipped(const profile::ProfileInput& input, const profile::ProfileResult& profile) {
+std::string render_skipped(const event::SkipReport& skipped, const profile::ProfileResult& profile) {
     std::string out;
-    for (const auto& [reason, entry] : input.skipped.reasons())
+    for (const auto& [reason, entry] : skipped.reasons())
         out += fmt::format("  {} x {} ({}{})\n", entry.count, reason, fmt::join(entry.places, "; "),
                            entry.count > entry.places.size() ? "; …" : "");
     if (profile.orphan_steps > 0) out += fmt::format("  {} x step without its START\n", profile.orphan_steps);
     return out.empty() ? "" : "\nSkipped or incomplete:\n" + out;
 }
 
-std::string render_summary(const profile::ProfileInput& input, const profile::ProfileResult& profile) {
-    std::vector<double> runtimes = profile::session_runtimes(input.sessions);
-    std::ranges::sort(runtimes);
-    std::size_t steps = 0, calls = 0;
-    for (const auto& session : input.sessions) steps += session.steps.size();
+std::string render_summary(const event::SkipReport& skipped, const profile::ProfileResult& profile) {
+    std::size_t calls = 0;
     for (const auto& step : profile.step_latencies) calls += step.n + step.errors + step.unfinished;
-    std::string out = fmt::format("=== PROFILE SUMMARY ===\nSessions: {} ({} steps, {} calls)\n", input.sessions.size(), steps, calls);
-    if (!runtimes.empty())
-        out += fmt::format("Workflow Runtime: median {}, p95 {}\n", format_duration(sorted_percentile(runtimes, 50)),
-                           format_duration(sorted_percentile(runtimes, 95)));
+    std::string out = fmt::format("=== PROFILE SUMMARY ===\nSessions: {} ({} steps, {} calls)\n", profile.sessions, profile.steps, calls);
+    if (profile.session_runtime.n > 0)
+        out += fmt::format("Workflow Runtime: median {}, p95 {}\n", format_duration(profile.session_runtime.p50),
+                           format_duration(profile.session_runtime.p95));
     if (profile.llm_latency_ci.n > 0)
         out += fmt::format("LLM Latency (p95): {}, {} calls\n", format_duration(profile.llm_latency_ci.percentiles.p95),
                            profile.llm_latency_ci.n);
-    return out + render_steps(profile.step_latencies) + render_skipped(input, profile);
+    return out + render_steps(profile.step_latencies) + render_skipped(skipped, profile);
+}
+
+// A folder that was made for nothing goes again.
+Result<SavedProfile> save_profile_of(const profile::SessionSource& source, const profile::ProfileOptions& options,
+                                     const profile::ProfilerConfig& config, const fs::path& folder) {
+    const bool is_new = !fs::exists(folder);
+    PLIMSOLL_TRY(make_folder(folder));
+    auto saved = save_profile(source, options, config, folder);
+    std::error_code ignored;
+    if (!saved && is_new) fs::remove(folder, ignored);
+    return saved;
 }
 
 Result<void> profile_inputs(const ProfileFlags& flags) {
     auto prices = load_prices(flags.prices);
     if (!prices) return fail(prices.error());
-    auto files = read_inputs(flags);
-    if (!files) return fail(files.error());
-    const ConfigFlags chosen = choose_config(flags, *files);
+    auto inputs = find_inputs(flags);
+    if (!inputs) return fail(inputs.error());
+    for (const Input& input : *inputs)
+        for (const fs::path& run : input.runs) PLIMSOLL_TRY(check_output(run, flags));
+    const ConfigFlags chosen = choose_config(flags, *inputs);
     const auto config = choose_analyses(flags, chosen);
     if (!config) return fail(config.error());
-    const std::string inputs = render_inputs(*files, chosen);
-    record::JoinedTraces joined = record::join(std::move(*files));
-    PLIMSOLL_TRY(check_session(flags.session, joined.sessions.size()));
-    PLIMSOLL_TRY(make_folder(flags.output_dir));
-    const profile::ProfileInput input{std::move(joined.sessions), std::move(joined.skipped), std::move(*prices), flags.session,
-                                      eval::fetch_dynamo_metrics};
-    SavedProfile profile = save_profile(input, *config, flags.output_dir);
-    PLIMSOLL_TRY(profile.saved);
-    const std::string summary = inputs + render_summary(input, profile.result);
+
+    InputReader reader(flags, std::move(*inputs));
+    const bool keep = profile::needs_preview(*config) && !reader.can_be_read_again();
+    const profile::SessionSource source = [&](const auto& on_session) {
+        return keep ? reader.read_kept(on_session) : reader.read(on_session);
+    };
+    auto profile = save_profile_of(source, {std::move(*prices), flags.session, eval::fetch_dynamo_metrics}, *config, flags.output_dir);
+    if (!profile) return fail(profile.error());
+    PLIMSOLL_TRY(profile->saved);
+    PLIMSOLL_TRY(check_session(flags.session, profile->result.sessions));
+    const std::string summary = render_inputs(reader.sources(), chosen) + render_summary(reader.skipped(), profile->result);
     report::ReportView view{.title = "Plimsoll report", .headline = "One agent, profiled"};
-    add_profiled_run(fmt::format("{}", fmt::join(flags.inputs, ", ")), input, std::move(profile.result), nullptr, view);
+    add_profiled_run(fmt::format("{}", fmt::join(flags.inputs, ", ")), std::move(profile->result), reader.skipped(), nullptr, view);
     PLIMSOLL_TRY(save_report(view, fs::path(flags.output_dir) / "report.html"));
     std::fputs(summary.c_str(), stdout);
     std::printf("\nWritten to %s\n", fs::absolute(flags.output_dir).c_str());

@@ -15,9 +15,11 @@ struct SavedProfile {
     profile::ProfileResult result;
     Result<void> saved;
 };
-SavedProfile save_profile(const profile::ProfileInput& input, const profile::ProfilerConfig& config, const std::filesystem::path& folder);
+// Errors: those of the source, and then there is no file.
+Result<SavedProfile> save_profile(const profile::SessionSource& source, const profile::ProfileOptions& options,
+                                  const profile::ProfilerConfig& config, const std::filesystem::path& folder);
 
-// The Gantt chart of all sessions or of one. Errors: io, no_space, and those of drawing.
+// The Gantt chart of all sessions or of one, which must be ProfileOptions::session. Errors: io, no_space, and those of drawing.
 Result<void> save_gantt(const profile::ProfileResult& result, const std::filesystem::path& file, std::optional<std::size_t> session);
 
 }  // namespace plimsoll::cli

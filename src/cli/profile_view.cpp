@@ -11,17 +11,17 @@
 
 namespace plimsoll::cli {
 
-void add_profiled_run(const std::string& source, const profile::ProfileInput& input, profile::ProfileResult profile,
-                      const json::value& rows, report::ReportView& view) {
+void add_profiled_run(const std::string& source, profile::ProfileResult profile, const event::SkipReport& skipped, const json::value& rows,
+                      report::ReportView& view) {
     const auto* list = rows.if_array();
     for (const profile::ChosenSession& chosen : profile.insights.chosen_sessions) {
-        const auto row = static_cast<std::size_t>(input.sessions[chosen.session].request_number);
+        const auto row = static_cast<std::size_t>(chosen.request_number);
         if (!list || row >= list->size()) continue;
         view.session_texts[chosen.session] = {get_string((*list)[row], "question").value_or(""),
                                               get_string((*list)[row], "generated_answer").value_or("")};
     }
     report::add_profile(view, std::move(profile));
-    view.skipped = input.skipped;
+    view.skipped = skipped;
     view.about.push_back({source, "profiled run"});
 }
 

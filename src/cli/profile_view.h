@@ -13,8 +13,8 @@ namespace plimsoll::cli {
 
 // `source` names the folder or files; `rows` is workflow_output.json, for the questions and answers of the sessions shown one
 // by one, and may be null.
-void add_profiled_run(const std::string& source, const profile::ProfileInput& input, profile::ProfileResult profile,
-                      const json::value& rows, report::ReportView& view);
+void add_profiled_run(const std::string& source, profile::ProfileResult profile, const event::SkipReport& skipped, const json::value& rows,
+                      report::ReportView& view);
 
 // The price table in a YAML or JSON file; an empty one for an empty name. Errors: config, naming the place; not_found.
 Result<profile::PriceTable> load_prices(const std::string& file);

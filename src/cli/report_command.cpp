@@ -35,19 +35,26 @@ struct ReportFlags {
 };
 
 Result<void> add_eval(const ReportFlags& flags, report::ReportView& view) {
-    auto traces = record::read_trace_file(flags.eval_dir);
-    if (!traces) return fail(traces.error());
     auto prices = load_prices(flags.prices);
     if (!prices) return fail(prices.error());
-    PLIMSOLL_TRY(check_session(flags.session, traces->sessions.size()));
     const auto rows_text = load_file(fs::path(flags.eval_dir) / "workflow_output.json");
     const auto rows = rows_text ? parse_json(*rows_text) : fail(rows_text.error());
     profile::ProfilerConfig config;
     config.base_metrics = true;
-    const profile::ProfileInput input{std::move(traces->sessions), std::move(traces->skipped), std::move(*prices), flags.session};
-    profile::ProfileResult profile = profile::profile(input, config);
+    event::SkipReport skipped;
+    const profile::SessionSource source = [&](const auto& on_session) -> Result<event::SkipReport> {
+        record::TraceReader reader(on_session, false);
+        PLIMSOLL_TRY(reader.read(flags.eval_dir));
+        reader.finish();
+        return skipped = reader.sources().front().skipped;
+    };
+    profile::NoArtefacts none;
+    auto profiled = profile::profile(source, {std::move(*prices), flags.session}, config, none);
+    if (!profiled) return fail(profiled.error());
+    profile::ProfileResult profile = std::move(*profiled);
+    PLIMSOLL_TRY(check_session(flags.session, profile.sessions));
     if (!flags.gantt.empty()) PLIMSOLL_TRY(save_gantt(profile, flags.gantt, flags.session));
-    add_profiled_run(flags.eval_dir, input, std::move(profile), rows ? *rows : json::value(), view);
+    add_profiled_run(flags.eval_dir, std::move(profile), skipped, rows ? *rows : json::value(), view);
     return {};
 }
 

@@ -1,12 +1,15 @@
 // What NAT 1.9.0's own tests of `eval` say, case by case from tests/data/nat_cases: dataset filters and sizes, what a remote endpoint is
-// asked again, outputs of unstructured datasets.
+// asked again, outputs of unstructured datasets, scores of ATIF trajectories.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "base/test_cases.h"
+#include "eval/evaluators.h"
 #include "eval/output_files.h"
 #include "eval/raw_server.h"
 #include "eval/remote.h"
+#include "record/atif.h"
+#include "record/trace_file.h"
 
 namespace plimsoll::eval {
 namespace {
@@ -118,6 +121,42 @@ TEST_P(RemoteCase, IsNats) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Nat, RemoteCase, testing::ValuesIn(load_test_cases("nat_cases/remote")), case_name);
+
+class RuntimeEvaluatorCase : public testing::TestWithParam<TestCase> {};
+
+TEST_P(RuntimeEvaluatorCase, IsNatsOnAtif) {
+    event::SkipReport skipped;
+    const auto trace = record::read_atif(GetParam().input.at("trajectory"), 0, skipped);
+    ASSERT_TRUE(trace.has_value());
+    ItemResult item;
+    item.steps = trace->steps;
+    const auto evaluator = make_evaluator(get_string(GetParam().input, "evaluator").value(), {});
+    ASSERT_TRUE(evaluator.has_value());
+    EXPECT_NEAR((*evaluator)(item).value, GetParam().expected.to_number<double>(), 1e-9);
+}
+
+INSTANTIATE_TEST_SUITE_P(Nat, RuntimeEvaluatorCase, testing::ValuesIn(load_test_cases("nat_cases/runtime_evaluator_atif")), case_name);
+
+TEST(RuntimeEvaluators, AgreeWithNatOnItsAtifFile) {
+    const std::string folder = std::string(PLIMSOLL_SOURCE_DIR) + "/tests/goldens/nat-small/eval_run_sample/";
+    const auto traces = record::read_trace_file(folder + "workflow_output_atif.json");
+    ASSERT_TRUE(traces.has_value());
+    struct Golden {
+        const char *type, *file;
+    };
+    for (const Golden& golden : {Golden{"avg_llm_latency", "lat"}, Golden{"avg_num_llm_calls", "n"}, Golden{"avg_workflow_runtime", "rt"},
+                                 Golden{"avg_tokens_per_llm_end", "tok"}}) {
+        const json::value expected = parse_json(load_file(folder + golden.file + "_output.json").value()).value();
+        const json::array& scores = expected.at("eval_output_items").as_array();
+        ASSERT_EQ(scores.size(), traces->sessions.size());
+        for (std::size_t i = 0; i < scores.size(); ++i) {
+            ItemResult item;
+            item.steps = traces->sessions[i].steps;
+            EXPECT_NEAR((*make_evaluator(golden.type, {}))(item).value, scores[i].at("score").to_number<double>(), 1e-9)
+                << golden.type << i;
+        }
+    }
+}
 
 }  // namespace
 }  // namespace plimsoll::eval

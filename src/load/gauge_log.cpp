@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "base/csv.h"
 #include "load/run_files.h"
 #include "load/sampler.h"
 

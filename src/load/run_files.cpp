@@ -27,6 +27,7 @@ class TraceWriter {
         trace_.request_number = static_cast<std::int64_t>(session_.number);
         if (std::ranges::any_of(session_.calls, [](const CallRecord& call) { return !call.steps.empty(); })) {
             for (const CallRecord& call : session_.calls) trace_.steps.insert(trace_.steps.end(), call.steps.begin(), call.steps.end());
+            event::note_queueing(trace_, seconds(session_.start - session_.intended));
             return std::move(trace_);
         }
         const std::string root = id("session", 0);
@@ -108,16 +109,6 @@ Result<void> save_samples(const std::filesystem::path& folder, const SampleLog& 
     return save_file(folder / kServerGauges, gauges_csv(log.gauges));
 }
 
-std::string csv_field(std::string_view text) {
-    if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
-    std::string out = "\"";
-    for (const char c : text) {
-        if (c == '"') out += '"';
-        out += c;
-    }
-    return out + "\"";
-}
-
 std::string csv_head() {
     return "session,step,intended_s,start_s,schedule_error_ms,ttft_ms,ttft_raw_ms,latency_ms,latency_raw_ms,pieces,prompt_tokens,"
            "completion_tokens,error,message\n";
@@ -125,13 +116,12 @@ std::string csv_head() {
 
 std::string csv_line(const SessionRecord& session, const CallRecord& call) {
     const bool has_first = call.first >= 0;
-    std::string line = fmt::format("{},{},{:.6f},{:.6f},{},{},{},{},{},{},{},{},{},", session.number, call.step, seconds(call.intended),
-                                   seconds(call.start), ms(call.start - call.intended), has_first ? ms(call.first - call.intended) : "",
-                                   has_first ? ms(call.first - call.start) : "", ms(call.end - call.intended), ms(call.end - call.start),
-                                   call.pieces, call.prompt_tokens >= 0 ? fmt::format("{}", call.prompt_tokens) : "",
-                                   call.completion_tokens >= 0 ? fmt::format("{}", call.completion_tokens) : "", error_kind(call));
-    if (call.error) append_csv_field(line, call.error->message);
-    return line += '\n';
+    return fmt::format("{},{},{:.6f},{:.6f},{},{},{},{},{},{},{},{},{},{}\n", session.number, call.step, seconds(call.intended),
+                       seconds(call.start), ms(call.start - call.intended), has_first ? ms(call.first - call.intended) : "",
+                       has_first ? ms(call.first - call.start) : "", ms(call.end - call.intended), ms(call.end - call.start), call.pieces,
+                       call.prompt_tokens >= 0 ? fmt::format("{}", call.prompt_tokens) : "",
+                       call.completion_tokens >= 0 ? fmt::format("{}", call.completion_tokens) : "", error_kind(call),
+                       call.error ? csv_field(call.error->message) : "");
 }
 
 RunFiles::RunFiles(std::filesystem::path folder, const ScriptBook& book, std::string model, std::size_t traced, AppendFile requests,

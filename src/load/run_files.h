@@ -73,8 +73,6 @@ class RunFiles {
 // What a sampler saw, as far as it saw anything: samples, and of servers their last pages and gauges over time. Errors: io, no_space.
 Result<void> save_samples(const std::filesystem::path& folder, const SampleLog& log);
 
-// Quoted when it must be.
-std::string csv_field(std::string_view text);
 // A line of requests.csv and its head, newline included.
 std::string csv_head();
 std::string csv_line(const SessionRecord& session, const CallRecord& call);

@@ -17,12 +17,17 @@ Result<void> run_isolated(const std::function<Result<void>()>& body) {
 
 }  // namespace
 
+AnalysisRunner::Timing& AnalysisRunner::timing_of(std::string_view name) {
+    const auto found = std::ranges::find(timings_, name, &Timing::name);
+    return found == timings_.end() ? timings_.emplace_back(std::string(name)) : *found;
+}
+
 bool AnalysisRunner::run(std::string_view name, bool on, const std::function<Result<void>()>& body) {
-    if (!on) return false;
+    if (!on || find_failure(name)) return false;
     const auto start = std::chrono::steady_clock::now();
     auto result = run_isolated(body);
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-    timings_.push_back({std::string(name), taken.count()});
+    timing_of(name).seconds += taken.count();
     if (result) return true;
     failures_.emplace_back(name, std::move(result).error());
     return false;

@@ -15,7 +15,8 @@ namespace plimsoll::profile {
 
 class AnalysisRunner {
   public:
-    // Does nothing when `on` is false. True when `body` ran and succeeded.
+    // Does nothing when `on` is false. True when `body` ran and succeeded. An analysis that takes sessions one by one runs many times under
+    // its name: its times add up, and once it has failed it does not run again.
     bool run(std::string_view name, bool on, const std::function<Result<void>()>& body);
 
     struct Timing {
@@ -31,6 +32,8 @@ class AnalysisRunner {
     json::value in_place_of(std::string_view name, json::value value) const;
 
   private:
+    Timing& timing_of(std::string_view name);
+
     std::vector<Timing> timings_;
     std::vector<std::pair<std::string, Error>> failures_;
 };

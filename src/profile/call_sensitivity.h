@@ -4,9 +4,9 @@
 
 #include <vector>
 
+#include "event/span.h"
 #include "profile/concurrency.h"
 #include "profile/profiler_config.h"
-#include "profile/trace_view.h"
 
 namespace plimsoll::profile {
 

@@ -8,16 +8,16 @@
 namespace plimsoll::profile {
 namespace {
 
-void add_path(const RunGraph& graph, std::size_t session, ChosenSession& chosen) {
-    const double origin = graph.sessions[session].start;
-    std::map<std::size_t, double> seconds;  // by step
+void add_path(const RunGraph& graph, const SessionRow& session, ChosenSession& chosen) {
+    const double origin = session.first_call_start;
+    std::map<std::uint32_t, double> seconds;  // by step
     for (const PathPiece& piece : find_critical_path(graph, session)) {
         SessionPathPiece out{.step = "", .uuid = "", .start = piece.start - origin, .end = piece.end - origin};
-        if (piece.call) {
-            const std::size_t step = graph.step_of[*piece.call];
-            out.step = to_string(graph.steps[step]);
-            out.uuid = graph.calls[*piece.call].span->uuid;
-            seconds[step] += piece.end - piece.start;
+        if (piece.call != kNoCall) {
+            const Call& call = graph.calls_of(session)[piece.call];
+            out.step = to_string(graph.steps[call.step]);
+            out.uuid = graph.uuids[call.uuid];
+            seconds[call.step] += piece.end - piece.start;
         }
         if (chosen.path.size() < kMaxPathPieces)
             chosen.path.push_back(std::move(out));
@@ -29,22 +29,23 @@ void add_path(const RunGraph& graph, std::size_t session, ChosenSession& chosen)
     std::ranges::stable_sort(chosen.on_path, std::greater(), &StepShare::seconds);
 }
 
-ChosenSession make_chosen_session(const RunGraph& graph, const CriticalPaths& paths, std::size_t session) {
-    const SessionGraph& whole = graph.sessions[session];
-    ChosenSession chosen{.label = "", .session = session, .runtime = whole.runtime(), .bars = {}};
-    const std::size_t end = std::min(whole.end_call, whole.begin_call + kMaxSessionBars);
-    chosen.bars_left_out = whole.end_call - end;
-    for (std::size_t i = whole.begin_call; i < end; ++i) {
-        const Call& call = graph.calls[i];
-        SessionBar bar{.category = call.span->category,
-                       .name = call_name(*call.span),
-                       .start = call.start() - whole.start,
-                       .end = call.end - whole.start,
-                       .depth = call.depth,
-                       .failed = call.span->error.has_value(),
-                       .on_path = i < paths.on_path.size() && paths.on_path[i],
+ChosenSession make_chosen_session(const RunGraph& graph, const CriticalPaths& paths, std::size_t index) {
+    const SessionRow& session = graph.sessions[index];
+    const double start = session.first_call_start;
+    ChosenSession chosen{.label = "", .session = index, .request_number = session.request_number, .runtime = session.runtime(), .bars = {}};
+    const std::size_t shown = std::min<std::size_t>(session.calls, kMaxSessionBars);
+    chosen.bars_left_out = session.calls - shown;
+    for (std::size_t i = 0; i < shown; ++i) {
+        const Call& call = graph.calls_of(session)[i];
+        SessionBar bar{.category = call.category,
+                       .name = graph.shown_name(call),
+                       .start = call.start - start,
+                       .end = call.end - start,
+                       .depth = static_cast<int>(call.depth),
+                       .failed = call.failed,
+                       .on_path = paths.on_path[session.first_call + i],
                        .first_token = {}};
-        if (!call.span->token_times.empty()) bar.first_token = call.span->token_times.front() - whole.start;
+        if (call.tokens > 0) bar.first_token = call.first_token - start;
         chosen.bars.push_back(std::move(bar));
     }
     add_path(graph, session, chosen);
@@ -56,7 +57,7 @@ ChosenSession make_chosen_session(const RunGraph& graph, const CriticalPaths& pa
 std::vector<ChosenSession> choose_sessions(const RunGraph& graph, const CriticalPaths& paths, std::optional<std::size_t> asked) {
     std::vector<std::size_t> order;
     for (std::size_t i = 0; i < graph.sessions.size(); ++i)
-        if (graph.sessions[i].end_call > 0) order.push_back(i);
+        if (graph.sessions[i].calls > 0) order.push_back(i);
     if (order.empty()) return {};
     std::ranges::stable_sort(order, {}, [&](std::size_t i) { return graph.sessions[i].runtime(); });
 
@@ -77,7 +78,7 @@ std::vector<ChosenSession> choose_sessions(const RunGraph& graph, const Critical
     const auto is_asked = [&](const ChosenSession& session) { return session.session == asked; };
     if (const auto found = std::ranges::find_if(chosen, is_asked); found != chosen.end()) {
         found->label += " and asked for";
-    } else if (asked && *asked < graph.sessions.size() && graph.sessions[*asked].end_call > 0) {
+    } else if (asked && *asked < graph.sessions.size() && graph.sessions[*asked].calls > 0) {
         chosen.insert(chosen.begin(), make_chosen_session(graph, paths, *asked));
         chosen.front().label = "asked for";
     }

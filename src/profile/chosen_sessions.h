@@ -33,8 +33,9 @@ struct StepShare {
 };
 
 struct ChosenSession {
-    std::string label;             // "median", "p95", "slowest"; several where they are the same session: "median and p95"
-    std::size_t session = 0;       // index in the run
+    std::string label;        // "median", "p95", "slowest"; several where they are the same session: "median and p95"
+    std::size_t session = 0;  // index in the run
+    std::int64_t request_number = 0;
     double runtime = 0;            // seconds
     std::vector<SessionBar> bars;  // every call in preorder, the workflow too
     std::size_t bars_left_out = 0;

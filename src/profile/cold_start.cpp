@@ -15,11 +15,11 @@ constexpr double kLeastFactor = 1.2;
 }  // namespace
 
 ColdStart detect_cold_start(const RunGraph& graph) {
-    std::vector<const SessionGraph*> sessions;
-    for (const SessionGraph& session : graph.sessions)
-        if (session.end_call > 0) sessions.push_back(&session);
+    std::vector<const SessionRow*> sessions;
+    for (const SessionRow& session : graph.sessions)
+        if (session.calls > 0) sessions.push_back(&session);
     if (sessions.size() < kMinColdStartSessions) return {};
-    std::ranges::stable_sort(sessions, {}, [](const SessionGraph* session) { return session->start; });
+    std::ranges::stable_sort(sessions, {}, &SessionRow::first_call_start);
 
     const std::size_t half = sessions.size() / 2;
     std::vector<double> warm, deviations;

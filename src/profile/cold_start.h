@@ -6,7 +6,7 @@
 // first one on; it never reaches into the warm half. Fewer than 8 sessions are not judged.
 #pragma once
 
-#include "profile/session_graph.h"
+#include "profile/run_graph.h"
 
 namespace plimsoll::profile {
 

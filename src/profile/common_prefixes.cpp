@@ -11,19 +11,16 @@
 namespace plimsoll::profile {
 namespace {
 
-struct ModelTexts {
-    std::size_t total_calls = 0;
-    std::vector<std::string> texts;  // in the order of the calls; may be empty strings
-};
+using Prompt = CommonPrefixes::Prompt;
 
-// A branching point or the end of a text: all texts of [first, last) in the sorted order begin with the same `bytes` bytes.
+// A branching point or the end of a text: all texts from the `first` one on in the sorted order begin with the same `bytes` bytes.
 struct Branch {
-    std::size_t first = 0, last = 0;
+    std::size_t first = 0;
     std::size_t bytes = 0;
-    std::size_t earliest = 0;  // the first of its texts in the order of the calls
+    std::size_t earliest = 0;      // of its texts
+    std::size_t calls_before = 0;  // of the texts in front of it
+    std::size_t calls = 0;
     std::vector<std::size_t> children;
-
-    std::size_t calls() const { return last - first; }
 };
 
 std::size_t common_bytes(std::string_view a, std::string_view b) {
@@ -38,20 +35,23 @@ std::size_t common_bytes(std::string_view a, std::string_view b) {
 // last branch is the root.
 class BranchTree {
   public:
-    explicit BranchTree(const std::vector<std::string>& texts) : texts_(texts), order_(texts.size()) {
+    explicit BranchTree(const std::vector<Prompt>& texts) : texts_(texts), order_(texts.size()) {
         std::iota(order_.begin(), order_.end(), std::size_t{0});
-        std::ranges::stable_sort(order_, {}, [&](std::size_t i) { return std::string_view(texts_[i]); });
+        std::ranges::stable_sort(order_, {}, [&](std::size_t i) { return std::string_view(texts_[i].text); });
         open_.push_back({.earliest = std::numeric_limits<std::size_t>::max()});
+        std::size_t calls = 0;
         for (std::size_t i = 0; i < order_.size(); ++i) {
             const std::size_t shared = i == 0 ? 0 : common_bytes(text(i - 1), text(i));
-            close_below(shared, i);
+            close_below(shared, calls);
+            const std::size_t earliest = texts_[order_[i]].earliest;
             if (text(i).size() > open_.back().bytes)
-                open_.push_back({.first = i, .bytes = text(i).size(), .earliest = order_[i]});
+                open_.push_back({.first = i, .bytes = text(i).size(), .earliest = earliest, .calls_before = calls});
             else
-                open_.back().earliest = std::min(open_.back().earliest, order_[i]);
+                open_.back().earliest = std::min(open_.back().earliest, earliest);
+            calls += texts_[order_[i]].calls;
         }
-        close_below(0, order_.size());
-        open_.front().last = order_.size();
+        close_below(0, calls);
+        open_.front().calls = calls;
         branches_.push_back(std::move(open_.front()));
     }
 
@@ -73,15 +73,16 @@ class BranchTree {
     }
 
   private:
-    std::string_view text(std::size_t i) const { return texts_[order_[i]]; }
+    std::string_view text(std::size_t i) const { return texts_[order_[i]].text; }
 
-    // Closes what is longer than `shared`; texts from `end` on do not belong to it.
-    void close_below(std::size_t shared, std::size_t end) {
+    // Closes what is longer than `shared`; `calls` are those of all texts until here.
+    void close_below(std::size_t shared, std::size_t calls) {
         while (open_.back().bytes > shared) {
             Branch closed = std::move(open_.back());
             open_.pop_back();
-            closed.last = end;
-            if (open_.back().bytes < shared) open_.push_back({.first = closed.first, .bytes = shared, .earliest = closed.earliest});
+            closed.calls = calls - closed.calls_before;
+            if (open_.back().bytes < shared)
+                open_.push_back({.first = closed.first, .bytes = shared, .earliest = closed.earliest, .calls_before = closed.calls_before});
             Branch& parent = open_.back();
             parent.earliest = std::min(parent.earliest, closed.earliest);
             parent.children.push_back(branches_.size());
@@ -89,28 +90,56 @@ class BranchTree {
         }
     }
 
-    const std::vector<std::string>& texts_;
+    const std::vector<Prompt>& texts_;
     std::vector<std::size_t> order_;  // texts by their bytes
     std::vector<Branch> open_, branches_;
 };
 
 CommonPrefix make_prefix(const BranchTree& tree, const Branch& branch, std::size_t total_calls) {
-    CommonPrefix prefix{.text = std::string(tree.prefix(branch)), .calls = branch.calls()};
+    CommonPrefix prefix{.text = std::string(tree.prefix(branch)), .calls = branch.calls};
     prefix.length = count_code_points(prefix.text);
     prefix.share = static_cast<double>(prefix.calls) / static_cast<double>(total_calls);
     return prefix;
 }
 
-std::vector<CommonPrefix> list_prefixes(const ModelTexts& model, double min_frequency, std::size_t min_calls) {
-    const BranchTree tree(model.texts);
+std::vector<CommonPrefix> list_prefixes(const std::vector<Prompt>& prompts, std::size_t total_calls, double min_frequency,
+                                        std::size_t min_calls) {
+    const BranchTree tree(prompts);
     std::vector<CommonPrefix> prefixes;
     for (const std::size_t i : tree.latest_first()) {
         const Branch& branch = tree.branches()[i];
-        const double share = static_cast<double>(branch.calls()) / static_cast<double>(model.total_calls);
-        if (branch.bytes > 0 && branch.calls() >= min_calls && share >= min_frequency)
-            prefixes.push_back(make_prefix(tree, branch, model.total_calls));
+        const double share = static_cast<double>(branch.calls) / static_cast<double>(total_calls);
+        if (branch.bytes > 0 && branch.calls >= min_calls && share >= min_frequency)
+            prefixes.push_back(make_prefix(tree, branch, total_calls));
     }
     return prefixes;
+}
+
+// Each prompt cut to its longest beginning that `min_calls` calls share, equal ones as one.
+std::vector<Prompt> shorten_prompts(const std::vector<Prompt>& prompts, std::size_t min_calls) {
+    const BranchTree tree(prompts);
+    std::vector<Prompt> out;
+    std::vector<std::size_t> stack{tree.branches().size() - 1};
+    while (!stack.empty()) {
+        const Branch& branch = tree.branches()[stack.back()];
+        stack.pop_back();
+        std::size_t calls = branch.calls;
+        for (const std::size_t child : branch.children) {
+            if (tree.branches()[child].calls < min_calls) continue;
+            calls -= tree.branches()[child].calls;
+            stack.push_back(child);
+        }
+        if (calls > 0) out.push_back({std::string(tree.prefix(branch)), calls, branch.earliest});
+    }
+    return out;
+}
+
+std::size_t bytes_of(std::span<const Prompt> prompts) {
+    // A string's block and its place in the list, and in the tree of branches while that exists.
+    constexpr std::size_t kBesideText = 160;
+    std::size_t bytes = 0;
+    for (const Prompt& prompt : prompts) bytes += prompt.text.size() + kBesideText;
+    return bytes;
 }
 
 std::vector<CommonPrefix> drop_contained(std::vector<CommonPrefix> candidates) {
@@ -124,7 +153,7 @@ std::vector<CommonPrefix> drop_contained(std::vector<CommonPrefix> candidates) {
 }
 
 ModelPrefixes limit(std::size_t total_calls, std::vector<CommonPrefix> prefixes) {
-    ModelPrefixes model{total_calls, std::move(prefixes), false};
+    ModelPrefixes model{.total_calls = total_calls, .prefixes = std::move(prefixes)};
     model.cut = model.prefixes.size() > kMaxPrefixes;
     if (model.cut) model.prefixes.resize(kMaxPrefixes);
     return model;
@@ -136,42 +165,62 @@ bool is_llm_start(const event::Step& step) {
 
 }  // namespace
 
-std::map<std::string, ModelPrefixes> find_common_prefixes(const TraceView& view, double min_frequency) {
-    std::map<std::string, ModelTexts> models;
-    for (const auto& session : view.sessions)
-        for (const auto& step : session.steps) {
+void CommonPrefixes::add(const std::vector<event::Step>& steps) {
+    for (const auto& step : steps) {
+        const auto& payload = step.payload;
+        if (rule_ == PrefixRule::calls) {
             if (!is_llm_start(step)) continue;
-            ModelTexts& model = models[step.payload.name.value_or("")];
+            Model& model = models_[payload.name.value_or("")];
             ++model.total_calls;
-            model.texts.push_back(step.payload.data ? to_plain_text(step.payload.data->input) : "");
+            add_prompt(model, payload.data ? to_plain_text(payload.data->input) : "");
+        } else {
+            const bool named = payload.event_type.category == event::Category::llm && payload.event_type.phase != event::Phase::chunk;
+            Model& model = models_[named ? payload.name.value_or("") : ""];
+            ++model.total_calls;
+            if (is_llm_start(step) && payload.data) add_prompt(model, to_python_text(payload.data->input));
         }
-    std::map<std::string, ModelPrefixes> found;
-    for (const auto& [name, model] : models) {
-        auto prefixes = list_prefixes(model, min_frequency, 2);
-        std::ranges::stable_sort(prefixes, std::greater(), [](const CommonPrefix& prefix) { return (prefix.calls - 1) * prefix.length; });
-        found[name] = limit(model.total_calls, std::move(prefixes));
     }
-    return found;
 }
 
-std::map<std::string, ModelPrefixes> find_nat_prefixes(const TraceView& view, double min_frequency) {
-    std::map<std::string, ModelTexts> models;
-    for (const auto& session : view.sessions)
-        for (const auto& step : session.steps) {
-            const auto& payload = step.payload;
-            const bool named = payload.event_type.category == event::Category::llm && payload.event_type.phase != event::Phase::chunk;
-            ModelTexts& model = models[named ? payload.name.value_or("") : ""];
-            ++model.total_calls;
-            if (!is_llm_start(step) || !payload.data) continue;
-            model.texts.push_back(to_python_text(payload.data->input));
+void CommonPrefixes::add_prompt(Model& model, std::string text) {
+    if (text.size() > kMaxPromptLength) {
+        std::size_t end = kMaxPromptLength;
+        while ((static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;  // not inside a code point
+        text.resize(end);
+        ++model.shortened;
+    }
+    model.prompts.push_back({std::move(text), 1, model.prompts_seen++});
+    bytes_ += bytes_of({&model.prompts.back(), 1});
+    if (bytes_ > max_bytes_) shorten();
+}
+
+void CommonPrefixes::shorten() {
+    for (std::size_t min_calls = 2; bytes_ > max_bytes_ / 2; min_calls *= 2) {
+        bytes_ = 0;
+        for (auto& [name, model] : models_) {
+            model.prompts = shorten_prompts(model.prompts, min_calls);
+            bytes_ += bytes_of(model.prompts);
         }
+        missed_calls_ += min_calls - 1;
+    }
+}
+
+std::map<std::string, ModelPrefixes> CommonPrefixes::find(double min_frequency) const {
     std::map<std::string, ModelPrefixes> found;
-    for (const auto& [name, model] : models) {
-        auto prefixes = list_prefixes(model, min_frequency, 1);
-        std::ranges::stable_sort(prefixes, [](const CommonPrefix& a, const CommonPrefix& b) {
-            return a.length != b.length ? a.length > b.length : a.calls > b.calls;
-        });
-        found[name] = limit(model.total_calls, drop_contained(std::move(prefixes)));
+    for (const auto& [name, model] : models_) {
+        auto prefixes = list_prefixes(model.prompts, model.total_calls, min_frequency, rule_ == PrefixRule::calls ? 2 : 1);
+        if (rule_ == PrefixRule::calls) {
+            const auto saved = [](const CommonPrefix& prefix) { return (prefix.calls - 1) * prefix.length; };
+            std::ranges::stable_sort(prefixes, std::greater(), saved);
+        } else {
+            std::ranges::stable_sort(prefixes, [](const CommonPrefix& a, const CommonPrefix& b) {
+                return a.length != b.length ? a.length > b.length : a.calls > b.calls;
+            });
+            prefixes = drop_contained(std::move(prefixes));
+        }
+        ModelPrefixes& out = found[name] = limit(model.total_calls, std::move(prefixes));
+        out.missed_calls = missed_calls_;
+        out.shortened_prompts = model.shortened;
     }
     return found;
 }
@@ -186,7 +235,11 @@ json::object to_json(const std::map<std::string, ModelPrefixes>& models) {
                                 {"calls_count", prefix.calls},
                                 {"calls_percentage", prefix.share}});
         json::object entry = {{"total_calls", model.total_calls}, {"prefix_info", std::move(prefixes)}};
-        if (model.cut) entry["plimsoll"] = {{"cut_at_prefixes", kMaxPrefixes}};
+        json::object cuts;
+        if (model.cut) cuts["cut_at_prefixes"] = kMaxPrefixes;
+        if (model.missed_calls > 0) cuts["calls_missed_at_most"] = model.missed_calls;
+        if (model.shortened_prompts > 0) cuts["prompts_cut_at_bytes"] = kMaxPromptLength;
+        if (!cuts.empty()) entry["plimsoll"] = std::move(cuts);
         out[name] = std::move(entry);
     }
     return out;

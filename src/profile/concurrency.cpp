@@ -5,23 +5,28 @@
 namespace plimsoll::profile {
 
 std::vector<Segment> compute_timeline(std::span<const Interval> intervals) {
-    struct Change {
-        double time;
-        int by;
-    };
-    std::vector<Change> changes;
-    changes.reserve(2 * intervals.size());
+    std::vector<double> starts, ends;
+    starts.reserve(intervals.size());
+    ends.reserve(intervals.size());
     for (const auto& interval : intervals) {
-        changes.push_back({interval.start, 1});
-        changes.push_back({interval.end, -1});
+        starts.push_back(interval.start);
+        ends.push_back(interval.end);
     }
-    std::ranges::sort(changes, {}, &Change::time);
+    return compute_timeline(std::move(starts), std::move(ends));
+}
 
+std::vector<Segment> compute_timeline(std::vector<double> starts, std::vector<double> ends) {
+    std::ranges::sort(starts);
+    std::ranges::sort(ends);
     std::vector<Segment> timeline;
     int level = 0;
-    for (std::size_t i = 0; i < changes.size(); ++i) {
-        if (i > 0 && changes[i].time > changes[i - 1].time) timeline.push_back({changes[i - 1].time, changes[i].time, level});
-        level += changes[i].by;
+    double last = 0;
+    for (std::size_t started = 0, ended = 0; ended < ends.size();) {
+        const double now = started < starts.size() ? std::min(starts[started], ends[ended]) : ends[ended];
+        if (started > 0 && now > last) timeline.push_back({last, now, level});
+        for (; started < starts.size() && starts[started] == now; ++started) ++level;
+        for (; ended < ends.size() && ends[ended] == now; ++ended) --level;
+        last = now;
     }
     return timeline;
 }

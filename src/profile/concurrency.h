@@ -20,6 +20,7 @@ struct Segment {
 // From the first start to the last end without gaps: a segment ends where an interval starts or ends, and idle time has
 // level 0. An interval that ends where another starts does not overlap it. n log n.
 std::vector<Segment> compute_timeline(std::span<const Interval> intervals);
+std::vector<Segment> compute_timeline(std::vector<double> starts, std::vector<double> ends);
 
 int max_level(std::span<const Segment> timeline);  // empty: 0
 

@@ -5,48 +5,20 @@
 #include <algorithm>
 #include <iterator>
 #include <set>
-#include <utility>
 
 namespace plimsoll::profile {
 namespace {
 
-struct FlatCall {
-    const event::Span* span;
-    Interval interval;
-};
+// LLM and tool calls, each session's in the order of their start: indices in the graph.
+using CallNumbers = std::vector<std::uint32_t>;
 
-std::vector<FlatCall> collect_calls(const TraceView& view) {
-    std::vector<FlatCall> calls;
-    for (const auto& session : view.spans)
-        for (const auto& span : session.spans)
-            if (span.category == event::Category::llm || span.category == event::Category::tool)
-                calls.push_back({&span, {span.start, std::max(span.start, span.end)}});
-    return calls;
-}
-
-std::vector<Segment> compute_timeline(const std::vector<FlatCall>& calls) {
-    std::vector<Interval> intervals;
-    intervals.reserve(calls.size());
-    for (const auto& call : calls) intervals.push_back(call.interval);
-    return compute_timeline(intervals);
-}
-
-struct Spike {
-    Segment segment;
-    std::vector<std::string_view> uuids;  // in the order of the calls
-    std::size_t active_calls = 0;
-};
-
-std::vector<std::string_view> list_uuids(const std::vector<FlatCall>& calls, const std::set<std::size_t>& active, bool merge_equal) {
-    std::vector<std::string_view> uuids;
-    uuids.reserve(active.size());
-    for (const std::size_t i : active) uuids.push_back(calls[i].span->uuid);
-    if (merge_equal) {
-        std::ranges::sort(uuids);
-        const auto rest = std::ranges::unique(uuids);
-        uuids.erase(rest.begin(), rest.end());
-    }
-    return uuids;
+CallNumbers list_operations(const RunGraph& graph) {
+    CallNumbers operations;
+    for (const SessionRow& session : graph.sessions)
+        for (const std::uint32_t i : graph.by_start_of(session))
+            if (const auto at = static_cast<std::uint32_t>(session.first_call + i); is_operation(graph.calls[at].category))
+                operations.push_back(at);
+    return operations;
 }
 
 // Mean of the positive values of (spike, active call) pairs.
@@ -63,64 +35,114 @@ struct PairMean {
     double value() const { return count == 0 ? 0 : static_cast<double>(sum) / static_cast<double>(count); }
 };
 
-struct Spikes {
-    std::vector<Spike> list;
+// The calls that have a length, as a walk along the timeline meets them.
+class ActiveCalls {
+  public:
+    ActiveCalls(const RunGraph& graph, const CallNumbers& operations) : graph_(graph), operations_(operations) {
+        for (std::uint32_t i = 0; i < operations.size(); ++i)
+            if (call(i).end > call(i).start) by_start_.push_back(i);
+        by_end_ = by_start_;
+        std::ranges::sort(by_start_, {}, [&](std::uint32_t i) { return call(i).start; });
+        std::ranges::sort(by_end_, {}, [&](std::uint32_t i) { return call(i).end; });
+    }
+
+    // Those in flight just after `time`, which never gets smaller.
+    void advance(double time) {
+        for (; started_ < by_start_.size() && call(by_start_[started_]).start <= time; ++started_) {
+            active_.insert(by_start_[started_]);
+            count_tokens(by_start_[started_], 1);
+        }
+        for (; ended_ < by_end_.size() && call(by_end_[ended_]).end <= time; ++ended_) {
+            active_.erase(by_end_[ended_]);
+            count_tokens(by_end_[ended_], -1);
+        }
+    }
+
+    void note_spike() {
+        prompt_tokens.note_spike();
+        total_tokens.note_spike();
+    }
+
+    std::size_t size() const { return active_.size(); }
+
+    std::vector<std::string_view> list_uuids(bool merge_equal) const {
+        std::vector<std::string_view> uuids;
+        uuids.reserve(active_.size());
+        for (const std::uint32_t i : active_) uuids.push_back(graph_.uuids[call(i).uuid]);
+        if (merge_equal) {
+            std::ranges::sort(uuids);
+            const auto rest = std::ranges::unique(uuids);
+            uuids.erase(rest.begin(), rest.end());
+        }
+        return uuids;
+    }
+
     PairMean prompt_tokens, total_tokens;
-    std::size_t without_uuids = 0;
+
+  private:
+    const Call& call(std::uint32_t i) const { return graph_.calls[operations_[i]]; }
+
+    void count_tokens(std::uint32_t i, int by) {
+        prompt_tokens.add_call(graph_.usage_of(call(i)).prompt_tokens, by);
+        total_tokens.add_call(graph_.usage_of(call(i)).total_tokens, by);
+    }
+
+    const RunGraph& graph_;
+    const CallNumbers& operations_;
+    std::vector<std::uint32_t> by_start_, by_end_;
+    std::set<std::uint32_t> active_;  // in the order of the operations
+    std::size_t started_ = 0, ended_ = 0;
 };
 
-// Walks the segments once; calls enter and leave the set of active ones as the walk passes their ends.
-Spikes find_spikes(const std::vector<FlatCall>& calls, const std::vector<Segment>& timeline, int threshold, UuidLists lists) {
-    std::vector<std::size_t> by_start, by_end;
-    for (std::size_t i = 0; i < calls.size(); ++i)
-        if (calls[i].interval.end > calls[i].interval.start) by_start.push_back(i);
-    by_end = by_start;
-    std::ranges::sort(by_start, {}, [&](std::size_t i) { return calls[i].interval.start; });
-    std::ranges::sort(by_end, {}, [&](std::size_t i) { return calls[i].interval.end; });
+struct SpikeCounts {
+    std::size_t spikes = 0, without_uuids = 0, listed_uuids = 0;
+};
 
-    Spikes spikes;
-    std::set<std::size_t> active;
-    const auto count_tokens = [&](std::size_t i, int by) {
-        spikes.prompt_tokens.add_call(calls[i].span->usage.prompt_tokens, by);
-        spikes.total_tokens.add_call(calls[i].span->usage.total_tokens, by);
-    };
-    std::size_t listed = 0, started = 0, ended = 0;
+// Walks the segments once and writes each spike as it is met: all of them together are as long as the trace.
+SpikeCounts write_spikes(const std::vector<Segment>& timeline, int threshold, const SpikeLimits& limits, ActiveCalls& active,
+                         const AnalysisOutput& output) {
+    SpikeCounts counts;
+    output.metrics.begin_array();
     for (const Segment& segment : timeline) {
-        for (; started < by_start.size() && calls[by_start[started]].interval.start <= segment.start; ++started) {
-            active.insert(by_start[started]);
-            count_tokens(by_start[started], 1);
-        }
-        for (; ended < by_end.size() && calls[by_end[ended]].interval.end <= segment.start; ++ended) {
-            active.erase(by_end[ended]);
-            count_tokens(by_end[ended], -1);
-        }
+        active.advance(segment.start);
         if (segment.level < threshold) continue;
-        spikes.prompt_tokens.note_spike();
-        spikes.total_tokens.note_spike();
-        Spike spike{segment, {}, active.size()};
-        if (listed + active.size() <= lists.max_listed) {
-            spike.uuids = list_uuids(calls, active, lists.merge_equal);
-            spike.active_calls = spike.uuids.size();
+        active.note_spike();
+        ++counts.spikes;
+        std::vector<std::string_view> uuids;
+        std::size_t active_calls = active.size();
+        if (counts.listed_uuids + active.size() <= limits.listed_uuids) {
+            uuids = active.list_uuids(limits.merge_equal);
+            active_calls = uuids.size();
         } else {
-            ++spikes.without_uuids;
+            ++counts.without_uuids;
         }
-        listed += spike.uuids.size();
-        spikes.list.push_back(std::move(spike));
+        counts.listed_uuids += uuids.size();
+        output.metrics.value({{"start_time", segment.start},
+                              {"end_time", segment.end},
+                              {"concurrency", segment.level},
+                              {"active_uuids", json::array(uuids.begin(), uuids.end())}});
+        if (counts.spikes > limits.report_lines) continue;
+        output.report.append(fmt::format("{}) {:.2f}-{:.2f}, concurrency={}, length={:.2f}, #active_calls={}\n", counts.spikes,
+                                         segment.start, segment.end, segment.level, segment.end - segment.start, active_calls));
     }
-    return spikes;
+    output.metrics.end();
+    if (counts.spikes == 0) output.report.append("No intervals exceed concurrency spike threshold.\n");
+    if (counts.spikes > limits.report_lines)
+        output.report.append(fmt::format("{} more: workflow_profiling_metrics.json has all.\n", counts.spikes - limits.report_lines));
+    return counts;
 }
 
-std::map<int, double> compute_latency_by_level(const std::vector<FlatCall>& calls, const std::vector<Segment>& timeline) {
+std::map<int, double> compute_latency_by_level(const RunGraph& graph, const CallNumbers& operations, const std::vector<Segment>& timeline) {
     struct Sum {
         double seconds = 0;
         std::int64_t count = 0;
     };
     std::map<int, Sum> sums;
-    for (const auto& call : calls) {
-        if (!succeeded(*call.span)) continue;
-        const bool has_length = call.interval.end > call.interval.start;
-        Sum& sum = sums[has_length ? level_at(timeline, call.interval.midpoint()) : 0];
-        sum.seconds += call.interval.end - call.interval.start;
+    for (const std::uint32_t at : operations) {
+        const Call& call = graph.calls[at];
+        if (!call.succeeded()) continue;
+        Sum& sum = sums[call.end > call.start ? level_at(timeline, Interval{call.start, call.end}.midpoint()) : 0];
+        sum.seconds += call.duration();
         ++sum.count;
     }
     std::map<int, double> means;
@@ -134,79 +156,58 @@ json::object to_json(const std::map<int, double>& by_level) {
     return out;
 }
 
-// Takes the lists apart as it goes: they are the largest part of the analysis, and would be there twice.
-json::array to_json(std::vector<Spike> spikes) {
-    json::array out;
-    out.reserve(spikes.size());
-    for (auto& spike : spikes) {
-        const auto uuids = std::exchange(spike.uuids, {});
-        out.push_back({{"start_time", spike.segment.start},
-                       {"end_time", spike.segment.end},
-                       {"concurrency", spike.segment.level},
-                       {"active_uuids", json::array(uuids.begin(), uuids.end())}});
-    }
-    return out;
-}
-
-struct LevelPercentiles {
-    double p50, p90, p95, p99;
-};
-
-std::string make_report(std::size_t calls, const std::map<int, double>& seconds, const LevelPercentiles& levels, int threshold,
-                        const Spikes& spikes, const std::map<int, double>& latency_by_level) {
-    std::string out;
-    const auto to = std::back_inserter(out);
-    double total = 0;
-    for (const auto& [level, time] : seconds) total += time;
-    fmt::format_to(to, "=== Concurrency Spike Analysis ===\nTotal calls in dataset: {}\n", calls);
-    fmt::format_to(to, "Total time observed: {:.2f} units (sum of concurrency timeline)\n\n-- Concurrency Distribution --\n", total);
-    for (const auto& [level, time] : seconds) fmt::format_to(to, "  concurrency={}: {:.2f} time\n", level, time);
-    fmt::format_to(to, "\nPercentiles => p50={:.1f}, p90={:.1f}, p95={:.1f}, p99={:.1f}\nSpike threshold chosen: {}\n", levels.p50,
-                   levels.p90, levels.p95, levels.p99, threshold);
-    out += "\n-- Detected Spike Intervals --\n";
-    if (spikes.list.empty()) out += "No intervals exceed concurrency spike threshold.\n";
-    for (std::size_t i = 0; i < spikes.list.size(); ++i) {
-        const Segment& segment = spikes.list[i].segment;
-        fmt::format_to(to, "{}) {:.2f}-{:.2f}, concurrency={}, length={:.2f}, #active_calls={}\n", i + 1, segment.start, segment.end,
-                       segment.level, segment.end - segment.start, spikes.list[i].active_calls);
-    }
-    fmt::format_to(to, "\n-- Correlation Stats for Spiked Calls --\nAvg prompt_tokens in spike calls: {:.1f}\n",
-                   spikes.prompt_tokens.value());
-    fmt::format_to(to, "Avg total_tokens in spike calls : {:.1f}\n\n-- Average Latency by Midpoint Concurrency --",
-                   spikes.total_tokens.value());
-    if (latency_by_level.empty()) out += "\nNo calls or no concurrency data.";
-    for (const auto& [level, seconds_mean] : latency_by_level)
-        fmt::format_to(to, "\n  concurrency={} => avg_latency={:.2f}", level, seconds_mean);
-    return out;
-}
-
 }  // namespace
 
-std::vector<Segment> compute_call_timeline(const TraceView& view) { return compute_timeline(collect_calls(view)); }
+std::vector<Segment> compute_call_timeline(const RunGraph& graph) {
+    std::vector<double> starts, ends;
+    for (const Call& call : graph.calls) {
+        if (!is_operation(call.category)) continue;
+        starts.push_back(call.start);
+        ends.push_back(call.end);
+    }
+    return compute_timeline(std::move(starts), std::move(ends));
+}
 
-AnalysisOutput analyse_concurrency_spikes(const TraceView& view, int threshold, UuidLists lists) {
-    const auto calls = collect_calls(view);
-    const auto timeline = compute_timeline(calls);
+void analyse_concurrency_spikes(const RunGraph& graph, int threshold, const SpikeLimits& limits, const AnalysisOutput& output) {
+    const CallNumbers operations = list_operations(graph);
+    const auto timeline = compute_call_timeline(graph);
     const auto seconds = compute_level_seconds(timeline);
-    const LevelPercentiles levels{level_percentile(seconds, 50), level_percentile(seconds, 90), level_percentile(seconds, 95),
-                                  level_percentile(seconds, 99)};
-    Spikes spikes = find_spikes(calls, timeline, threshold, lists);
-    const auto latency_by_level = compute_latency_by_level(calls, timeline);
+    const double p50 = level_percentile(seconds, 50), p90 = level_percentile(seconds, 90), p95 = level_percentile(seconds, 95),
+                 p99 = level_percentile(seconds, 99);
+    const auto latency_by_level = compute_latency_by_level(graph, operations, timeline);
 
-    AnalysisOutput output;
-    output.report = make_report(calls.size(), seconds, levels, threshold, spikes, latency_by_level);
-    output.metrics = {
-        {"concurrency_distribution", to_json(seconds)},
-        {"p50_concurrency", levels.p50},
-        {"p90_concurrency", levels.p90},
-        {"p95_concurrency", levels.p95},
-        {"p99_concurrency", levels.p99},
-        {"spike_threshold", threshold},
-        {"spike_intervals", to_json(std::move(spikes.list))},
-        {"correlation_stats", {{"avg_prompt_tokens", spikes.prompt_tokens.value()}, {"avg_total_tokens", spikes.total_tokens.value()}}},
-        {"average_latency_by_concurrency", to_json(latency_by_level)}};
-    if (spikes.without_uuids > 0) output.metrics["plimsoll"] = {{"spikes_without_uuids", spikes.without_uuids}};
-    return output;
+    TextStream& report = output.report;
+    double total = 0;
+    for (const auto& [level, time] : seconds) total += time;
+    report.append(fmt::format("=== Concurrency Spike Analysis ===\nTotal calls in dataset: {}\n", operations.size()));
+    report.append(
+        fmt::format("Total time observed: {:.2f} units (sum of concurrency timeline)\n\n-- Concurrency Distribution --\n", total));
+    for (const auto& [level, time] : seconds) report.append(fmt::format("  concurrency={}: {:.2f} time\n", level, time));
+    report.append(fmt::format("\nPercentiles => p50={:.1f}, p90={:.1f}, p95={:.1f}, p99={:.1f}\nSpike threshold chosen: {}\n", p50, p90,
+                              p95, p99, threshold));
+    report.append("\n-- Detected Spike Intervals --\n");
+
+    JsonStream& metrics = output.metrics;
+    metrics.begin_object();
+    metrics.member("concurrency_distribution", to_json(seconds));
+    metrics.member("p50_concurrency", p50);
+    metrics.member("p90_concurrency", p90);
+    metrics.member("p95_concurrency", p95);
+    metrics.member("p99_concurrency", p99);
+    metrics.member("spike_threshold", threshold);
+    metrics.key("spike_intervals");
+    ActiveCalls active(graph, operations);
+    const SpikeCounts counts = write_spikes(timeline, threshold, limits, active, output);
+    const double prompt_tokens = active.prompt_tokens.value(), total_tokens = active.total_tokens.value();
+    metrics.member("correlation_stats", {{"avg_prompt_tokens", prompt_tokens}, {"avg_total_tokens", total_tokens}});
+    metrics.member("average_latency_by_concurrency", to_json(latency_by_level));
+    if (counts.without_uuids > 0) metrics.member("plimsoll", {{"spikes_without_uuids", counts.without_uuids}});
+    metrics.end();
+
+    report.append(fmt::format("\n-- Correlation Stats for Spiked Calls --\nAvg prompt_tokens in spike calls: {:.1f}\n", prompt_tokens));
+    report.append(fmt::format("Avg total_tokens in spike calls : {:.1f}\n\n-- Average Latency by Midpoint Concurrency --", total_tokens));
+    if (latency_by_level.empty()) report.append("\nNo calls or no concurrency data.");
+    for (const auto& [level, mean] : latency_by_level) report.append(fmt::format("\n  concurrency={} => avg_latency={:.2f}", level, mean));
 }
 
 }  // namespace plimsoll::profile

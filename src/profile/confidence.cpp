@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "base/stats.h"
 
@@ -39,20 +38,13 @@ ConfidenceInterval compute_confidence_interval(std::vector<double> values) {
     return interval;
 }
 
-ConfidenceInterval compute_throughput(const std::vector<event::SessionTrace>& sessions) {
-    double first = std::numeric_limits<double>::infinity();
-    double last = -first;
-    for (const auto& session : sessions)
-        for (const auto& step : session.steps) {
-            first = std::min(first, step.payload.event_timestamp);
-            last = std::max(last, step.payload.event_timestamp);
-        }
-    if (sessions.size() <= 1 || !(last > first)) return {};
+ConfidenceInterval compute_throughput(std::size_t sessions, double first_step, double last_step) {
+    if (sessions <= 1 || !(last_step > first_step)) return {};
 
     ConfidenceInterval interval;
-    interval.n = sessions.size();
-    const auto count = static_cast<double>(sessions.size());
-    interval.mean = count / (last - first);
+    interval.n = sessions;
+    const auto count = static_cast<double>(sessions);
+    interval.mean = count / (last_step - first_step);
     set_intervals(interval, interval.mean / std::sqrt(count));
     for (Range* range : {&interval.ninetieth, &interval.ninety_fifth, &interval.ninety_ninth}) range->low = std::max(0.0, range->low);
     return interval;

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "base/json.h"
-#include "event/trace.h"
 
 namespace plimsoll::profile {
 
@@ -32,7 +31,7 @@ ConfidenceInterval compute_confidence_interval(std::vector<double> values);
 
 // Sessions (those without steps too) per second between the first and the last step of the run. The interval takes
 // rate/√sessions for the standard error and is clamped at 0. One session or no time between the steps: all zero.
-ConfidenceInterval compute_throughput(const std::vector<event::SessionTrace>& sessions);
+ConfidenceInterval compute_throughput(std::size_t sessions, double first_step, double last_step);
 
 json::object to_json(const Percentiles& percentiles);
 json::object to_json(const ConfidenceInterval& interval);

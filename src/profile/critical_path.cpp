@@ -1,63 +1,61 @@
 #include "profile/critical_path.h"
 
 #include <algorithm>
-#include <span>
-#include <unordered_map>
+#include <map>
 
 namespace plimsoll::profile {
 namespace {
 
 // One open call of the walk from the end backwards.
 struct Frame {
-    std::optional<std::size_t> call;
+    std::uint32_t call = kNoCall;
     double start = 0;
-    double now = 0;                      // everything after is explained
-    std::vector<std::size_t> remaining;  // children, the one that ended last at the back
+    double now = 0;                        // everything after is explained
+    std::vector<std::uint32_t> remaining;  // children, the one that ended last at the back
 };
 
-Frame make_frame(const RunGraph& graph, std::optional<std::size_t> call, const std::vector<std::size_t>& children, double start,
-                 double end) {
-    Frame frame{call, start, end, children};
-    std::ranges::stable_sort(frame.remaining, {}, [&](std::size_t child) { return graph.calls[child].end; });
+Frame make_frame(std::span<const Call> tree, std::uint32_t call, const SiblingCalls& children, double start, double end) {
+    Frame frame{call, start, end, {children.begin(), children.end()}};
+    std::ranges::stable_sort(frame.remaining, {}, [&](std::uint32_t child) { return tree[child].end; });
     return frame;
 }
 
 // The child that the frame waited for last; children that nobody waited for are dropped on the way.
-std::optional<std::size_t> take_last(const RunGraph& graph, Frame& frame) {
+std::uint32_t take_last(std::span<const Call> tree, Frame& frame) {
     while (!frame.remaining.empty()) {
-        const std::size_t child = frame.remaining.back();
+        const std::uint32_t child = frame.remaining.back();
         frame.remaining.pop_back();
-        const Call& call = graph.calls[child];
-        const bool waited_for = call.end <= frame.now + kJoinSlackSeconds && std::min(call.end, frame.now) > call.start();
+        const Call& call = tree[child];
+        const bool waited_for = call.end <= frame.now + kJoinSlackSeconds && std::min(call.end, frame.now) > call.start;
         if (waited_for) return child;
     }
-    return std::nullopt;
+    return kNoCall;
 }
 
 }  // namespace
 
-std::vector<PathPiece> find_critical_path(const RunGraph& graph, std::size_t session) {
-    const SessionGraph& whole = graph.sessions[session];
+std::vector<PathPiece> find_critical_path(const RunGraph& graph, const SessionRow& session) {
+    const auto tree = graph.calls_of(session);
     std::vector<PathPiece> pieces;  // last first
-    const auto add = [&](std::optional<std::size_t> call, double start, double end) {
+    const auto add = [&](std::uint32_t call, double start, double end) {
         if (end > start) pieces.push_back({call, start, end});
     };
     std::vector<Frame> stack;
-    stack.push_back(make_frame(graph, std::nullopt, whole.roots, whole.start, whole.end));
+    stack.push_back(make_frame(tree, kNoCall, roots_of(tree), session.first_call_start, session.last_step));
     while (!stack.empty()) {
         Frame& frame = stack.back();
-        const auto child = take_last(graph, frame);
-        if (!child) {
+        const std::uint32_t child = take_last(tree, frame);
+        if (child == kNoCall) {
             add(frame.call, frame.start, frame.now);
             stack.pop_back();
             continue;
         }
-        const Call& call = graph.calls[*child];
+        const Call& call = tree[child];
         const double end = std::min(call.end, frame.now);
-        const double start = std::max(call.start(), frame.start);
+        const double start = std::max(call.start, frame.start);
         add(frame.call, end, frame.now);
         frame.now = std::min(start, end);
-        stack.push_back(make_frame(graph, child, graph.children[*child], frame.now, end));
+        stack.push_back(make_frame(tree, child, children_of(tree, child), frame.now, end));
     }
     std::ranges::reverse(pieces);
     return pieces;
@@ -66,33 +64,33 @@ std::vector<PathPiece> find_critical_path(const RunGraph& graph, std::size_t ses
 CriticalPaths compute_critical_paths(const RunGraph& graph) {
     CriticalPaths paths;
     paths.on_path.resize(graph.calls.size());
-    paths.by_session.resize(graph.sessions.size());
     std::vector<StepPath> steps(graph.steps.size());
     double outside = 0;
-    for (std::size_t session = 0; session < graph.sessions.size(); ++session) {
-        paths.runtime += graph.sessions[session].runtime();
-        std::unordered_map<std::size_t, double> seconds;
+    for (const SessionRow& session : graph.sessions) {
+        paths.runtime += session.runtime();
+        std::map<std::uint32_t, double> seconds;
         for (const PathPiece& piece : find_critical_path(graph, session)) {
-            if (!piece.call) {
+            if (piece.call == kNoCall) {
                 outside += piece.end - piece.start;
                 continue;
             }
-            const std::size_t step = graph.step_of[*piece.call];
+            const std::size_t at = session.first_call + piece.call;
+            const std::uint32_t step = graph.calls[at].step;
             seconds[step] += piece.end - piece.start;
             steps[step].path_seconds += piece.end - piece.start;
-            if (!paths.on_path[*piece.call]) ++steps[step].calls_on_path;
-            paths.on_path[*piece.call] = true;
+            if (!paths.on_path[at]) ++steps[step].calls_on_path;
+            paths.on_path[at] = true;
         }
-        paths.by_session[session].assign(seconds.begin(), seconds.end());
-        std::ranges::sort(paths.by_session[session]);
+        for (const auto& [step, time] : seconds) paths.by_session.push_back({step, time});
+        paths.session_ends.push_back(paths.by_session.size());
     }
 
     double all_self = 0;
-    for (std::size_t i = 0; i < graph.calls.size(); ++i) {
-        StepPath& step = steps[graph.step_of[i]];
+    for (const Call& call : graph.calls) {
+        StepPath& step = steps[call.step];
         ++step.calls;
-        step.self_seconds += graph.calls[i].self_time;
-        all_self += graph.calls[i].self_time;
+        step.self_seconds += call.self_time;
+        all_self += call.self_time;
     }
     for (std::size_t i = 0; i < steps.size(); ++i) {
         steps[i].step = graph.steps[i];

@@ -6,22 +6,21 @@
 // path follow each other without gaps and add up to the session's runtime.
 #pragma once
 
-#include <optional>
-#include <utility>
+#include <span>
 #include <vector>
 
 #include "profile/distribution.h"
-#include "profile/session_graph.h"
+#include "profile/run_graph.h"
 
 namespace plimsoll::profile {
 
 struct PathPiece {
-    std::optional<std::size_t> call;  // in the graph; nothing: outside any call
-    double start = 0, end = 0;        // seconds since the epoch
+    std::uint32_t call = kNoCall;  // in the session's tree; kNoCall: outside any call
+    double start = 0, end = 0;     // seconds since the epoch
 };
 
 // In the order of time. Empty for a session without runtime.
-std::vector<PathPiece> find_critical_path(const RunGraph& graph, std::size_t session);
+std::vector<PathPiece> find_critical_path(const RunGraph& graph, const SessionRow& session);
 
 struct StepPath {
     StepName step;
@@ -37,9 +36,22 @@ struct CriticalPaths {
     std::vector<StepPath> steps;  // largest path share first
     double runtime = 0;           // of all sessions, seconds
     double outside_share = 0;     // of the runtime, outside any call; 0..1
-    // For each session, the seconds on its path by index in RunGraph::steps; steps not on the path are left out.
-    std::vector<std::vector<std::pair<std::size_t, double>>> by_session;
-    std::vector<bool> on_path;  // for each call of the graph
+    // The seconds on each session's path by index in RunGraph::steps, one session after another; steps not on the path are left out.
+    struct StepSeconds {
+        std::uint32_t step = 0;
+        double seconds = 0;
+    };
+    std::vector<StepSeconds> by_session;
+    std::vector<std::size_t> session_ends;  // in by_session, for each session
+    std::vector<bool> on_path;              // for each call of the graph
+
+    // Of no more use once the analyses that build on them are done.
+    void forget_calls() { by_session = {}, session_ends = {}, on_path = {}; }
+
+    std::span<const StepSeconds> steps_of(std::size_t session) const {
+        const std::size_t begin = session == 0 ? 0 : session_ends[session - 1];
+        return std::span(by_session).subspan(begin, session_ends[session] - begin);
+    }
 };
 
 CriticalPaths compute_critical_paths(const RunGraph& graph);

@@ -13,20 +13,18 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 struct TracedRun {
-    explicit TracedRun(std::vector<event::SessionTrace> traces)
-        : sessions(std::move(traces)), view(make_trace_view(sessions)), graph(make_run_graph(view)) {}
+    explicit TracedRun(const std::vector<event::SessionTrace>& traces) : graph(make_run_graph(traces)) {}
 
     // "name start-end" of each piece, "-" outside any call.
     std::vector<std::string> path(std::size_t session = 0) const {
         std::vector<std::string> pieces;
-        for (const PathPiece& piece : find_critical_path(graph, session))
+        const auto tree = graph.calls_of(graph.sessions[session]);
+        for (const PathPiece& piece : find_critical_path(graph, graph.sessions[session]))
             pieces.push_back(
-                fmt::format("{} {}..{}", piece.call ? call_name(*graph.calls[*piece.call].span) : "-", piece.start, piece.end));
+                fmt::format("{} {}..{}", piece.call == kNoCall ? "-" : graph.shown_name(tree[piece.call]), piece.start, piece.end));
         return pieces;
     }
 
-    std::vector<event::SessionTrace> sessions;
-    TraceView view;
     RunGraph graph;
 };
 
@@ -88,9 +86,10 @@ TEST(CriticalPathTest, SharesAreOverAllSessions) {
 TEST(CriticalPathTest, PiecesAddUpToTheRuntimeOfRecordedSessions) {
     for (const char* golden : {"nat/research_8_c1", "nat/parallel_8_c2", "nat/syn_single_50"}) {
         const TracedRun run(load_golden_traces(std::string(golden) + "/out/all_requests_profiler_traces.json"));
-        ASSERT_FALSE(run.sessions.empty());
-        for (std::size_t i = 0; i < run.sessions.size(); ++i)
-            EXPECT_NEAR(total(find_critical_path(run.graph, i)), run.graph.sessions[i].runtime(), 1e-6) << golden << " session " << i;
+        ASSERT_FALSE(run.graph.sessions.empty());
+        for (std::size_t i = 0; i < run.graph.sessions.size(); ++i)
+            EXPECT_NEAR(total(find_critical_path(run.graph, run.graph.sessions[i])), run.graph.sessions[i].runtime(), 1e-6)
+                << golden << " session " << i;
     }
 }
 
@@ -100,7 +99,7 @@ TEST(CriticalPathTest, SurvivesDeepNesting) {
     for (int i = 0; i < kDepth; ++i)
         calls.push_back(make_call("FUNCTION", std::to_string(i), i, 2 * kDepth - i, "f", i == 0 ? "root" : std::to_string(i - 1)));
     const TracedRun run({make_session(join_calls(calls))});
-    EXPECT_EQ(find_critical_path(run.graph, 0).size(), 2u * kDepth - 1);
+    EXPECT_EQ(find_critical_path(run.graph, run.graph.sessions[0]).size(), 2u * kDepth - 1);
 }
 
 }  // namespace

@@ -1,13 +1,11 @@
 // What failed calls and their repetitions cost in time and tokens.
 //
-// A call repeats another when it has the same caller, step and input and starts after the other ended in failure; or when its
-// END says in its metadata that it took several attempts (`attempts`, or `retries` beyond the first). Cancelled calls are
-// waste, not failures (wasted_work.h).
+// Which calls repeat others: retries.h. Cancelled calls are waste, not failures (wasted_work.h).
 #pragma once
 
 #include <vector>
 
-#include "profile/session_graph.h"
+#include "profile/run_graph.h"
 
 namespace plimsoll::profile {
 
@@ -29,7 +27,7 @@ struct ErrorCost {
     std::size_t failed_sessions = 0;  // whose workflow failed
 };
 
-ErrorCost compute_error_cost(const TraceView& view, const RunGraph& graph);
+ErrorCost compute_error_cost(const RunGraph& graph);
 json::value to_json(const ErrorCost& cost);
 
 }  // namespace plimsoll::profile

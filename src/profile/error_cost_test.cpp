@@ -7,10 +7,7 @@
 namespace plimsoll::profile {
 namespace {
 
-ErrorCost compute(const std::vector<event::SessionTrace>& sessions) {
-    const TraceView view = make_trace_view(sessions);
-    return compute_error_cost(view, make_run_graph(view));
-}
+ErrorCost compute(const std::vector<event::SessionTrace>& sessions) { return compute_error_cost(make_run_graph(sessions)); }
 
 // A tool that fails and is called again with the same input, inside a workflow that succeeds.
 event::SessionTrace repeated_session(ErrorCode code) {

@@ -13,25 +13,31 @@ struct Merged {
 // In the order of first calls. Calls below kMaxFlameDepth merge into none.
 std::vector<Merged> merge_paths(const RunGraph& graph, std::vector<std::size_t>& roots, std::size_t& too_deep) {
     std::vector<Merged> merged;
-    std::map<std::pair<std::optional<std::size_t>, std::size_t>, std::size_t> known;  // parent and step -> index
-    std::vector<std::optional<std::size_t>> node_of(graph.calls.size());
-    for (std::size_t i = 0; i < graph.calls.size(); ++i) {
-        const Call& call = graph.calls[i];
-        if (call.depth >= kMaxFlameDepth) {
-            ++too_deep;
-            continue;
+    std::map<std::pair<std::optional<std::size_t>, std::uint32_t>, std::size_t> known;  // parent and step -> index
+    std::vector<std::size_t> node_of;
+    for (const SessionRow& session : graph.sessions) {
+        const auto tree = graph.calls_of(session);
+        node_of.resize(tree.size());
+        for (std::size_t i = 0; i < tree.size(); ++i) {
+            const Call& call = tree[i];
+            if (call.depth >= kMaxFlameDepth) {
+                ++too_deep;
+                continue;
+            }
+            std::optional<std::size_t> parent;
+            if (call.parent != kNoCall) parent = node_of[call.parent];
+            const auto [found, is_new] = known.try_emplace({parent, call.step}, merged.size());
+            if (is_new) {
+                (parent ? merged[*parent].children : roots).push_back(merged.size());
+                const int depth = static_cast<int>(call.depth);
+                merged.push_back({{.parent = parent, .depth = depth, .category = call.category, .name = graph.shown_name(call)}, {}});
+            }
+            FlameNode& node = merged[found->second].node;
+            ++node.calls;
+            node.seconds += call.subtree_time;
+            node.self_seconds += call.self_time;
+            node_of[i] = found->second;
         }
-        const std::optional<std::size_t> parent = call.parent ? node_of[*call.parent] : std::nullopt;
-        const auto [found, is_new] = known.try_emplace({parent, graph.step_of[i]}, merged.size());
-        if (is_new) {
-            (parent ? merged[*parent].children : roots).push_back(merged.size());
-            merged.push_back({{.parent = parent, .depth = call.depth, .category = call.span->category, .name = call_name(*call.span)}, {}});
-        }
-        FlameNode& node = merged[found->second].node;
-        ++node.calls;
-        node.seconds += call.subtree_time;
-        node.self_seconds += call.self_time;
-        node_of[i] = found->second;
     }
     return merged;
 }

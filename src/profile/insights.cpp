@@ -7,23 +7,22 @@
 namespace plimsoll::profile {
 namespace {
 
-void count_tokens(const TraceView& view, Insights& insights) {
+void count_tokens(const RunGraph& graph, Insights& insights) {
     std::vector<double> prompts, completions;
-    for (const auto& session : view.spans)
-        for (const event::Span& span : session.spans) {
-            if (span.category != event::Category::llm) continue;
-            if (span.usage.prompt_tokens > 0) prompts.push_back(static_cast<double>(span.usage.prompt_tokens));
-            if (span.usage.completion_tokens > 0) completions.push_back(static_cast<double>(span.usage.completion_tokens));
-        }
+    for (const Call& call : graph.calls) {
+        if (call.category != event::Category::llm) continue;
+        const event::TokenUsage& usage = graph.usage_of(call);
+        if (usage.prompt_tokens > 0) prompts.push_back(static_cast<double>(usage.prompt_tokens));
+        if (usage.completion_tokens > 0) completions.push_back(static_cast<double>(usage.completion_tokens));
+    }
     insights.prompt_tokens = make_histogram(prompts);
     insights.completion_tokens = make_histogram(completions);
 }
 
 }  // namespace
 
-Insights compute_insights(const TraceView& view, const InsightSettings& settings, AnalysisRunner& runner) {
+Insights compute_insights(const RunGraph& graph, const InsightSettings& settings, AnalysisRunner& runner) {
     Insights insights;
-    RunGraph graph;
     // An analysis whose ground is missing has failed too.
     const auto run = [&](std::string_view name, std::string_view needed, const std::function<void()>& body) {
         runner.run(name, true, [&]() -> Result<void> {
@@ -32,20 +31,20 @@ Insights compute_insights(const TraceView& view, const InsightSettings& settings
             return {};
         });
     };
-    constexpr std::string_view kNothing, kGraph = "run_graph", kPath = "critical_path";
-    run(kGraph, kNothing, [&] { graph = make_run_graph(view); });
+    constexpr std::string_view kGraph = "run_graph", kPath = "critical_path";
     run(kPath, kGraph, [&] { insights.critical_path = compute_critical_paths(graph); });
-    run("llm_timing", kNothing, [&] { insights.llm_timing = compute_llm_timings(view); });
+    run("llm_timing", kGraph, [&] { insights.llm_timing = compute_llm_timings(graph); });
     run("what_if", kGraph, [&] { insights.what_if = compute_what_if(graph); });
-    run("error_cost", kGraph, [&] { insights.error_cost = compute_error_cost(view, graph); });
-    if (!settings.prices.empty()) run("token_cost", kNothing, [&] { insights.token_cost = compute_token_cost(view, settings.prices); });
+    run("error_cost", kGraph, [&] { insights.error_cost = compute_error_cost(graph); });
+    if (!settings.prices.empty()) run("token_cost", kGraph, [&] { insights.token_cost = compute_token_cost(graph, settings.prices); });
     run("cold_start", kGraph, [&] { insights.cold_start = detect_cold_start(graph); });
     run("variation", kPath, [&] { insights.variation = compute_variation(graph, insights.critical_path); });
     run("wasted_work", kGraph, [&] { insights.wasted_work = compute_wasted_work(graph); });
-    run("token_histograms", kNothing, [&] { count_tokens(view, insights); });
+    run("token_histograms", kGraph, [&] { count_tokens(graph, insights); });
     run("flame_graph", kGraph, [&] { insights.flame = make_flame_graph(graph); });
-    run("load_curve", kNothing, [&] { insights.load = make_load_curve(compute_call_timeline(view), settings.spike_threshold); });
+    run("load_curve", kGraph, [&] { insights.load = make_load_curve(compute_call_timeline(graph), settings.spike_threshold); });
     run("chosen_sessions", kPath, [&] { insights.chosen_sessions = choose_sessions(graph, insights.critical_path, settings.session); });
+    insights.critical_path.forget_calls();
     return insights;
 }
 

@@ -41,8 +41,8 @@ struct Insights {
     std::vector<ChosenSession> chosen_sessions;
 };
 
-// Nothing in the result points into `view`.
-Insights compute_insights(const TraceView& view, const InsightSettings& settings, AnalysisRunner& runner);
+// Nothing in the result points into `graph`.
+Insights compute_insights(const RunGraph& graph, const InsightSettings& settings, AnalysisRunner& runner);
 
 // A member an analysis, as profile.json has them; without pictures' data. Of one that failed in `runner` its error.
 json::object to_json(const Insights& insights, const AnalysisRunner& runner);

@@ -20,7 +20,7 @@ event::SessionTrace parallel_session(double start, double seconds) {
 }
 
 Insights compute(const std::vector<event::SessionTrace>& sessions, AnalysisRunner& runner, std::optional<std::size_t> session = {}) {
-    return compute_insights(make_trace_view(sessions), {.prices = {}, .spike_threshold = {}, .session = session}, runner);
+    return compute_insights(make_run_graph(sessions), {.prices = {}, .spike_threshold = {}, .session = session}, runner);
 }
 
 TEST(FlameGraphTest, ParallelChildrenFitUnderTheirCaller) {

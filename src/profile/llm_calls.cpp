@@ -10,6 +10,7 @@
 #include "base/csv.h"
 #include "base/stats.h"
 #include "profile/llm_timing.h"
+#include "profile/run_graph.h"
 
 namespace plimsoll::profile {
 namespace {

@@ -10,18 +10,10 @@ constexpr double kMsPerSecond = 1000;
 constexpr event::EventType kLlmStart{event::Category::llm, event::Phase::start};
 constexpr event::EventType kLlmEnd{event::Category::llm, event::Phase::end};
 
-using CompletionTokens = std::unordered_map<std::string_view, std::int64_t>;  // by UUID
-
 struct SessionIndex {
     std::unordered_map<std::string_view, std::vector<double>> llm_starts;  // by function name, sorted
     double end = 0;
 };
-
-void add_completion_tokens(CompletionTokens& tokens, const std::vector<event::Step>& steps) {
-    for (const auto& step : steps)
-        if (step.payload.event_type == kLlmEnd)
-            tokens[step.payload.uuid] = step.payload.usage_info ? step.payload.usage_info->token_usage.completion_tokens : 0;
-}
 
 SessionIndex index_session(const std::vector<event::Step>& steps) {
     SessionIndex index;
@@ -34,7 +26,7 @@ SessionIndex index_session(const std::vector<event::Step>& steps) {
     return index;
 }
 
-StepOutlook look_ahead(const event::Step& step, const SessionIndex& index, const CompletionTokens& completion_tokens) {
+StepOutlook look_ahead(const event::Step& step, const SessionIndex& index, const CompletionTokens& tokens) {
     StepOutlook outlook;
     const double now = step.payload.event_timestamp;
     if (const auto group = index.llm_starts.find(step.function_ancestry.function_name); group != index.llm_starts.end()) {
@@ -46,33 +38,44 @@ StepOutlook look_ahead(const event::Step& step, const SessionIndex& index, const
             outlook.time_to_event_end_ms = (starts.back() - now) * kMsPerSecond;
         }
     }
-    if (step.payload.event_type == kLlmStart) {
-        const auto tokens = completion_tokens.find(step.payload.uuid);
-        if (tokens != completion_tokens.end()) outlook.output_tokens = tokens->second;
-    }
+    if (step.payload.event_type == kLlmStart) outlook.output_tokens = tokens.find(step.payload.uuid);
     outlook.time_to_session_end_ms = (index.end - now) * kMsPerSecond;
     return outlook;
 }
 
 }  // namespace
 
-LlmMetrics compute_llm_metrics(const TraceView& view, UuidScope scope) {
-    LlmMetrics metrics;
-    CompletionTokens tokens;
-    if (scope == UuidScope::run)
-        for (const auto& session : view.sessions) add_completion_tokens(tokens, session.steps);
-    for (const auto& session : view.sessions) {
-        const SessionIndex index = index_session(session.steps);
-        metrics.has_llm_start = metrics.has_llm_start || !index.llm_starts.empty();
-        if (scope == UuidScope::session) {
-            tokens.clear();
-            add_completion_tokens(tokens, session.steps);
-        }
-        auto& outlooks = metrics.sessions.emplace_back();
-        outlooks.reserve(session.steps.size());
-        for (const auto& step : session.steps) outlooks.push_back(look_ahead(step, index, tokens));
+void CompletionTokens::add(const std::vector<event::Step>& steps) {
+    for (const auto& step : steps)
+        if (step.payload.event_type == kLlmEnd)
+            entries_.push_back(
+                {hash_of(step.payload.uuid), step.payload.usage_info ? step.payload.usage_info->token_usage.completion_tokens : 0});
+}
+
+void CompletionTokens::sort() {
+    std::ranges::stable_sort(entries_, {}, &Entry::uuid);
+    // Of equal ones the last.
+    const auto kept = std::ranges::unique(entries_.rbegin(), entries_.rend(), {}, &Entry::uuid).begin().base();
+    entries_.erase(entries_.begin(), kept);
+}
+
+std::optional<std::int64_t> CompletionTokens::find(std::string_view uuid) const {
+    const auto found = std::ranges::lower_bound(entries_, hash_of(uuid), {}, &Entry::uuid);
+    if (found == entries_.end() || found->uuid != hash_of(uuid)) return std::nullopt;
+    return found->tokens;
+}
+
+std::vector<StepOutlook> compute_outlooks(const std::vector<event::Step>& steps, const CompletionTokens* of_run) {
+    CompletionTokens of_session;
+    if (!of_run) {
+        of_session.add(steps);
+        of_session.sort();
     }
-    return metrics;
+    const SessionIndex index = index_session(steps);
+    std::vector<StepOutlook> outlooks;
+    outlooks.reserve(steps.size());
+    for (const auto& step : steps) outlooks.push_back(look_ahead(step, index, of_run ? *of_run : of_session));
+    return outlooks;
 }
 
 }  // namespace plimsoll::profile

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <string_view>
 #include <vector>
 
-#include "profile/trace_view.h"
+#include "event/step.h"
 
 namespace plimsoll::profile {
 
@@ -18,15 +20,24 @@ struct StepOutlook {
     double time_to_session_end_ms = 0;
 };
 
-struct LlmMetrics {
-    std::vector<std::vector<StepOutlook>> sessions;  // one a step, in the order of the steps
-    bool has_llm_start = false;                      // anywhere in the run
+// The completion tokens of the last LLM_END of each UUID: add() steps, sort(), find(). UUIDs are known by 64 bits of a hash.
+class CompletionTokens {
+  public:
+    void add(const std::vector<event::Step>& steps);
+    void sort();
+    std::optional<std::int64_t> find(std::string_view uuid) const;
+
+  private:
+    struct Entry {
+        std::size_t uuid;
+        std::int64_t tokens;
+    };
+    static std::size_t hash_of(std::string_view uuid) { return std::hash<std::string_view>()(uuid); }
+    std::vector<Entry> entries_;
 };
 
-// Where output_tokens looks for the LLM_END: in the step's own session, or in all of them (NAT), which differ when two sessions
-// share UUIDs.
-enum class UuidScope : std::uint8_t { session, run };
-
-LlmMetrics compute_llm_metrics(const TraceView& view, UuidScope scope = UuidScope::session);
+// One a step of a session. Output tokens are looked for in the session itself, or in `of_run` (NAT), which differs when two sessions share
+// UUIDs.
+std::vector<StepOutlook> compute_outlooks(const std::vector<event::Step>& steps, const CompletionTokens* of_run = nullptr);
 
 }  // namespace plimsoll::profile

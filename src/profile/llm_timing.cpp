@@ -1,23 +1,24 @@
 #include "profile/llm_timing.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
+#include <span>
 
 namespace plimsoll::profile {
 namespace {
 
 struct Samples {
     std::size_t calls = 0;
-    std::vector<double> first_tokens, gaps, rates, queueing;
+    std::vector<double> first_tokens, rates, queueing;
+    std::vector<float> gaps;
 
-    void add(const event::Span& span, std::optional<double> queued) {
+    void add(const Call& call, std::int64_t completion_tokens, std::span<const float> token_gaps) {
         ++calls;
-        if (queued) queueing.push_back(*queued);
-        if (const auto ttft = span.ttft()) first_tokens.push_back(std::max(0.0, *ttft));
-        for (std::size_t i = 1; i < span.token_times.size(); ++i)
-            gaps.push_back(std::max(0.0, span.token_times[i] - span.token_times[i - 1]));
-        if (span.usage.completion_tokens > 0 && latency(span) > 0)
-            rates.push_back(static_cast<double>(span.usage.completion_tokens) / latency(span));
+        if (!std::isnan(call.queued)) queueing.push_back(call.queued);
+        if (call.tokens > 0) first_tokens.push_back(std::max(0.0, call.first_token - call.start));
+        gaps.insert(gaps.end(), token_gaps.begin(), token_gaps.end());
+        if (completion_tokens > 0 && call.duration() > 0) rates.push_back(static_cast<double>(completion_tokens) / call.duration());
     }
 };
 
@@ -30,7 +31,7 @@ std::vector<LlmTiming> make_rows(Groups groups) {
         rows.push_back({.name = name,
                         .calls = samples.calls,
                         .ttft = make_distribution(std::move(samples.first_tokens)),
-                        .itl = make_distribution(std::move(samples.gaps)),
+                        .itl = make_distribution({samples.gaps.begin(), samples.gaps.end()}),
                         .tokens_per_s = make_distribution(std::move(samples.rates)),
                         .queueing = make_distribution(std::move(samples.queueing))});
     return rows;
@@ -59,17 +60,19 @@ std::optional<double> queueing_seconds(const event::Span& span, const event::Ses
     return std::max(0.0, span.start - *intended);
 }
 
-LlmTimings compute_llm_timings(const TraceView& view) {
+LlmTimings compute_llm_timings(const RunGraph& graph) {
     Groups models, functions;
     std::vector<double> sessions;
-    for (std::size_t i = 0; i < view.spans.size(); ++i)
-        for (const event::Span& span : view.spans[i].spans) {
-            const auto queued = queueing_seconds(span, view.sessions[i]);
-            if (span.category == event::Category::workflow && queued) sessions.push_back(*queued);
-            if (span.category != event::Category::llm || !succeeded(span)) continue;
-            models[span.name].add(span, queued);
-            functions[span.function.function_name].add(span, queued);
-        }
+    std::size_t next_gap = 0;
+    for (const Call& call : graph.calls) {
+        const auto gaps = std::span(graph.token_gaps).subspan(next_gap, call.tokens > 0 ? call.tokens - 1 : 0);
+        next_gap += gaps.size();
+        if (call.category == event::Category::workflow && !std::isnan(call.queued)) sessions.push_back(call.queued);
+        if (call.category != event::Category::llm || !call.succeeded()) continue;
+        const std::int64_t tokens = graph.usage_of(call).completion_tokens;
+        models[graph.name_of(call)].add(call, tokens, gaps);
+        functions[graph.names[call.function]].add(call, tokens, gaps);
+    }
     return {make_rows(std::move(models)), make_rows(std::move(functions)), make_distribution(std::move(sessions))};
 }
 

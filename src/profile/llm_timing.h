@@ -12,11 +12,12 @@
 // without it there is no queueing to report.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "profile/distribution.h"
-#include "profile/trace_view.h"
+#include "profile/run_graph.h"
 
 namespace plimsoll::profile {
 
@@ -34,7 +35,7 @@ struct LlmTimings {
     Distribution session_queueing;             // seconds, of the sessions whose WORKFLOW_START says when it was meant to start
 };
 
-LlmTimings compute_llm_timings(const TraceView& view);
+LlmTimings compute_llm_timings(const RunGraph& graph);
 json::value to_json(const LlmTimings& timings);
 
 // Seconds that a call waited inside its client; nothing when the trace does not say when it was meant to start.

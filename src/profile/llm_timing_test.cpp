@@ -22,7 +22,7 @@ event::SessionTrace streamed_session() {
 
 TEST(LlmTimingTest, FirstTokenGapsAndRate) {
     const std::vector<event::SessionTrace> sessions = {streamed_session()};
-    const LlmTimings timings = compute_llm_timings(make_trace_view(sessions));
+    const LlmTimings timings = compute_llm_timings(make_run_graph(sessions));
     ASSERT_EQ(timings.models.size(), 1u);
     const LlmTiming& model = timings.models[0];
     EXPECT_EQ(model.name, "m");
@@ -42,7 +42,7 @@ TEST(LlmTimingTest, QueueingIsFromTheIntendedToTheActualStart) {
     auto workflow = make_session(make_call("WORKFLOW", "w", 20, 21, "wf"));
     set_metadata(workflow, "w", event::Phase::start, {{"provided_metadata", {{"intended_start", 19}}}});
     const std::vector<event::SessionTrace> sessions = {session, workflow};
-    const LlmTimings timings = compute_llm_timings(make_trace_view(sessions));
+    const LlmTimings timings = compute_llm_timings(make_run_graph(sessions));
     EXPECT_DOUBLE_EQ(timings.models[0].queueing.mean, 2.5);
     EXPECT_EQ(timings.session_queueing.n, 1u);
     EXPECT_DOUBLE_EQ(timings.session_queueing.mean, 1);
@@ -52,7 +52,7 @@ TEST(LlmTimingTest, FailedCallsAndOtherCategoriesDoNotCount) {
     auto session = streamed_session();
     set_error(session, "a", ErrorCode::timeout);
     const std::vector<event::SessionTrace> sessions = {session, make_session(make_call("TOOL", "t", 0, 1, "t"))};
-    EXPECT_TRUE(compute_llm_timings(make_trace_view(sessions)).models.empty());
+    EXPECT_TRUE(compute_llm_timings(make_run_graph(sessions)).models.empty());
 }
 
 TEST(LlmTimingTest, AnIntendedStartInTheFutureOrOfAnotherTypeIsNoQueue) {
@@ -61,14 +61,14 @@ TEST(LlmTimingTest, AnIntendedStartInTheFutureOrOfAnotherTypeIsNoQueue) {
     auto garbage = streamed_session();
     set_metadata(garbage, "a", event::Phase::start, {{"intended_start", "soon"}, {"provided_metadata", 3}});
     const std::vector<event::SessionTrace> sessions = {session, garbage};
-    const LlmTimings timings = compute_llm_timings(make_trace_view(sessions));
+    const LlmTimings timings = compute_llm_timings(make_run_graph(sessions));
     EXPECT_EQ(timings.models[0].queueing.n, 1u);
     EXPECT_EQ(timings.models[0].queueing.max, 0);
 }
 
 TEST(LlmTimingTest, WhatWasNotMeasuredIsNull) {
     const std::vector<event::SessionTrace> sessions = {make_session(make_call("LLM", "a", 0, 1, "m"))};
-    const json::value out = to_json(compute_llm_timings(make_trace_view(sessions)));
+    const json::value out = to_json(compute_llm_timings(make_run_graph(sessions)));
     EXPECT_TRUE(out.at("models").at(0).at("ttft").is_null());
     EXPECT_EQ(out.at("models").at(0).at("calls").to_number<int>(), 1);
     EXPECT_TRUE(out.at("session_queueing").is_null());

@@ -11,6 +11,7 @@
 #include "profile/confidence.h"
 #include "profile/prediction_trie.h"
 #include "profile/profiler.h"
+#include "profile/run_graph.h"
 #include "profile/trace_fixture.h"
 
 namespace plimsoll::profile {
@@ -195,7 +196,7 @@ class SensitivityCase : public testing::TestWithParam<TestCase> {
 };
 
 TEST_P(SensitivityCase, ScoresAndLevelsAreNats) {
-    const auto trie = build_prediction_trie(make_trace_view(sessions_), {});
+    const auto trie = build_prediction_trie(sessions_, {});
     std::vector<int> levels;
     for (const auto& [index, prediction] : trie.by_call_index) levels.push_back(prediction.latency_sensitivity.value_or(0));
     EXPECT_EQ(levels, json::value_to<std::vector<int>>(GetParam().expected.at("levels")));
@@ -206,7 +207,7 @@ TEST_P(SensitivityCase, ScoresAndLevelsAreNats) {
             const double duration = durations_[calls.size()];
             calls.push_back({&step, {step.payload.event_timestamp - duration, step.payload.event_timestamp}, duration});
         }
-    const auto scores = compute_sensitivities(calls, {}, session_runtime(sessions_[0]).value_or(0), {});
+    const auto scores = compute_sensitivities(calls, {}, make_session_row(sessions_[0]).runtime_from(SessionStart::step_or_span), {});
     const auto expected = json::value_to<std::vector<double>>(GetParam().expected.at("scores"));
     ASSERT_EQ(scores.size(), expected.size());
     constexpr double kPrintedDigits = 5e-5;

@@ -1,7 +1,10 @@
 #include "profile/nat_compat.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
+#include <numeric>
+#include <span>
 #include <string_view>
 #include <unordered_map>
 
@@ -44,65 +47,36 @@ event::Span open_node(const Step& step) {
     return span;
 }
 
-struct Node {
-    event::Span span;
-    std::optional<std::size_t> parent;  // in the session
-    int depth = 0;
+// Only the top is ever popped, so nodes in the order of their start are the tree in preorder.
+struct Nodes {
+    std::vector<event::Span> spans;
+    std::vector<std::uint32_t> parents;
 };
 
-// Only the top is ever popped, so nodes in the order of their start are the tree in preorder.
-std::vector<Node> run_stack_machine(const std::vector<Step>& steps, bool (*keep)(Category)) {
-    std::vector<Node> nodes;
-    std::vector<std::size_t> stack;
-    std::unordered_map<std::string_view, std::size_t> open;
+Nodes run_stack_machine(const std::vector<Step>& steps, bool (*keep)(Category)) {
+    Nodes nodes;
+    std::vector<std::uint32_t> stack;
+    std::unordered_map<std::string_view, std::uint32_t> open;
     for (const Step* step : sort_by_time(steps)) {
         const event::Payload& payload = step->payload;
         if (!keep(payload.event_type.category)) continue;
         if (payload.event_type.phase == Phase::start) {
-            Node node{.span = open_node(*step), .depth = static_cast<int>(stack.size())};
-            if (!stack.empty()) node.parent = stack.back();
-            open[payload.uuid] = nodes.size();
-            stack.push_back(nodes.size());
-            nodes.push_back(std::move(node));
+            const auto number = static_cast<std::uint32_t>(nodes.spans.size());
+            nodes.spans.push_back(open_node(*step));
+            nodes.parents.push_back(stack.empty() ? kNoCall : stack.back());
+            open[payload.uuid] = number;
+            stack.push_back(number);
         } else if (payload.event_type.phase == Phase::end) {
             const auto found = open.find(payload.uuid);
             if (found == open.end()) continue;
             if (stack.back() == found->second) stack.pop_back();
-            nodes[found->second].span.end = payload.event_timestamp;
-            if (payload.usage_info) nodes[found->second].span.usage = payload.usage_info->token_usage;
+            event::Span& span = nodes.spans[found->second];
+            span.end = payload.event_timestamp;
+            if (payload.usage_info) span.usage = payload.usage_info->token_usage;
             open.erase(found);
         }
     }
     return nodes;
-}
-
-struct TimedOperation {
-    Category category;
-    std::string_view name;
-    Interval interval;
-};
-
-// By UUID, in byte order.
-std::vector<TimedOperation> collect_timed_operations(const std::vector<event::SessionTrace>& sessions) {
-    std::map<std::string_view, std::vector<const Step*>> groups;
-    for (const auto& session : sessions)
-        for (const auto& step : session.steps) groups[step.payload.uuid].push_back(&step);
-    std::vector<TimedOperation> operations;
-    for (auto& [uuid, rows] : groups) {
-        std::ranges::stable_sort(rows, {}, time_of);
-        const event::Payload& first = rows.front()->payload;
-        if (!is_operation(first.event_type.category)) continue;
-        std::optional<double> start, end;
-        for (const Step* row : rows) {
-            if (row->payload.event_type.category != first.event_type.category) continue;
-            if (row->payload.event_type.phase == Phase::start && !start) start = time_of(row);
-            if (row->payload.event_type.phase == Phase::end) end = time_of(row);
-        }
-        if (!start || !end) continue;
-        const bool chunk = first.event_type.phase == Phase::chunk;  // NAT's table has no model on tokens
-        operations.push_back({first.event_type.category, chunk || !first.name ? std::string_view() : *first.name, {*start, *end}});
-    }
-    return operations;
 }
 
 // At equal times the order of insertion decides.
@@ -128,66 +102,100 @@ int count_nat_overlaps(const std::vector<Interval>& intervals) {
 
 }  // namespace
 
-std::vector<double> compute_nat_latencies(const std::vector<event::SessionTrace>& sessions) {
+std::vector<double> compute_nat_latencies(const std::vector<Step>& steps) {
     std::vector<double> latencies;
-    for (const auto& session : sessions) {
-        std::optional<double> start;
-        for (const Step* step : sort_by_time(session.steps)) {
-            if (step->payload.event_type == event::EventType{Category::llm, Phase::start}) start = time_of(step);
-            if (step->payload.event_type != event::EventType{Category::llm, Phase::end} || !start) continue;
-            latencies.push_back(time_of(step) - *start);
-            start.reset();
-        }
+    std::optional<double> start;
+    for (const Step* step : sort_by_time(steps)) {
+        if (step->payload.event_type == event::EventType{Category::llm, Phase::start}) start = time_of(step);
+        if (step->payload.event_type != event::EventType{Category::llm, Phase::end} || !start) continue;
+        latencies.push_back(time_of(step) - *start);
+        start.reset();
     }
     return latencies;
 }
 
-NatCalls make_nat_calls(const std::vector<event::SessionTrace>& sessions, bool (*keep)(Category)) {
-    NatCalls calls;
-    calls.spans.resize(sessions.size());
-    for (std::size_t session = 0; session < sessions.size(); ++session) {
-        auto nodes = run_stack_machine(sessions[session].steps, keep);
-        auto& spans = calls.spans[session].spans;
-        spans.reserve(nodes.size());
-        const std::size_t first = calls.tree.size();
-        for (auto& node : nodes) {
-            spans.push_back(std::move(node.span));
-            Call call{.span = &spans.back(), .session = session, .depth = node.depth, .end = spans.back().end};
-            if (node.parent) call.parent = first + *node.parent;
-            calls.tree.push_back(call);
-        }
-    }
-    compute_call_times(calls.tree);
-    return calls;
+void add_nat_session(RunGraph& graph, const event::SessionTrace& session, bool (*keep)(Category)) {
+    const Nodes nodes = run_stack_machine(session.steps, keep);
+    std::vector<RunGraph::NewCall> calls;
+    calls.reserve(nodes.spans.size());
+    for (std::size_t i = 0; i < nodes.spans.size(); ++i) calls.push_back({&nodes.spans[i], nodes.parents[i]});
+    graph.add(session, calls);
 }
 
-std::vector<event::SpanList> make_nat_siblings(const std::vector<event::SessionTrace>& sessions) {
-    std::vector<event::SpanList> siblings(sessions.size());
-    for (std::size_t session = 0; session < sessions.size(); ++session) {
-        std::unordered_map<std::string_view, const Step*> starts, ends;
-        for (const Step& step : sessions[session].steps) {
-            if (!is_nested_call(step.payload.event_type.category)) continue;
-            if (step.payload.event_type.phase == Phase::start) starts[step.payload.uuid] = &step;
-            if (step.payload.event_type.phase == Phase::end) ends[step.payload.uuid] = &step;
-        }
-        for (const auto& [uuid, start] : starts) {
-            const auto end = ends.find(uuid);
-            if (end == ends.end()) continue;
-            siblings[session].spans.push_back(open_node(*start));
-            siblings[session].spans.back().end = time_of(end->second);
-        }
+std::vector<event::Span> find_nat_siblings(const std::vector<Step>& steps) {
+    std::unordered_map<std::string_view, const Step*> starts, ends;
+    for (const Step& step : steps) {
+        if (!is_nested_call(step.payload.event_type.category)) continue;
+        if (step.payload.event_type.phase == Phase::start) starts[step.payload.uuid] = &step;
+        if (step.payload.event_type.phase == Phase::end) ends[step.payload.uuid] = &step;
+    }
+    std::vector<event::Span> siblings;
+    for (const auto& [uuid, start] : starts) {
+        const auto end = ends.find(uuid);
+        if (end == ends.end()) continue;
+        siblings.push_back(open_node(*start));
+        siblings.back().end = time_of(end->second);
     }
     return siblings;
 }
 
-Operations collect_nat_operations(const std::vector<event::SessionTrace>& sessions) {
+// Of a UUID that occurs in several sessions the earliest step counts, of equal ones that which was added first.
+void NatOperations::add(const std::vector<Step>& steps) {
+    std::map<std::pair<std::string_view, Category>, std::size_t> rows;  // of this session
+    for (const Step& step : steps) {
+        const event::Payload& payload = step.payload;
+        const auto [found, is_new] = rows.try_emplace({payload.uuid, payload.event_type.category}, rows_.size());
+        if (is_new) rows_.push_back({.uuid = uuids_.add(payload.uuid), .category = payload.event_type.category});
+        Row& row = rows_[found->second];
+        const double time = payload.event_timestamp;
+        if (is_new || time < row.first_time) {
+            const bool chunk = payload.event_type.phase == Phase::chunk;  // NAT's table has no model on tokens
+            row.first_time = time;
+            row.first_step = steps_ + static_cast<std::size_t>(&step - steps.data());
+            row.name = names_.add(chunk || !payload.name ? std::string_view() : *payload.name);
+        }
+        if (payload.event_type.phase == Phase::start) row.start = std::isnan(row.start) ? time : std::min(row.start, time);
+        if (payload.event_type.phase == Phase::end) row.end = std::isnan(row.end) ? time : std::max(row.end, time);
+    }
+    steps_ += steps.size();
+}
+
+// One operation a UUID, by UUID in byte order.
+std::vector<NatOperations::Row> NatOperations::merge() const {
+    std::vector<std::uint32_t> order(rows_.size());
+    std::iota(order.begin(), order.end(), 0u);
+    std::ranges::stable_sort(order, {}, [&](std::uint32_t i) { return uuids_[rows_[i].uuid]; });
+    std::vector<Row> operations;
+    for (std::size_t i = 0; i < order.size();) {
+        std::size_t end = i;
+        while (end < order.size() && uuids_[rows_[order[end]].uuid] == uuids_[rows_[order[i]].uuid]) ++end;
+        const auto group = std::span(order).subspan(i, end - i);
+        i = end;
+        const auto earliest =
+            std::ranges::min(group, {}, [&](std::uint32_t at) { return std::pair(rows_[at].first_time, rows_[at].first_step); });
+        Row operation = rows_[earliest];
+        if (!is_operation(operation.category)) continue;
+        for (const std::uint32_t at : group) {
+            const Row& row = rows_[at];
+            if (row.category != operation.category) continue;
+            // false for what is not known of either
+            if (std::isnan(operation.start) || row.start < operation.start) operation.start = row.start;
+            if (std::isnan(operation.end) || row.end > operation.end) operation.end = row.end;
+        }
+        if (!std::isnan(operation.start) && !std::isnan(operation.end)) operations.push_back(operation);
+    }
+    return operations;
+}
+
+Operations NatOperations::collect() const {
     std::map<std::pair<std::string_view, std::string_view>, std::vector<double>> durations;  // by category and name
     std::map<std::string_view, std::vector<Interval>> by_name;                               // categories are not kept apart
     std::vector<Interval> all;
-    for (const auto& operation : collect_timed_operations(sessions)) {
-        durations[{event::to_string(operation.category), operation.name}].push_back(operation.interval.end - operation.interval.start);
-        by_name[operation.name].push_back(operation.interval);
-        all.push_back(operation.interval);
+    for (const Row& operation : merge()) {
+        const std::string_view name = names_[operation.name];
+        durations[{event::to_string(operation.category), name}].push_back(operation.end - operation.start);
+        by_name[name].push_back({operation.start, operation.end});
+        all.push_back({operation.start, operation.end});
     }
     Operations operations{.max_concurrency = count_nat_overlaps(all)};
     for (auto& [key, seconds] : durations) {

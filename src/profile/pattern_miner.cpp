@@ -25,13 +25,14 @@ struct Projection {
 
 class Miner {
   public:
-    Miner(const std::vector<MinerSequence>& sequences, std::size_t tokens, std::size_t min_support, const MinerLimits& limits)
+    Miner(const MinerSequences& sequences, std::size_t tokens, std::size_t min_support, const MinerLimits& limits)
         : sequences_(sequences), min_support_(min_support), limits_(limits), slots_(tokens, kNoSlot) {}
 
     MinedPatterns run() {
         std::vector<Projection> roots;
         for (std::uint32_t s = 0; s < sequences_.size(); ++s)
             for (std::uint32_t i = 0; i < sequences_[s].size(); ++i) {
+                if (sequences_[s][i].token == kRareToken) continue;
                 Projection& projection = projection_of(roots, sequences_[s][i].token);
                 add_first_match(projection, {s, i});
                 projection.matches.push_back({{s, i}, sequences_[s][i].duration});
@@ -59,15 +60,15 @@ class Miner {
     std::vector<Projection> extend(const Projection& pattern) {
         std::vector<Projection> extensions;
         for (const Position& position : pattern.first_matches) {
-            const MinerSequence& sequence = sequences_[position.sequence];
+            const auto sequence = sequences_[position.sequence];
             scanned_ += sequence.size() - position.item;
             for (std::uint32_t i = position.item + 1; i < sequence.size(); ++i)
-                add_first_match(projection_of(extensions, sequence[i].token), {position.sequence, i});
+                if (sequence[i].token != kRareToken) add_first_match(projection_of(extensions, sequence[i].token), {position.sequence, i});
         }
         for (const Match& match : pattern.matches) {
-            const MinerSequence& sequence = sequences_[match.end.sequence];
+            const auto sequence = sequences_[match.end.sequence];
             const std::uint32_t next = match.end.item + 1;
-            if (next < sequence.size())
+            if (next < sequence.size() && sequence[next].token != kRareToken)
                 projection_of(extensions, sequence[next].token)
                     .matches.push_back({{match.end.sequence, next}, match.duration + sequence[next].duration});
         }
@@ -109,7 +110,7 @@ class Miner {
         return pattern;
     }
 
-    const std::vector<MinerSequence>& sequences_;
+    const MinerSequences& sequences_;
     std::size_t min_support_;
     MinerLimits limits_;
     std::vector<std::uint32_t> slots_;  // place of a token among the extensions being collected
@@ -119,8 +120,7 @@ class Miner {
 
 }  // namespace
 
-MinedPatterns mine_patterns(const std::vector<MinerSequence>& sequences, std::size_t tokens, std::size_t min_support,
-                            const MinerLimits& limits) {
+MinedPatterns mine_patterns(const MinerSequences& sequences, std::size_t tokens, std::size_t min_support, const MinerLimits& limits) {
     return Miner(sequences, tokens, min_support, limits).run();
 }
 

@@ -34,8 +34,7 @@ TEST(SlackTest, ParallelWeightLowersTheScoreOfACallWithSlack) {
         {make_call("TOOL", "tool", 0.5, 5.5, "t", "func-1"), llm("a", 1, 2, 0, "agent", "func-1"), llm("b", 7, 8, 0, "agent", "func-1")});
     const std::vector<event::SessionTrace> sessions = {steps};
     const auto level = [&](double weight) {
-        const auto trie =
-            build_prediction_trie(make_trace_view(sessions), {.sensitivity_scale = 100, .w_fanout = 0.01, .w_parallel = weight});
+        const auto trie = build_prediction_trie(sessions, {.sensitivity_scale = 100, .w_fanout = 0.01, .w_parallel = weight});
         return trie.by_call_index.at(1).latency_sensitivity;
     };
     EXPECT_EQ(level(0), 100);
@@ -47,7 +46,7 @@ TEST(PredictionTrieTest, LookUpFallsBackToWhatIsKnown) {
     for (int i = 0; i < 2; ++i)
         sessions.push_back(join({llm("a", 0, 1, 1, "react"), llm("b", 2, 3, 1, "react"), llm("c", 4, 5, 1, "react"),
                                  llm("d", 6, 7, 1, "tool"), llm("e", 8, 9, 1, "tool")}));
-    const auto trie = build_prediction_trie(make_trace_view(sessions), {});
+    const auto trie = build_prediction_trie(sessions, {});
     const auto remaining = [&](std::vector<std::string> path, int index) {
         const Prediction* prediction = find_prediction(trie, path, index);
         return prediction ? prediction->remaining_calls.mean : -1;
@@ -65,7 +64,7 @@ TEST(PredictionTrieTest, AMissingSpanTimeIsTakenFromTheStart) {
     const std::vector<event::SessionTrace> sessions = {join({llm("a", 1000, 1003), llm("b", 1004, 1005), llm("c", 1006, 1007)})};
     const auto levels = [&](CallStarts starts) {
         std::vector<int> list;
-        for (const auto& [index, prediction] : build_prediction_trie(make_trace_view(sessions), {}, starts).by_call_index)
+        for (const auto& [index, prediction] : build_prediction_trie(sessions, {}, starts).by_call_index)
             list.push_back(prediction.latency_sensitivity.value_or(0));
         return list;
     };
@@ -74,15 +73,13 @@ TEST(PredictionTrieTest, AMissingSpanTimeIsTakenFromTheStart) {
 }
 
 TEST(PredictionTrieTest, FileOfAnEmptyRun) {
-    const auto file = to_json(build_prediction_trie(make_trace_view({}), {}), time_of_last_step({}));
+    const auto file = to_json(build_prediction_trie({}, {}), format_time(0));
     EXPECT_EQ(file.at("version").as_string(), "1.0");
     EXPECT_EQ(file.at("generated_at").as_string(), "1970-01-01T00:00:00.000000+00:00");
     EXPECT_TRUE(file.at("root").at("predictions_any_index").is_null());
 }
 
-TEST(PredictionTrieTest, TimeOfTheLastStep) {
-    EXPECT_EQ(time_of_last_step({make_session(make_call("LLM", "a", 1, 1700000000.25))}), "2023-11-14T22:13:20.250000+00:00");
-}
+TEST(PredictionTrieTest, TimesToTheMicrosecond) { EXPECT_EQ(format_time(1700000000.25), "2023-11-14T22:13:20.250000+00:00"); }
 
 event::SessionTrace spend(Random& random, int calls) {
     std::vector<StepSpec> steps;
@@ -102,7 +99,7 @@ TEST(TokenForecastTest, FindsALinearLaw) {
     Random random(5);
     std::vector<event::SessionTrace> sessions;
     for (int i = 0; i < 40; ++i) sessions.push_back(spend(random, 1 + i % 4));
-    const auto forecast = forecast_tokens(make_trace_view(sessions));
+    const auto forecast = forecast_tokens(make_run_graph(sessions));
     ASSERT_TRUE(forecast.has_value());
     EXPECT_EQ(forecast->calls, 100u);
     const TokenFit& completion = forecast->fits[0];
@@ -117,7 +114,7 @@ TEST(TokenForecastTest, ConstantsAndZerosAreNoTrouble) {
     for (int i = 0; i < 6; ++i)
         sessions.push_back(make_session({{.type = "LLM_START", .time = 1, .uuid = "a"},
                                          {.type = "LLM_END", .time = 2, .uuid = "a", .prompt_tokens = 10, .completion_tokens = 7}}));
-    const auto forecast = forecast_tokens(make_trace_view(sessions));
+    const auto forecast = forecast_tokens(make_run_graph(sessions));
     ASSERT_TRUE(forecast.has_value());
     EXPECT_NEAR(forecast->fits[0].held_out_error, 0, 1e-9);
     EXPECT_EQ(forecast->fits[1].mean, 0);
@@ -126,7 +123,7 @@ TEST(TokenForecastTest, ConstantsAndZerosAreNoTrouble) {
 TEST(TokenForecastTest, TooFewSessions) {
     Random random(5);
     const std::vector<event::SessionTrace> sessions = {spend(random, 9), {}};
-    const auto forecast = forecast_tokens(make_trace_view(sessions));
+    const auto forecast = forecast_tokens(make_run_graph(sessions));
     ASSERT_FALSE(forecast.has_value());
     EXPECT_EQ(forecast.error().code, ErrorCode::invalid_argument);
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <numeric>
 #include <unordered_map>
 
 #include "base/stats.h"
@@ -18,35 +19,6 @@ using event::Phase;
 using event::Step;
 
 constexpr double kMsPerSecond = 1000;
-
-struct Samples {
-    std::vector<double> remaining, interarrival_ms, output_tokens, sensitivity;
-};
-
-struct NodeSamples {
-    std::map<int, Samples> by_index;
-    Samples any;
-    std::map<std::string, NodeSamples> children;
-};
-
-struct CallSample {
-    double remaining = 0;
-    std::optional<double> interarrival_ms;
-    double output_tokens = 0;
-    std::optional<double> sensitivity;
-};
-
-void add(Samples& samples, const CallSample& call) {
-    samples.remaining.push_back(call.remaining);
-    if (call.interarrival_ms) samples.interarrival_ms.push_back(*call.interarrival_ms);
-    samples.output_tokens.push_back(call.output_tokens);
-    if (call.sensitivity) samples.sensitivity.push_back(*call.sensitivity);
-}
-
-void add(NodeSamples& node, int index, const CallSample& call) {
-    add(node.by_index[index], call);
-    add(node.any, call);
-}
 
 FinishedCall make_call(const Step& end, CallStarts starts, const std::unordered_map<std::string_view, double>& paired) {
     std::optional<double> start = end.payload.span_event_timestamp;
@@ -82,60 +54,23 @@ SessionCalls collect_calls(const std::vector<Step>& steps, CallStarts starts) {
     return session;
 }
 
-CallSample make_sample(const SessionCalls& session, std::size_t i) {
-    const Step& end = *session.calls[i].end;
-    CallSample sample;
-    sample.remaining = static_cast<double>(session.calls.size() - i - 1);
-    const auto next = std::ranges::upper_bound(session.starts, end.payload.event_timestamp);
-    if (next != session.starts.end()) sample.interarrival_ms = (*next - end.payload.event_timestamp) * kMsPerSecond;
-    sample.output_tokens = end.payload.usage_info ? static_cast<double>(end.payload.usage_info->token_usage.completion_tokens) : 0;
-    return sample;
+double output_tokens_of(const Step& end) {
+    return end.payload.usage_info ? static_cast<double>(end.payload.usage_info->token_usage.completion_tokens) : 0;
 }
 
-void add_session(NodeSamples& root, const std::vector<Step>& steps, const std::vector<event::Span>& spans, double seconds,
-                 const PredictionTrieSettings& settings, CallStarts starts) {
-    const SessionCalls session = collect_calls(steps, starts);
-    std::vector<double> scores;
-    if (settings.auto_sensitivity) scores = compute_sensitivities(session.calls, spans, seconds, settings);
-    std::unordered_map<std::string_view, int> indexes;
-    for (std::size_t i = 0; i < session.calls.size(); ++i) {
-        CallSample sample = make_sample(session, i);
-        if (settings.auto_sensitivity) sample.sensitivity = scores[i];
-        const auto& function = session.calls[i].end->function_ancestry;
-        const int index = ++indexes[function.function_id];
-        add(root, index, sample);
-        NodeSamples* node = &root;
-        if (function.parent_name && !function.parent_name->empty()) {
-            node = &node->children[*function.parent_name];
-            add(*node, index, sample);
-        }
-        add(node->children[function.function_name], index, sample);
-    }
+double ms_to_next_start(const SessionCalls& session, double time) {
+    const auto next = std::ranges::upper_bound(session.starts, time);
+    return next == session.starts.end() ? std::numeric_limits<double>::quiet_NaN() : (*next - time) * kMsPerSecond;
 }
 
-SampleSummary summarise(std::vector<double>& samples) {
+SampleSummary summarise(std::vector<double> samples) {
+    std::erase_if(samples, [](double sample) { return std::isnan(sample); });
     SampleSummary summary{.sample_count = samples.size(), .mean = mean(samples)};
     std::ranges::sort(samples);
     summary.p50 = sorted_percentile(samples, 50);
     summary.p90 = sorted_percentile(samples, 90);
     summary.p95 = sorted_percentile(samples, 95);
     return summary;
-}
-
-Prediction predict(Samples& samples, int scale) {
-    Prediction prediction{summarise(samples.remaining), summarise(samples.interarrival_ms), summarise(samples.output_tokens), {}};
-    if (samples.sensitivity.empty()) return prediction;
-    const double level = std::nearbyint(mean(samples.sensitivity) * (scale - 1)) + 1;  // halves go to the even number
-    prediction.latency_sensitivity = static_cast<int>(std::clamp(level, 1.0, static_cast<double>(scale)));
-    return prediction;
-}
-
-TrieNode finish_node(std::string name, NodeSamples& samples, int scale) {
-    TrieNode node{.name = std::move(name)};
-    for (auto& [index, list] : samples.by_index) node.by_call_index[index] = predict(list, scale);
-    if (!samples.any.remaining.empty()) node.any_index = predict(samples.any, scale);
-    for (auto& [child, list] : samples.children) node.children[child] = finish_node(child, list, scale);
-    return node;
 }
 
 json::object to_json(const SampleSummary& summary) {
@@ -163,13 +98,62 @@ json::object to_json(const TrieNode& node) {
 
 }  // namespace
 
-TrieNode build_prediction_trie(const TraceView& view, const PredictionTrieSettings& settings, CallStarts starts) {
-    NodeSamples root;
-    const SessionStart start = starts == CallStarts::recorded ? SessionStart::step : SessionStart::step_or_span;
-    for (std::size_t i = 0; i < view.sessions.size(); ++i)
-        if (const auto seconds = session_runtime(view.sessions[i], start))
-            add_session(root, view.sessions[i].steps, view.spans[i].spans, *seconds, settings, starts);
-    return finish_node("root", root, settings.sensitivity_scale);
+void PredictionTrie::add(const std::vector<Step>& steps, const std::vector<event::Span>& siblings, double session_seconds) {
+    const SessionCalls session = collect_calls(steps, starts_);
+    std::vector<double> scores(session.calls.size(), std::numeric_limits<double>::quiet_NaN());
+    if (settings_.auto_sensitivity) scores = compute_sensitivities(session.calls, siblings, session_seconds, settings_);
+    std::unordered_map<std::string_view, std::int32_t> indexes;
+    for (std::size_t i = 0; i < session.calls.size(); ++i) {
+        const Step& end = *session.calls[i].end;
+        const auto& function = end.function_ancestry;
+        const bool has_caller = function.parent_name && !function.parent_name->empty();
+        samples_.push_back({.caller = has_caller ? names_.add(*function.parent_name) : kNoName,
+                            .function = names_.add(function.function_name),
+                            .index = ++indexes[function.function_id],
+                            .remaining = static_cast<std::uint32_t>(session.calls.size() - i - 1),
+                            .interarrival_ms = ms_to_next_start(session, end.payload.event_timestamp),
+                            .output_tokens = output_tokens_of(end),
+                            .sensitivity = scores[i]});
+    }
+}
+
+Prediction PredictionTrie::predict(const Picked& picked) const {
+    const auto values = [&](auto member) {
+        std::vector<double> out;
+        out.reserve(picked.size());
+        for (const std::uint32_t i : picked) out.push_back(static_cast<double>(samples_[i].*member));
+        return out;
+    };
+    Prediction prediction{
+        summarise(values(&Sample::remaining)), summarise(values(&Sample::interarrival_ms)), summarise(values(&Sample::output_tokens)), {}};
+    if (!settings_.auto_sensitivity) return prediction;
+    const int scale = settings_.sensitivity_scale;
+    const double level = std::nearbyint(mean(values(&Sample::sensitivity)) * (scale - 1)) + 1;  // halves go to the even number
+    prediction.latency_sensitivity = static_cast<int>(std::clamp(level, 1.0, static_cast<double>(scale)));
+    return prediction;
+}
+
+// At the root the callers follow, at a caller the functions; calls without a caller stand at the root by their function.
+TrieNode PredictionTrie::build_node(std::string name, const Picked& picked, int depth) const {
+    TrieNode node{.name = std::move(name)};
+    if (!picked.empty()) node.any_index = predict(picked);
+    std::map<int, Picked> by_index;
+    std::map<std::string_view, Picked> children;
+    for (const std::uint32_t i : picked) {
+        const Sample& sample = samples_[i];
+        by_index[sample.index].push_back(i);
+        if (depth == 0) children[names_[sample.caller == kNoName ? sample.function : sample.caller]].push_back(i);
+        if (depth == 1 && sample.caller != kNoName) children[names_[sample.function]].push_back(i);
+    }
+    for (const auto& [index, list] : by_index) node.by_call_index[index] = predict(list);
+    for (const auto& [child, list] : children) node.children[std::string(child)] = build_node(std::string(child), list, depth + 1);
+    return node;
+}
+
+TrieNode PredictionTrie::build() const {
+    Picked all(samples_.size());
+    std::iota(all.begin(), all.end(), 0u);
+    return build_node("root", all, 0);
 }
 
 const Prediction* find_prediction(const TrieNode& root, std::span<const std::string> path, int call_index) {
@@ -191,12 +175,9 @@ json::object to_json(const TrieNode& root, std::string_view generated_at) {
     return {{"version", "1.0"}, {"generated_at", generated_at}, {"workflow_name", "profiled_workflow"}, {"root", to_json(root)}};
 }
 
-std::string time_of_last_step(const std::vector<event::SessionTrace>& sessions) {
-    double last = 0;
-    for (const auto& session : sessions)
-        for (const auto& step : session.steps) last = std::max(last, step.payload.event_timestamp);
+std::string format_time(double time) {
     using Micros = std::chrono::microseconds;
-    const auto since_epoch = std::chrono::duration_cast<Micros>(std::chrono::duration<double>(last));
+    const auto since_epoch = std::chrono::duration_cast<Micros>(std::chrono::duration<double>(time));
     const std::chrono::sys_seconds seconds(std::chrono::floor<std::chrono::seconds>(since_epoch));
     const auto micros = (since_epoch - std::chrono::floor<std::chrono::seconds>(since_epoch)).count();
     return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}+00:00", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)), micros);

@@ -1,6 +1,6 @@
-// The whole profiler with every analysis on, on research sessions of 20 steps, as NAT would and in the right way. The claims: time
-// grows as n log n, and memory with the trace. peak_MB is the process's highest so far, the trace itself included, so that only
-// the largest size of a run shows its own.
+// The whole profiler with every analysis on, on research sessions of 20 steps that are made on the way, as NAT would and in the right way.
+// The claims: time grows as n log n, and memory with what is kept of a session. peak_MB is the process's highest so far, so that only
+// the largest size of a run shows its own. With reading, writing and a million sessions: tools/bench_profile_growth.sh.
 #include <benchmark/benchmark.h>
 #include <sys/resource.h>
 
@@ -29,23 +29,25 @@ ProfilerConfig everything(bool nat_compat) {
 }
 
 void profile_everything(benchmark::State& state) {
-    const ProfileInput input{make_research_traces(static_cast<std::size_t>(state.range(0)))};
+    const SessionSource source = [&](const auto& on_session) -> Result<event::SkipReport> {
+        for_each_research_trace(static_cast<std::size_t>(state.range(0)), 7, on_session);
+        return event::SkipReport();
+    };
     const ProfilerConfig config = everything(state.range(1) != 0);
-    std::size_t bytes = 0;
-    for (auto _ : state)
-        benchmark::DoNotOptimize(profile(input, config, [&](const Artefact& artefact) { bytes += artefact.content.size(); }));
-    benchmark::DoNotOptimize(bytes);
+    for (auto _ : state) {
+        NoArtefacts none;
+        benchmark::DoNotOptimize(profile(source, {}, config, none));
+    }
     state.SetItemsProcessed(state.iterations() * state.range(0));
     state.counters["peak_MB"] = peak_megabytes();
 }
 BENCHMARK(profile_everything)->ArgNames({"sessions", "nat"})->ArgsProduct({{1000, 10'000, 100'000}, {0, 1}})->Unit(benchmark::kMillisecond);
 
 void insights_only(benchmark::State& state) {
-    const ProfileInput input{make_research_traces(static_cast<std::size_t>(state.range(0)))};
-    const TraceView view = make_trace_view(input.sessions);
+    const RunGraph graph = make_run_graph(make_research_traces(static_cast<std::size_t>(state.range(0))));
     for (auto _ : state) {
         AnalysisRunner runner;
-        benchmark::DoNotOptimize(compute_insights(view, {.prices = {}, .spike_threshold = {}, .session = {}}, runner));
+        benchmark::DoNotOptimize(compute_insights(graph, {.prices = {}, .spike_threshold = {}, .session = {}}, runner));
     }
     state.SetItemsProcessed(state.iterations() * state.range(0));
 }

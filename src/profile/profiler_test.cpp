@@ -198,7 +198,7 @@ TEST_P(OverlapTest, CallsNestByParent) {
 }
 
 TEST_P(OverlapTest, DepthFollowsTheParents) {
-    for (const GanttBar& bar : result_.bars) {
+    for (const GanttBar& bar : result_.bars.list) {
         int depth = -1;  // the workflow itself is no bar
         for (auto at = calls_.find(bar.uuid); at != calls_.end(); at = calls_.find(at->second.parent))
             depth += at->second.type != "WORKFLOW";
@@ -263,13 +263,13 @@ TEST(ProfilerTest, WorkflowEventsAlone) {
     EXPECT_THAT(
         content_of(result, "workflow_profiling_report.txt"),
         testing::AllOf(testing::HasSubstr("No calls found."), testing::HasSubstr("No intervals exceed concurrency spike threshold.")));
-    EXPECT_TRUE(result.bars.empty());
+    EXPECT_TRUE(result.bars.list.empty());
 }
 
 TEST(ProfilerTest, UnfinishedCallHasNoLength) {
     const auto result = profile({{make_session({{.type = "LLM_START", .time = 3, .uuid = "a", .name = "m"}})}}, config_for({}));
-    ASSERT_EQ(result.bars.size(), 1u);
-    EXPECT_EQ(result.bars[0].end, 3);
+    ASSERT_EQ(result.bars.list.size(), 1u);
+    EXPECT_EQ(result.bars.list[0].end, 3);
     EXPECT_EQ(result.llm_latency_ci.n, 0u);
     ASSERT_EQ(result.step_latencies.size(), 1u);
     EXPECT_EQ(result.step_latencies[0].unfinished, 1u);
@@ -292,7 +292,7 @@ TEST(ProfilerTest, SessionsThatShareUuidsStayApart) {
     const auto session = make_session(make_call("LLM", "same", 0, 1));
     const auto result = profile({{session, session}}, config_for({}));
     EXPECT_EQ(result.llm_latency_ci.n, 2u);
-    EXPECT_EQ(result.bars.size(), 2u);
+    EXPECT_EQ(result.bars.list.size(), 2u);
     const json::value metrics = json_of(result, "workflow_profiling_metrics.json");
     EXPECT_EQ(metrics.at("nested_stack_analysis").at("node_metrics").as_object().size(), 1u);
 }
@@ -307,13 +307,12 @@ TEST(ProfilerTest, SessionsOfEndsAloneHaveALength) {
 }
 
 TEST(ProfilerTest, ArtefactsAreGivenAwayRawTracesFirst) {
-    std::vector<std::string> names;
     ProfilerConfig config = config_for({});
     config.prediction_trie.enable = config.prefix_span_analysis.enable = config.prompt_caching_prefixes.enable = true;
     config.token_usage_forecast = true;
-    const ProfileInput input{load_golden_traces("nat/single_8/out/all_requests_profiler_traces.json")};
-    const auto result = profile(input, config, [&](const Artefact& artefact) { names.push_back(artefact.file_name); });
-    EXPECT_TRUE(result.artefacts.empty());
+    const auto result = profile({load_golden_traces("nat/single_8/out/all_requests_profiler_traces.json")}, config);
+    std::vector<std::string> names;
+    for (const Artefact& artefact : result.artefacts) names.push_back(artefact.file_name);
     EXPECT_TRUE(result.failures.empty());
     EXPECT_THAT(names, testing::ElementsAre("all_requests_profiler_traces.json", "standardized_data_all.csv", "inference_optimization.json",
                                             "workflow_profiling_metrics.json", "workflow_profiling_report.txt", "token_usage_forecast.json",
@@ -327,6 +326,28 @@ TEST(ProfilerTest, AFailedAnalysisCostsNothingElse) {
     ASSERT_EQ(result.failures.size(), 1u);
     EXPECT_EQ(result.failures[0].first, "token_usage_forecast");
     EXPECT_FALSE(content_of(result, "prediction_trie.json").empty());
+}
+
+TEST(ProfilerTest, TheEarliestBarsAreKept) {
+    std::vector<event::SessionTrace> sessions;
+    for (std::size_t i = kMaxBars + 20; i-- > 0;)
+        sessions.push_back(make_session(make_call("TOOL", std::to_string(i), static_cast<double>(i / 2), 1e6)));
+    const auto result = profile({sessions}, {});
+    ASSERT_EQ(result.bars.list.size(), kMaxBars);
+    EXPECT_EQ(result.bars.left_out, 20u);
+    for (const GanttBar& bar : result.bars.list) EXPECT_LT(bar.start, kMaxBars / 2);
+}
+
+TEST(ProfilerTest, PatternsKnowWhatAllPromptsHaveInCommon) {
+    ProfilerConfig config;
+    config.prefix_span_analysis = {.enable = true, .min_support = 1, .chain_with_common_prefixes = true};
+    std::vector<event::SessionTrace> sessions;
+    for (const char* prompt : {"Be brief. 1", "Be brief. 2", "Be brief. 3"})
+        sessions.push_back(make_session(
+            {{.type = "LLM_START", .uuid = "a", .name = "m", .input = prompt}, {.type = "LLM_END", .time = 1, .uuid = "a", .name = "m"}}));
+    EXPECT_TRUE(needs_preview(config));
+    const json::value metrics = json_of(profile({sessions}, config), "workflow_profiling_metrics.json");
+    EXPECT_EQ(metrics.at("prefix_span_analysis").at("patterns").at(0).at("pattern").at(0).as_string(), "LLM:m|<common_prefix>1");
 }
 
 TEST(ProfilerTest, OrphanStepsAreCounted) {

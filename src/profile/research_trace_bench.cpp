@@ -108,18 +108,22 @@ class SessionMaker {
 
 }  // namespace
 
-std::vector<event::SessionTrace> make_research_traces(std::size_t sessions, std::uint64_t seed) {
+void for_each_research_trace(std::size_t sessions, std::uint64_t seed, const std::function<void(const event::SessionTrace&)>& use) {
     Random random(seed);
     std::array<double, kUsers> free;
     free.fill(1.7e9);
-    std::vector<event::SessionTrace> traces;
-    traces.reserve(sessions);
     for (std::size_t i = 0; i < sessions; ++i) {
         double& user = free[i % kUsers];
         SessionMaker maker(i, user + random.uniform(0, 0.005), random);
-        traces.push_back(maker.make());
+        use(maker.make());
         user = maker.now();
     }
+}
+
+std::vector<event::SessionTrace> make_research_traces(std::size_t sessions, std::uint64_t seed) {
+    std::vector<event::SessionTrace> traces;
+    traces.reserve(sessions);
+    for_each_research_trace(sessions, seed, [&](const event::SessionTrace& trace) { traces.push_back(trace); });
     return traces;
 }
 

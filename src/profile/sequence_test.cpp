@@ -33,21 +33,34 @@ std::vector<std::string> texts(const ModelPrefixes& model) {
     return list;
 }
 
+std::map<std::string, ModelPrefixes> find_prefixes(const std::vector<event::SessionTrace>& sessions, double min_frequency, PrefixRule rule,
+                                                   std::size_t max_bytes = kMaxPromptBytes) {
+    CommonPrefixes prefixes(rule, max_bytes);
+    for (const auto& session : sessions) prefixes.add(session.steps);
+    return prefixes.find(min_frequency);
+}
+auto find_common_prefixes(const std::vector<event::SessionTrace>& sessions, double min_frequency) {
+    return find_prefixes(sessions, min_frequency, PrefixRule::calls);
+}
+auto find_nat_prefixes(const std::vector<event::SessionTrace>& sessions, double min_frequency) {
+    return find_prefixes(sessions, min_frequency, PrefixRule::nat);
+}
+
 TEST(CommonPrefixesTest, BranchingPointsWithTheirShares) {
     const std::vector<event::SessionTrace> sessions = {ask({"Hello world a", "Hello world b", "Hello moon", "Bye"})};
-    const auto models = find_common_prefixes(make_trace_view(sessions), 0.2);
+    const auto models = find_common_prefixes(sessions, 0.2);
     ASSERT_EQ(models.size(), 1u);
     const ModelPrefixes& model = models.at("m");
     EXPECT_EQ(model.total_calls, 4u);
     EXPECT_THAT(texts(model), ElementsAre("Hello ", "Hello world "));  // 2 × 6 saved, 1 × 12 saved
     EXPECT_EQ(model.prefixes[0].calls, 3u);
     EXPECT_DOUBLE_EQ(model.prefixes[0].share, 0.75);
-    EXPECT_THAT(texts(find_common_prefixes(make_trace_view(sessions), 0.6).at("m")), ElementsAre("Hello "));
+    EXPECT_THAT(texts(find_common_prefixes(sessions, 0.6).at("m")), ElementsAre("Hello "));
 }
 
 TEST(CommonPrefixesTest, NatHalvesTheShareAndHidesWhatALongerOneContains) {
     const std::vector<event::SessionTrace> sessions = {ask({"Hello world a", "Hello world b", "Hello moon", "Bye"})};
-    const auto models = find_nat_prefixes(make_trace_view(sessions), 0.2);
+    const auto models = find_nat_prefixes(sessions, 0.2);
     EXPECT_EQ(models.at("m").total_calls, 8u);
     EXPECT_THAT(texts(models.at("m")), ElementsAre("Hello world "));
     EXPECT_DOUBLE_EQ(models.at("m").prefixes[0].share, 0.25);
@@ -58,7 +71,7 @@ TEST(CommonPrefixesTest, NatsOwnCase) {  // llama-3 START and END of one text, l
     auto second = ask({"Hello world!"}, "llama-2");
     second.steps.pop_back();
     const std::vector<event::SessionTrace> sessions = {first, second};
-    const auto models = find_nat_prefixes(make_trace_view(sessions), 0.6);
+    const auto models = find_nat_prefixes(sessions, 0.6);
     EXPECT_EQ(models.at("llama-3").total_calls, 2u);
     EXPECT_TRUE(models.at("llama-3").prefixes.empty());
     EXPECT_THAT(texts(models.at("llama-2")), ElementsAre("Hello world!"));
@@ -66,7 +79,7 @@ TEST(CommonPrefixesTest, NatsOwnCase) {  // llama-3 START and END of one text, l
 
 TEST(CommonPrefixesTest, OneTextIsThePrefixOfAnother) {
     const std::vector<event::SessionTrace> sessions = {ask({"ab", "abc", "abc", "ab", ""})};
-    const auto model = find_common_prefixes(make_trace_view(sessions), 0).at("m");
+    const auto model = find_common_prefixes(sessions, 0).at("m");
     EXPECT_THAT(texts(model), ElementsAre("ab", "abc"));
     EXPECT_EQ(model.prefixes[0].calls, 4u);
     EXPECT_EQ(model.prefixes[1].calls, 2u);
@@ -74,7 +87,7 @@ TEST(CommonPrefixesTest, OneTextIsThePrefixOfAnother) {
 
 TEST(CommonPrefixesTest, CodePointsAreNeverCut) {
     const std::vector<event::SessionTrace> sessions = {ask({"x\u00e9", "x\u00e8", "x\u65e5a", "x\u65e6b", "x\u65e5c"})};
-    const auto model = find_common_prefixes(make_trace_view(sessions), 0).at("m");
+    const auto model = find_common_prefixes(sessions, 0).at("m");
     EXPECT_THAT(texts(model), ElementsAre("x", "x\u65e5"));
     EXPECT_EQ(model.prefixes[1].length, 2u);
 }
@@ -96,8 +109,8 @@ TEST(CommonPrefixesTest, TreeNestsAPrefixBelowTheLongestItBeginsWith) {
 }
 
 TEST(CommonPrefixesTest, NothingRecorded) {
-    EXPECT_TRUE(find_common_prefixes(make_trace_view({}), 0.5).empty());
-    EXPECT_EQ(to_json(find_nat_prefixes(make_trace_view({}), 0.5)).size(), 0u);
+    EXPECT_TRUE(find_common_prefixes({}, 0.5).empty());
+    EXPECT_EQ(to_json(find_nat_prefixes({}, 0.5)).size(), 0u);
 }
 
 TEST(CommonPrefixesTest, ListIsBounded) {
@@ -105,7 +118,7 @@ TEST(CommonPrefixesTest, ListIsBounded) {
     for (std::size_t i = 0; i <= kMaxPrefixes; ++i)
         for (int twice = 0; twice < 2; ++twice) prompts.push_back(fmt::format("{:05} {}", i, twice));
     const std::vector<event::SessionTrace> sessions = {ask(prompts)};
-    const auto model = find_common_prefixes(make_trace_view(sessions), 0).at("m");
+    const auto model = find_common_prefixes(sessions, 0).at("m");
     EXPECT_EQ(model.prefixes.size(), kMaxPrefixes);
     EXPECT_TRUE(model.cut);
 }
@@ -131,12 +144,69 @@ TEST(CommonPrefixesTest, CountsAgreeWithBruteForce) {
     }
     const std::vector<event::SessionTrace> sessions = {ask(prompts)};
     std::map<std::string, std::size_t> actual;
-    const auto models = find_common_prefixes(make_trace_view(sessions), 0);
+    const auto models = find_common_prefixes(sessions, 0);
     for (const auto& prefix : models.at("m").prefixes) actual[prefix.text] = prefix.calls;
     EXPECT_EQ(actual, expected);
 }
 
+// 3,000 prompts of three kinds that differ in their last words, and as many that nobody else begins with.
+std::vector<event::SessionTrace> many_prompts() {
+    std::vector<event::SessionTrace> sessions;
+    Random random(9);
+    for (int i = 0; i < 3000; ++i) {
+        const char* kind = i % 6 == 0 ? "plan" : i % 2 == 0 ? "write" : "check";
+        sessions.push_back(
+            ask({fmt::format("You are an agent. Do {}: {:016x}", kind, static_cast<std::uint64_t>(random.uniform(0, 1.8e19))),
+                 fmt::format("{:016x} alone", static_cast<std::uint64_t>(random.uniform(0, 1.8e19)))}));
+    }
+    return sessions;
+}
+
+TEST(CommonPrefixesTest, BeyondTheBoundWhatManyShareKeepsItsCount) {
+    const auto sessions = many_prompts();
+    const auto whole = find_prefixes(sessions, 0.05, PrefixRule::calls).at("m");
+    const auto bounded = find_prefixes(sessions, 0.05, PrefixRule::calls, 100'000).at("m");
+    EXPECT_EQ(whole.missed_calls, 0u);
+    EXPECT_GT(bounded.missed_calls, 0u);
+    EXPECT_LT(bounded.missed_calls, 100u);
+    EXPECT_THAT(texts(whole),
+                testing::IsSupersetOf({"You are an agent. Do ", "You are an agent. Do check: ", "You are an agent. Do plan: "}));
+    EXPECT_EQ(texts(bounded), texts(whole));
+    for (std::size_t i = 0; i < whole.prefixes.size(); ++i) EXPECT_EQ(bounded.prefixes[i].calls, whole.prefixes[i].calls);
+    EXPECT_EQ(to_json({{"m", bounded}}).at("m").at("plimsoll").at("calls_missed_at_most").to_number<std::size_t>(), bounded.missed_calls);
+}
+
+TEST(CommonPrefixesTest, BeyondTheBoundNoCountIsOffByMoreThanSaid) {
+    const auto sessions = many_prompts();
+    const auto bounded = find_prefixes(sessions, 0, PrefixRule::calls, 100'000).at("m");
+    EXPECT_GT(bounded.prefixes.size(), 100u);
+    for (const auto& prefix : bounded.prefixes) {
+        std::size_t calls = 0;
+        for (const auto& session : sessions)
+            for (const auto& step : session.steps)
+                if (step.payload.data) calls += to_plain_text(step.payload.data->input).starts_with(prefix.text);
+        EXPECT_LE(prefix.calls, calls) << prefix.text;
+        EXPECT_GE(prefix.calls + bounded.missed_calls, calls) << prefix.text;
+    }
+}
+
+TEST(CommonPrefixesTest, APromptHasALength) {
+    const std::string prompt(kMaxPromptLength - 1, 'x');
+    const auto model = find_common_prefixes({ask({prompt + "\u00e9 one", prompt + "\u00e9 two"})}, 0).at("m");
+    ASSERT_EQ(model.prefixes.size(), 1u);
+    EXPECT_EQ(model.prefixes[0].length, kMaxPromptLength - 1);
+    EXPECT_EQ(model.shortened_prompts, 2u);
+}
+
 constexpr MinerLimits kNoLimits{1'000'000, 1000, 1'000'000'000, 1'000'000'000};
+
+using MinerSequence = std::vector<MinerItem>;
+
+MinedPatterns mine(const std::vector<MinerSequence>& list, std::size_t tokens, std::size_t min_support, const MinerLimits& limits) {
+    MinerSequences sequences;
+    for (const auto& sequence : list) sequences.add(sequence);
+    return mine_patterns(sequences, tokens, min_support, limits);
+}
 
 MinerSequence tokens(std::initializer_list<std::uint32_t> list) {
     MinerSequence sequence;
@@ -155,12 +225,19 @@ std::map<std::vector<std::uint32_t>, MinedPattern> by_tokens(const MinedPatterns
 }
 
 TEST(PatternMinerTest, GapsCountForFrequencyOnly) {
-    const auto patterns = by_tokens(mine_patterns({tokens({0, 1, 2}), tokens({0, 2}), tokens({2, 0})}, 3, 2, kNoLimits));
+    const auto patterns = by_tokens(mine({tokens({0, 1, 2}), tokens({0, 2}), tokens({2, 0})}, 3, 2, kNoLimits));
     ASSERT_EQ(patterns.size(), 3u);  // 0, 2, and 0 2
     EXPECT_EQ(patterns.at({0}).frequency, 3u);
     EXPECT_EQ(patterns.at({0, 2}).frequency, 2u);
     EXPECT_EQ(patterns.at({0, 2}).covered, 1u);
     EXPECT_DOUBLE_EQ(patterns.at({0, 2}).mean_duration, 4);
+}
+
+TEST(PatternMinerTest, ARareTokenPartsWhatIsBesideIt) {
+    const auto patterns = by_tokens(mine({tokens({0, kRareToken, 1}), tokens({0, kRareToken, 1}), tokens({0, 1})}, 2, 2, kNoLimits));
+    ASSERT_EQ(patterns.size(), 3u);
+    EXPECT_EQ(patterns.at({0, 1}).frequency, 3u);
+    EXPECT_EQ(patterns.at({0, 1}).covered, 1u);
 }
 
 bool is_subsequence(const std::vector<std::uint32_t>& pattern, const MinerSequence& sequence) {
@@ -178,7 +255,7 @@ TEST(PatternMinerTest, AgreesWithBruteForce) {
         for (int length = static_cast<int>(random.uniform(0, 7)); length > 0; --length)
             sequence.push_back({static_cast<std::uint32_t>(random.uniform(0, 3)), random.uniform()});
     }
-    const auto actual = by_tokens(mine_patterns(sequences, 3, 3, kNoLimits));
+    const auto actual = by_tokens(mine(sequences, 3, 3, kNoLimits));
     std::vector<std::vector<std::uint32_t>> level = {{}};
     std::size_t expected = 0;
     while (!level.empty()) {
@@ -208,21 +285,37 @@ TEST(PatternMinerTest, EveryLimitCuts) {
     std::vector<MinerSequence> sequences(2);
     for (auto& sequence : sequences)
         for (std::uint32_t i = 0; i < 40; ++i) sequence.push_back({i, 1});  // 2^40 patterns
-    EXPECT_EQ(mine_patterns(sequences, 40, 2, {500, 1000, 1'000'000, 1'000'000}).list.size(), 500u);
+    EXPECT_EQ(mine(sequences, 40, 2, {500, 1000, 1'000'000, 1'000'000}).list.size(), 500u);
     for (const MinerLimits limits :
          {MinerLimits{500, 1000, 1'000'000'000, 1'000'000'000}, MinerLimits{1'000'000, 2, 1'000'000'000, 1'000'000'000},
           MinerLimits{1'000'000, 1000, 10'000, 1'000'000'000}, MinerLimits{1'000'000, 1000, 1'000'000'000, 200}}) {
-        const auto mined = mine_patterns(sequences, 40, 2, limits);
+        const auto mined = mine(sequences, 40, 2, limits);
         EXPECT_TRUE(mined.cut);
         EXPECT_GT(mined.list.size(), 0u);
         EXPECT_LE(mined.list.size(), 10'000u);
     }
-    EXPECT_FALSE(mine_patterns({tokens({1})}, 2, 1, kNoLimits).cut);
+    EXPECT_FALSE(mine({tokens({1})}, 2, 1, kNoLimits).cut);
 }
 
 std::vector<event::SessionTrace> two_examples() { return {ask({"plan A", "write"}), ask({"plan B", "write"}), ask({"plan C"})}; }
 
-std::vector<std::string> patterns_of(const AnalysisOutput& output) {
+std::vector<CallSequence> make_sequences(const std::vector<event::SessionTrace>& sessions, int max_text_len,
+                                         const std::map<std::string, ModelPrefixes>& prefixes) {
+    std::vector<CallSequence> sequences;
+    for (const auto& session : sessions)
+        sequences.push_back(make_sequence(session.steps, event::pair_spans(session.steps), max_text_len, prefixes));
+    for (std::size_t i = 0; i < sequences.size(); ++i) sequences[i].session = i;
+    return sequences;
+}
+
+Written analyse_prefix_span(const std::vector<CallSequence>& list, const PrefixSpanSettings& settings,
+                            SupportRule rule = SupportRule::count_from_one, std::size_t max_token_bytes = kMaxTokenBytes) {
+    CallSequences sequences(max_token_bytes);
+    for (const auto& sequence : list) sequences.add(sequence);
+    return collect_output([&](const AnalysisOutput& output) { sequences.analyse(settings, {.support = rule}, output); });
+}
+
+std::vector<std::string> patterns_of(const Written& output) {
     std::vector<std::string> list;
     for (const auto& pattern : output.metrics.at("patterns").as_array()) {
         std::string text;
@@ -234,24 +327,22 @@ std::vector<std::string> patterns_of(const AnalysisOutput& output) {
 
 TEST(PrefixSpanTest, PromptsArePartOfTheToken) {
     const auto sessions = two_examples();
-    const auto view = make_trace_view(sessions);
-    EXPECT_THAT(patterns_of(analyse_prefix_span(make_sequences(view, 1000, {}), {})), ElementsAre("LLM:m|write"));
-    EXPECT_THAT(patterns_of(analyse_prefix_span(make_sequences(view, 4, {}), {})),
+    EXPECT_THAT(patterns_of(analyse_prefix_span(make_sequences(sessions, 1000, {}), {})), ElementsAre("LLM:m|write"));
+    EXPECT_THAT(patterns_of(analyse_prefix_span(make_sequences(sessions, 4, {}), {})),
                 ElementsAre("LLM:m|plan", "LLM:m|plan > LLM:m|writ", "LLM:m|writ"));
-    EXPECT_THAT(patterns_of(analyse_prefix_span(make_sequences(view, 0, {}), {})), ElementsAre("LLM:m", "LLM:m > LLM:m"));
+    EXPECT_THAT(patterns_of(analyse_prefix_span(make_sequences(sessions, 0, {}), {})), ElementsAre("LLM:m", "LLM:m > LLM:m"));
 }
 
 TEST(PrefixSpanTest, CommonPrefixesAreReplacedBeforeThePromptIsCut) {
     const auto sessions = two_examples();
-    const auto view = make_trace_view(sessions);
-    const auto sequences = make_sequences(view, 16, find_common_prefixes(view, 0.5));
+    const auto sequences = make_sequences(sessions, 16, find_common_prefixes(sessions, 0.5));
     EXPECT_EQ(sequences[0].items[0].token, "LLM:m|<common_prefix>A");
     EXPECT_EQ(sequences[0].items[1].token, "LLM:m|write");
 }
 
 TEST(PrefixSpanTest, SupportIsACountFromOneAndAShareBelow) {
     const auto sessions = two_examples();
-    const auto sequences = make_sequences(make_trace_view(sessions), 0, {});
+    const auto sequences = make_sequences(sessions, 0, {});
     const auto count = [&](std::optional<double> support, SupportRule rule) {
         return patterns_of(analyse_prefix_span(sequences, {.min_support = support}, rule)).size();
     };
@@ -266,11 +357,42 @@ TEST(PrefixSpanTest, SupportIsACountFromOneAndAShareBelow) {
 
 TEST(PrefixSpanTest, TopAndCoverage) {
     const auto sessions = two_examples();
-    const auto sequences = make_sequences(make_trace_view(sessions), 0, {});
+    const auto sequences = make_sequences(sessions, 0, {});
     EXPECT_EQ(patterns_of(analyse_prefix_span(sequences, {.top_k = 1})).size(), 1u);
     EXPECT_EQ(patterns_of(analyse_prefix_span(sequences, {.min_coverage = 1})).size(), 1u);
     EXPECT_EQ(analyse_prefix_span(sequences, {.top_k = 0}).report, "No patterns passed coverage/duration thresholds.");
     EXPECT_EQ(analyse_prefix_span({}, {}).report, "No frequent patterns found by PrefixSpan with the given min_support.");
+}
+
+std::vector<CallSequence> sequences_of(const std::vector<std::vector<std::string>>& lists) {
+    std::vector<CallSequence> sequences;
+    for (const auto& list : lists) {
+        auto& sequence = sequences.emplace_back(sequences.size());
+        for (const std::string& token : list) sequence.items.push_back({token, 1});
+    }
+    return sequences;
+}
+
+TEST(PrefixSpanTest, TokensWithoutRoomForTheirTextAreLeftOutAndCounted) {
+    const auto sequences = sequences_of({{"first", "second"}, {"third", "second"}, {"third"}});
+    // Each text has room that is kept before the sum of what is held grows beyond the bound.
+    const auto one = analyse_prefix_span(sequences, {.min_support = 1}, SupportRule::count_from_one, 6);
+    EXPECT_THAT(patterns_of(one), ElementsAre("second", "first > second", "first"));
+    EXPECT_EQ(one.metrics.at("plimsoll").at("tokens_left_out").to_number<int>(), 1);
+    // Nobody asks for what occurs in one session, so nothing is missing.
+    const auto two = analyse_prefix_span(sequences, {}, SupportRule::count_from_one, 11);
+    EXPECT_THAT(patterns_of(two), ElementsAre("second", "third"));
+    EXPECT_FALSE(two.metrics.contains("plimsoll"));
+}
+
+TEST(PrefixSpanTest, OfManyExamplesTheFirstAreListedAndAllCounted) {
+    const auto sequences = sequences_of(std::vector<std::vector<std::string>>(kMaxListedExamples + 5, {"a"}));
+    const auto output = analyse_prefix_span(sequences, {});
+    const auto& pattern = output.metrics.at("patterns").at(0);
+    EXPECT_EQ(pattern.at("examples_containing").as_array().size(), kMaxListedExamples);
+    EXPECT_EQ(pattern.at("plimsoll").at("examples").to_number<std::size_t>(), kMaxListedExamples + 5);
+    EXPECT_THAT(output.report, testing::HasSubstr("(appears in 1005 examples)"));
+    EXPECT_THAT(output.report, testing::HasSubstr("999, …]"));
 }
 
 TEST(PrefixSpanTest, ACutIsReported) {

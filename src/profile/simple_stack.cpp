@@ -13,9 +13,6 @@ namespace {
 
 constexpr std::size_t kTopOperations = 3;
 
-// A call without length overlaps nothing, yet it was in flight.
-int count_overlaps(const std::vector<Interval>& intervals) { return std::max(1, max_level(compute_timeline(intervals))); }
-
 std::string make_report(const Operations& operations) {
     if (operations.list.empty()) return "No operations found to profile.";
     std::vector<const Operation*> order;
@@ -36,41 +33,52 @@ std::string make_report(const Operations& operations) {
 
 }  // namespace
 
-Operations collect_operations(const TraceView& view) {
-    std::map<std::pair<std::string, std::string>, std::vector<Interval>> groups;
-    std::vector<Interval> all;
-    for (const auto& session : view.spans)
-        for (const auto& span : session.spans) {
-            if (span.category != event::Category::llm && span.category != event::Category::tool) continue;
-            if (!succeeded(span)) continue;
-            const Interval interval{span.start, std::max(span.start, span.end)};
-            groups[{std::string(event::to_string(span.category)), span.name}].push_back(interval);
-            all.push_back(interval);
+Operations collect_operations(const RunGraph& graph) {
+    struct Group {
+        std::vector<double> starts, ends, durations;
+        void add(const Call& call) {
+            starts.push_back(call.start);
+            ends.push_back(call.end);
+        }
+        // A call without length overlaps nothing, yet it was in flight.
+        int count_overlaps() { return std::max(1, max_level(compute_timeline(std::move(starts), std::move(ends)))); }
+    };
+    std::map<std::pair<std::string_view, std::string_view>, Group> groups;
+    Group all;
+    for (const SessionRow& session : graph.sessions)
+        for (const std::uint32_t i : graph.by_start_of(session)) {
+            const Call& call = graph.calls_of(session)[i];
+            if (!is_operation(call.category) || !call.succeeded()) continue;
+            Group& group = groups[{event::to_string(call.category), graph.name_of(call)}];
+            group.add(call);
+            group.durations.push_back(call.duration());
+            all.add(call);
         }
     Operations operations;
-    if (!all.empty()) operations.max_concurrency = count_overlaps(all);
-    for (const auto& [key, intervals] : groups) {
-        Operation operation{.type = key.first, .name = key.second, .max_concurrency = count_overlaps(intervals)};
-        for (const auto& interval : intervals) operation.durations.push_back(interval.end - interval.start);
-        operation.mean_duration = mean(operation.durations);
+    if (!all.starts.empty()) operations.max_concurrency = all.count_overlaps();
+    for (auto& [key, group] : groups) {
+        Operation operation{.type = std::string(key.first), .name = std::string(key.second)};
+        operation.max_concurrency = group.count_overlaps();
+        operation.mean_duration = mean(group.durations);
+        operation.durations = std::move(group.durations);
         operations.list.push_back(std::move(operation));
     }
     return operations;
 }
 
-AnalysisOutput analyse_simple_stack(const Operations& operations) {
-    AnalysisOutput output;
-    output.report = make_report(operations);
+void analyse_simple_stack(const Operations& operations, const AnalysisOutput& output) {
+    output.report.append(make_report(operations));
+    output.metrics.begin_object();
     for (const auto& operation : operations.list)
-        output.metrics[operation.type + ":" + operation.name] = {{"operation_type", operation.type},
-                                                                 {"operation_name", operation.name},
-                                                                 {"usage_count", operation.durations.size()},
-                                                                 {"avg_duration", operation.mean_duration},
-                                                                 {"p95_duration", percentile(operation.durations, 95)},
-                                                                 {"p99_duration", percentile(operation.durations, 99)},
-                                                                 {"max_concurrency", operation.max_concurrency},
-                                                                 {"bottleneck_score", operation.score()}};
-    return output;
+        output.metrics.member(operation.type + ":" + operation.name, {{"operation_type", operation.type},
+                                                                      {"operation_name", operation.name},
+                                                                      {"usage_count", operation.durations.size()},
+                                                                      {"avg_duration", operation.mean_duration},
+                                                                      {"p95_duration", percentile(operation.durations, 95)},
+                                                                      {"p99_duration", percentile(operation.durations, 99)},
+                                                                      {"max_concurrency", operation.max_concurrency},
+                                                                      {"bottleneck_score", operation.score()}});
+    output.metrics.end();
 }
 
 }  // namespace plimsoll::profile

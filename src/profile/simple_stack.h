@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "profile/analysis_output.h"
-#include "profile/trace_view.h"
+#include "profile/run_graph.h"
 
 namespace plimsoll::profile {
 
@@ -25,9 +25,9 @@ struct Operations {
 };
 
 // LLM and tool calls that succeeded; calls that meet end to start do not overlap.
-Operations collect_operations(const TraceView& view);
+Operations collect_operations(const RunGraph& graph);
 
 // The score is mean duration × highest concurrency.
-AnalysisOutput analyse_simple_stack(const Operations& operations);
+void analyse_simple_stack(const Operations& operations, const AnalysisOutput& output);
 
 }  // namespace plimsoll::profile

@@ -1,6 +1,5 @@
 #include "profile/standardized_csv.h"
 
-#include <algorithm>
 #include <optional>
 
 #include "base/csv.h"
@@ -69,13 +68,13 @@ void append_step(std::string& out, const event::Step& step, std::size_t session,
     append_optional(out, payload.framework);
 }
 
-void append_outlook(std::string& out, const event::Step& step, const StepOutlook& outlook, bool has_llm_start) {
+constexpr std::string_view kFloat = ".0";
+
+// NAT's column turns from whole numbers to floats as soon as one group of the run has an LLM_START; `whole` is where the number ends.
+void append_outlook(std::string& out, const event::Step& step, const StepOutlook& outlook, std::size_t& whole) {
     append_field(out, step.function_ancestry.function_name);
-    // NAT's column turns from whole numbers to floats as soon as one group has an LLM_START.
-    if (has_llm_start)
-        append_float(out, static_cast<double>(outlook.requests_remaining));
-    else
-        append_whole(out, outlook.requests_remaining);
+    append_whole(out, outlook.requests_remaining);
+    whole = out.size() - 1;
     append_float(out, outlook.time_to_next_ms);
     append_float(out, outlook.time_to_event_end_ms);
     if (outlook.output_tokens)
@@ -87,20 +86,45 @@ void append_outlook(std::string& out, const event::Step& step, const StepOutlook
 
 }  // namespace
 
-std::string make_standardized_csv(const std::vector<event::SessionTrace>& sessions, const LlmMetrics* metrics, bool exclude_text,
-                                  TextOf text_of) {
-    if (std::ranges::all_of(sessions, [](const auto& session) { return session.steps.empty(); })) return "\n";
-    std::string out;
-    append_header(out, metrics != nullptr, !exclude_text);
-    for (std::size_t i = 0; i < sessions.size(); ++i) {
-        for (std::size_t j = 0; j < sessions[i].steps.size(); ++j) {
-            const event::Step& step = sessions[i].steps[j];
-            append_step(out, step, i, !exclude_text, text_of);
-            if (metrics) append_outlook(out, step, metrics->sessions[i][j], metrics->has_llm_start);
-            append_row_end(out);
+void StandardizedCsv::add(const event::SessionTrace& session, const std::vector<StepOutlook>* outlooks) {
+    const std::size_t number = sessions_++;
+    if (session.steps.empty()) return;
+    if (!has_steps_) append_header(rows_, nova_, text_);
+    has_steps_ = true;
+    for (std::size_t i = 0; i < session.steps.size(); ++i) {
+        const event::Step& step = session.steps[i];
+        append_step(rows_, step, number, text_, text_of_);
+        if (nova_) {
+            std::size_t whole = 0;
+            append_outlook(rows_, step, outlooks ? (*outlooks)[i] : StepOutlook(), whole);
+            wholes_.push_back(whole);
+            const bool llm_start = step.payload.event_type == event::EventType{Category::llm, Phase::start};
+            if (llm_start && remaining_ == Remaining::unknown) remaining_ = Remaining::floats;
         }
+        append_row_end(rows_);
     }
+}
+
+std::string StandardizedCsv::take_rows() {
+    if (nova_ && remaining_ == Remaining::unknown) return "";
+    std::string out;
+    std::size_t from = 0;
+    if (remaining_ == Remaining::floats)
+        for (const std::size_t whole : wholes_) {
+            out.append(rows_, from, whole - from);
+            out += kFloat;
+            from = whole;
+        }
+    out.append(rows_, from);
+    rows_.clear();
+    wholes_.clear();
     return out;
+}
+
+std::string StandardizedCsv::take_rest() {
+    if (!has_steps_) return "\n";
+    if (remaining_ == Remaining::unknown) remaining_ = Remaining::whole;
+    return take_rows();
 }
 
 }  // namespace plimsoll::profile

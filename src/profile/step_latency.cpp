@@ -16,19 +16,18 @@ struct Samples {
     std::size_t errors = 0, unfinished = 0;
     double self_time = 0;
 
-    void add(const Call& call) {
-        const event::Span& span = *call.span;
+    void add(const Call& call, std::int64_t tokens) {
         self_time += call.self_time;
-        if (!span.finished) {
+        if (!call.finished) {
             ++unfinished;
-        } else if (span.error) {
+        } else if (call.failed) {
             ++errors;
         } else {
-            latencies.push_back(latency(span));
-            if (const auto ttft = span.ttft()) first_tokens.push_back(*ttft);
-            if (span.usage.completion_tokens <= 0) return;
-            completion_tokens += span.usage.completion_tokens;
-            token_seconds += latency(span);
+            latencies.push_back(call.duration());
+            if (call.tokens > 0) first_tokens.push_back(call.first_token - call.start);
+            if (tokens <= 0) return;
+            completion_tokens += tokens;
+            token_seconds += call.duration();
         }
     }
 };
@@ -57,16 +56,17 @@ json::value number_or_null(const std::optional<double>& number) { return number 
 
 }  // namespace
 
-std::vector<StepLatency> compute_step_latencies(const CallTree& tree) {
-    std::map<std::pair<event::Category, std::string>, Samples> groups;
+std::vector<StepLatency> compute_step_latencies(const RunGraph& graph) {
+    std::map<std::pair<event::Category, std::string_view>, Samples> groups;
     double total_self_time = 0;
-    for (const Call& call : tree) {
-        groups[{call.span->category, call_name(*call.span)}].add(call);
-        total_self_time += call.self_time;
-    }
+    for (const SessionRow& session : graph.sessions)
+        for (const Call& call : make_call_tree(graph, session, is_call)) {
+            groups[{call.category, graph.shown_name(call)}].add(call, graph.usage_of(call).completion_tokens);
+            total_self_time += call.self_time;
+        }
     std::vector<StepLatency> rows;
     rows.reserve(groups.size());
-    for (auto& [key, samples] : groups) rows.push_back(make_row(key.first, key.second, std::move(samples), total_self_time));
+    for (auto& [key, samples] : groups) rows.push_back(make_row(key.first, std::string(key.second), std::move(samples), total_self_time));
     std::ranges::stable_sort(rows, std::greater(), &StepLatency::self_time_share);
     return rows;
 }

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "profile/call_tree.h"
+#include "profile/run_graph.h"
 
 namespace plimsoll::profile {
 
@@ -21,8 +21,8 @@ struct StepLatency {
     double self_time_share = 0;  // of the self time of all steps, failed ones too; 0..1
 };
 
-// One row for each category and name, the largest share of self time first. `tree` holds all calls (is_call).
-std::vector<StepLatency> compute_step_latencies(const CallTree& tree);
+// One row for each category and name of all calls (is_call), the largest share of self time first.
+std::vector<StepLatency> compute_step_latencies(const RunGraph& graph);
 
 json::value to_json(const std::vector<StepLatency>& rows);
 

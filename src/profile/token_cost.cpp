@@ -61,29 +61,31 @@ Result<PriceTable> parse_prices(const json::value& value) {
     return prices;
 }
 
-TokenCost compute_token_cost(const TraceView& view, const PriceTable& prices) {
+TokenCost compute_token_cost(const RunGraph& graph, const PriceTable& prices) {
     TokenCost result;
     std::map<std::string, ModelCost, std::less<>> models;
     std::vector<double> sessions;
-    for (std::size_t i = 0; i < view.spans.size(); ++i) {
-        double session = 0;
-        for (const event::Span& span : view.spans[i].spans) {
-            if (span.category != event::Category::llm) continue;
-            ModelCost& model = models[span.name];
+    for (const SessionRow& session : graph.sessions) {
+        double session_cost = 0;
+        for (const std::uint32_t i : graph.by_start_of(session)) {
+            const Call& call = graph.calls_of(session)[i];
+            if (call.category != event::Category::llm) continue;
+            const std::string& name = graph.name_of(call);
+            ModelCost& model = models[name];
             ++model.calls;
-            model.tokens += span.usage;
-            const auto price = prices.find(span.name);
+            model.tokens += graph.usage_of(call);
+            const auto price = prices.find(name);
             if (price == prices.end()) {
                 ++result.unpriced_calls;
                 continue;
             }
-            const double cost = cost_of(span.usage, price->second);
+            const double cost = cost_of(graph.usage_of(call), price->second);
             model.cost = model.cost.value_or(0) + cost;
-            session += cost;
-            if (span.error) result.failed += cost;
+            session_cost += cost;
+            if (call.failed) result.failed += cost;
         }
-        result.total += session;
-        if (!view.sessions[i].steps.empty()) sessions.push_back(session);
+        result.total += session_cost;
+        if (session.steps > 0) sessions.push_back(session_cost);
     }
     for (auto& [name, model] : models) {
         model.model = name;

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "profile/distribution.h"
-#include "profile/trace_view.h"
+#include "profile/run_graph.h"
 
 namespace plimsoll::profile {
 
@@ -41,7 +41,7 @@ struct TokenCost {
     std::size_t unpriced_calls = 0;
 };
 
-TokenCost compute_token_cost(const TraceView& view, const PriceTable& prices);
+TokenCost compute_token_cost(const RunGraph& graph, const PriceTable& prices);
 json::value to_json(const TokenCost& cost);
 
 }  // namespace plimsoll::profile

@@ -18,7 +18,7 @@ event::SessionTrace priced_session(std::int64_t prompt, std::int64_t completion,
 TEST(TokenCostTest, CachedTokensCostLess) {
     const std::vector<event::SessionTrace> sessions = {priced_session(1'000'000, 500'000, 400'000)};
     const PriceTable prices = parse(R"({"prices": {"m": {"input": 2, "output": 8, "cached": 0.5}}})");
-    const TokenCost cost = compute_token_cost(make_trace_view(sessions), prices);
+    const TokenCost cost = compute_token_cost(make_run_graph(sessions), prices);
     EXPECT_DOUBLE_EQ(cost.total, 0.6 * 2 + 0.4 * 0.5 + 0.5 * 8);
     EXPECT_DOUBLE_EQ(cost.per_session.p50, cost.total);
     EXPECT_EQ(cost.failed, 0);
@@ -26,13 +26,13 @@ TEST(TokenCostTest, CachedTokensCostLess) {
 
 TEST(TokenCostTest, WithoutACachedPriceCachedTokensAreInput) {
     const std::vector<event::SessionTrace> sessions = {priced_session(1'000'000, 0, 1'000'000)};
-    EXPECT_DOUBLE_EQ(compute_token_cost(make_trace_view(sessions), parse(R"({"m": {"input": 2, "output": 8}})")).total, 2);
+    EXPECT_DOUBLE_EQ(compute_token_cost(make_run_graph(sessions), parse(R"({"m": {"input": 2, "output": 8}})")).total, 2);
 }
 
 TEST(TokenCostTest, MoreCachedThanPromptIsTakenAsAllCached) {
     const std::vector<event::SessionTrace> sessions = {priced_session(1'000'000, 0, 9'000'000)};
     const PriceTable prices = parse(R"({"m": {"input": 2, "output": 8, "cached": 1}})");
-    EXPECT_DOUBLE_EQ(compute_token_cost(make_trace_view(sessions), prices).total, 1);
+    EXPECT_DOUBLE_EQ(compute_token_cost(make_run_graph(sessions), prices).total, 1);
 }
 
 TEST(TokenCostTest, FailedCallsArePaidForAndUnknownModelsCounted) {
@@ -40,7 +40,7 @@ TEST(TokenCostTest, FailedCallsArePaidForAndUnknownModelsCounted) {
     set_error(failed, "a", ErrorCode::timeout);
     auto other = make_session(make_call("LLM", "b", 0, 1, "unknown"));
     const std::vector<event::SessionTrace> sessions = {failed, other, {}};
-    const TokenCost cost = compute_token_cost(make_trace_view(sessions), parse(R"({"m": {"input": 3, "output": 0}})"));
+    const TokenCost cost = compute_token_cost(make_run_graph(sessions), parse(R"({"m": {"input": 3, "output": 0}})"));
     EXPECT_DOUBLE_EQ(cost.failed, 3);
     EXPECT_EQ(cost.unpriced_calls, 1u);
     EXPECT_FALSE(cost.models[1].cost.has_value());

@@ -11,6 +11,7 @@ namespace {
 constexpr std::size_t kFeatures = kTokenFeatures.size();
 constexpr std::size_t kTargets = kTokenTargets.size();
 constexpr std::size_t kFolds = 5;
+constexpr std::size_t kCallIndex = kFeatures - 1;  // among the features
 
 using Vector = std::array<double, kFeatures>;
 
@@ -84,65 +85,83 @@ double dot(const Vector& a, const Vector& b) {
     return sum;
 }
 
-std::vector<Row> make_rows(const event::SpanList& session) {
-    std::vector<const event::Span*> calls;
-    for (const auto& span : session.spans)
-        if (span.category == event::Category::llm && succeeded(span)) calls.push_back(&span);
-    double so_far = 0, later = 0;
-    const auto tokens = [](const event::Span* call) {
-        return static_cast<double>(call->usage.prompt_tokens + call->usage.completion_tokens);
+std::vector<Row> make_rows(const RunGraph& graph, const SessionRow& session) {
+    struct LlmCall {
+        double start;
+        double prompt_tokens, completion_tokens;
     };
-    for (const event::Span* call : calls) later += tokens(call);
+    std::vector<LlmCall> calls;
+    for (const std::uint32_t i : graph.by_start_of(session)) {
+        const Call& call = graph.calls_of(session)[i];
+        if (call.category != event::Category::llm || !call.succeeded()) continue;
+        const event::TokenUsage& usage = graph.usage_of(call);
+        calls.push_back({call.start, static_cast<double>(usage.prompt_tokens), static_cast<double>(usage.completion_tokens)});
+    }
+    double so_far = 0, later = 0;
+    for (const LlmCall& call : calls) later += call.prompt_tokens + call.completion_tokens;
     std::vector<Row> rows;
     rows.reserve(calls.size());
     for (std::size_t i = 0; i < calls.size(); ++i) {
-        later -= tokens(calls[i]);
-        const double gap = i == 0 ? 0 : calls[i]->start - calls[i - 1]->start;
-        const double previous = i == 0 ? 0 : static_cast<double>(calls[i - 1]->usage.completion_tokens);
-        rows.push_back({{1, gap, static_cast<double>(calls[i]->usage.prompt_tokens), previous, so_far, static_cast<double>(i)},
-                        {static_cast<double>(calls[i]->usage.completion_tokens), later}});
-        so_far += tokens(calls[i]);
+        const double tokens = calls[i].prompt_tokens + calls[i].completion_tokens;
+        later -= tokens;
+        const double gap = i == 0 ? 0 : calls[i].start - calls[i - 1].start;
+        const double previous = i == 0 ? 0 : calls[i - 1].completion_tokens;
+        rows.push_back({{1, gap, calls[i].prompt_tokens, previous, so_far, static_cast<double>(i)}, {calls[i].completion_tokens, later}});
+        so_far += tokens;
     }
     return rows;
 }
 
+// Rows are made whenever they are wanted: those of all sessions take more memory than what they are made of. Sessions with LLM calls go to
+// the folds in turn.
+template <class Use>
+void for_each_row(const RunGraph& graph, Use use) {
+    std::size_t session_number = 0;
+    for (const SessionRow& session : graph.sessions) {
+        const auto rows = make_rows(graph, session);
+        for (const Row& row : rows) use(session_number % kFolds, row);
+        if (!rows.empty()) ++session_number;
+    }
+}
+
 }  // namespace
 
-Result<TokenForecast> forecast_tokens(const TraceView& view) {
-    std::array<std::vector<Row>, kFolds> folds;
+Result<TokenForecast> forecast_tokens(const RunGraph& graph) {
     TokenForecast forecast;
-    for (const auto& session : view.spans) {
-        const auto rows = make_rows(session);
-        if (rows.empty()) continue;
-        auto& fold = folds[forecast.sessions++ % kFolds];
-        fold.insert(fold.end(), rows.begin(), rows.end());
-        forecast.calls += rows.size();
-    }
+    std::array<Sums, kFolds> fold_sums;
+    for_each_row(graph, [&](std::size_t fold, const Row& row) {
+        fold_sums[fold].add(row);
+        ++forecast.calls;
+        if (row.features[kCallIndex] == 0) ++forecast.sessions;
+    });
     if (forecast.sessions < kMinForecastSessions)
         return fail(ErrorCode::invalid_argument,
                     fmt::format("{} sessions with LLM calls, at least {} are needed", forecast.sessions, kMinForecastSessions));
 
-    std::array<Sums, kFolds> fold_sums;
     Sums all;
+    for (const Sums& fold : fold_sums) all.add(fold, 1);
+    std::array<std::array<Vector, kTargets>, kFolds> coefficients_without;
+    std::array<std::array<double, kTargets>, kFolds> mean_without;
     for (std::size_t f = 0; f < kFolds; ++f) {
-        for (const Row& row : folds[f]) fold_sums[f].add(row);
-        all.add(fold_sums[f], 1);
-    }
-    const auto calls = static_cast<double>(forecast.calls);
-    for (std::size_t t = 0; t < kTargets; ++t) {
-        TokenFit& fit = forecast.fits[t];
-        fit.coefficients = solve(all.squares, all.products[t]);
-        fit.mean = all.mean(t);
-        for (std::size_t f = 0; f < kFolds; ++f) {
-            Sums others = all;
-            others.add(fold_sums[f], -1);
-            const Vector coefficients = solve(others.squares, others.products[t]);
-            for (const Row& row : folds[f]) {
-                fit.held_out_error += std::abs(dot(coefficients, row.features) - row.targets[t]) / calls;
-                fit.held_out_error_of_mean += std::abs(others.mean(t) - row.targets[t]) / calls;
-            }
+        Sums others = all;
+        others.add(fold_sums[f], -1);
+        for (std::size_t t = 0; t < kTargets; ++t) {
+            coefficients_without[f][t] = solve(others.squares, others.products[t]);
+            mean_without[f][t] = others.mean(t);
         }
     }
+    for (std::size_t t = 0; t < kTargets; ++t) {
+        forecast.fits[t].coefficients = solve(all.squares, all.products[t]);
+        forecast.fits[t].mean = all.mean(t);
+    }
+    const auto calls = static_cast<double>(forecast.calls);
+    for_each_row(graph, [&](std::size_t fold, const Row& row) {
+        for (std::size_t t = 0; t < kTargets; ++t) {
+            TokenFit& fit = forecast.fits[t];
+            fit.held_out_error += std::abs(dot(coefficients_without[fold][t], row.features) - row.targets[t]) / calls;
+            fit.held_out_error_of_mean += std::abs(mean_without[fold][t] - row.targets[t]) / calls;
+        }
+    });
     return forecast;
 }
 

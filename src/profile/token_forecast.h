@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "profile/trace_view.h"
+#include "profile/run_graph.h"
 
 namespace plimsoll::profile {
 
@@ -32,7 +32,7 @@ struct TokenForecast {
 
 // Errors: invalid_argument when fewer than kMinForecastSessions sessions have a finished LLM call.
 inline constexpr std::size_t kMinForecastSessions = 5;
-Result<TokenForecast> forecast_tokens(const TraceView& view);
+Result<TokenForecast> forecast_tokens(const RunGraph& graph);
 
 json::object to_json(const TokenForecast& forecast);
 

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <numeric>
 #include <span>
-#include <unordered_map>
 
 #include "base/random.h"
 
@@ -22,60 +21,14 @@ constexpr std::uint64_t kSeed = 1;
 using Table = std::vector<std::vector<double>>;
 using Call = std::array<double, kColumns>;
 
-// ---- rows ----
-
-struct Rows {
-    Table before, after;  // kMaxForestWindow calls up to each call, and as many that follow it
-    std::size_t stride = 1, seen = 0;
-
-    void add(std::span<const Call> session, std::size_t at) {
-        if (seen++ % stride != 0) return;
-        if (before.size() == kMaxForestRows) thin();
-        std::vector<double> features, targets;
-        for (std::size_t back = kMaxForestWindow; back-- > 0;) append(features, at >= back ? &session[at - back] : nullptr);
-        features.back() = 0;  // its own completion is what nobody knows
-        for (std::size_t next = at + 1; next <= at + kMaxForestWindow; ++next)
-            append(targets, next < session.size() ? &session[next] : nullptr);
-        before.push_back(std::move(features));
-        after.push_back(std::move(targets));
-    }
-
-    // Evenly over the run, whose length shows only at its end.
-    void thin() {
-        for (Table* table : {&before, &after}) {
-            for (std::size_t i = 0; 2 * i < table->size(); ++i) std::swap((*table)[i], (*table)[2 * i]);
-            table->resize((table->size() + 1) / 2);
-        }
-        stride *= 2;
-    }
-
-    static void append(std::vector<double>& row, const Call* call) {
-        for (std::size_t column = 0; column < kColumns; ++column) row.push_back(call ? (*call)[column] : 0);
-    }
-};
-
-Result<std::vector<Call>> read_calls(const std::vector<event::Step>& steps, std::unordered_map<std::string_view, double>& gaps,
-                                     ForestRules rules) {
-    std::vector<Call> calls;
-    for (const event::Step& step : steps) {
-        const event::Payload& payload = step.payload;
-        if (payload.event_type.category != Category::llm) continue;
-        const event::UsageInfo usage = payload.usage_info.value_or(event::UsageInfo{});
-        if (payload.event_type.phase == Phase::start) gaps[payload.uuid] = static_cast<double>(usage.seconds_between_calls);
-        if (payload.event_type.phase != Phase::end) continue;
-        const auto gap = gaps.find(payload.uuid);
-        if (gap == gaps.end() && rules == ForestRules::nat)
-            return fail(ErrorCode::invalid_argument, fmt::format("LLM_END {} has no LLM_START", payload.uuid));
-        calls.push_back({gap == gaps.end() ? 0 : gap->second, static_cast<double>(usage.token_usage.prompt_tokens),
-                         static_cast<double>(usage.token_usage.completion_tokens)});
-    }
-    return calls;
+void append_call(std::vector<double>& row, const Call* call) {
+    for (std::size_t column = 0; column < kColumns; ++column) row.push_back(call ? (*call)[column] : 0);
 }
 
 // Of the widest rows the `window` calls nearest to the call.
-void cut_to(std::size_t window, Rows& rows) {
-    for (auto& row : rows.before) row.erase(row.begin(), row.end() - static_cast<std::ptrdiff_t>(window * kColumns));
-    for (auto& row : rows.after) row.resize(window * kColumns);
+void cut_to(std::size_t window, Table& before, Table& after) {
+    for (auto& row : before) row.erase(row.begin(), row.end() - static_cast<std::ptrdiff_t>(window * kColumns));
+    for (auto& row : after) row.resize(window * kColumns);
 }
 
 // ---- trees ----
@@ -184,24 +137,64 @@ TreeNode grow_tree(const Table& features, const Table& targets, int max_depth) {
     return Grower(features, targets, max_depth).grow(std::move(rows));
 }
 
-Result<TokenForest> fit_token_forest(const std::vector<event::SessionTrace>& sessions, ForestRules rules) {
-    Rows rows;
-    std::unordered_map<std::string_view, double> gaps;
-    for (const auto& session : sessions) {
-        if (rules == ForestRules::plimsoll) gaps.clear();
-        const auto calls = read_calls(session.steps, gaps, rules);
-        if (!calls) return fail(calls.error());
-        if (calls->empty() && rules == ForestRules::nat) return fail(ErrorCode::invalid_argument, "a session has no LLM call");
-        for (std::size_t i = 0; i < calls->size(); ++i) rows.add(*calls, i);
+Result<std::vector<Call>> ForestRows::read_calls(const std::vector<event::Step>& steps) {
+    if (rules_ == ForestRules::plimsoll) gaps_.clear();
+    std::vector<Call> calls;
+    for (const event::Step& step : steps) {
+        const event::Payload& payload = step.payload;
+        if (payload.event_type.category != Category::llm) continue;
+        const event::UsageInfo usage = payload.usage_info.value_or(event::UsageInfo{});
+        const std::size_t id = std::hash<std::string>()(payload.uuid);
+        if (payload.event_type.phase == Phase::start) gaps_[id] = static_cast<double>(usage.seconds_between_calls);
+        if (payload.event_type.phase != Phase::end) continue;
+        const auto gap = gaps_.find(id);
+        if (gap == gaps_.end() && rules_ == ForestRules::nat)
+            return fail(ErrorCode::invalid_argument, fmt::format("LLM_END {} has no LLM_START", payload.uuid));
+        calls.push_back({gap == gaps_.end() ? 0 : gap->second, static_cast<double>(usage.token_usage.prompt_tokens),
+                         static_cast<double>(usage.token_usage.completion_tokens)});
     }
-    if (rows.seen == 0) return fail(ErrorCode::invalid_argument, "no LLM call has ended");
-    TokenForest forest{.window = std::min((rows.seen + sessions.size() - 1) / sessions.size(), kMaxForestWindow),
-                       .calls = rows.seen,
-                       .rows = rows.before.size()};
-    cut_to(forest.window, rows);
+    return calls;
+}
+
+void ForestRows::add_row(std::span<const Call> session, std::size_t at) {
+    if (calls_++ % stride_ != 0) return;
+    if (before_.size() == kMaxForestRows) thin();
+    std::vector<double> features, targets;
+    for (std::size_t back = kMaxForestWindow; back-- > 0;) append_call(features, at >= back ? &session[at - back] : nullptr);
+    features.back() = 0;  // its own completion is what nobody knows
+    for (std::size_t next = at + 1; next <= at + kMaxForestWindow; ++next)
+        append_call(targets, next < session.size() ? &session[next] : nullptr);
+    before_.push_back(std::move(features));
+    after_.push_back(std::move(targets));
+}
+
+// Evenly over the run, whose length shows only at its end.
+void ForestRows::thin() {
+    for (Table* table : {&before_, &after_}) {
+        for (std::size_t i = 0; 2 * i < table->size(); ++i) std::swap((*table)[i], (*table)[2 * i]);
+        table->resize((table->size() + 1) / 2);
+    }
+    stride_ *= 2;
+}
+
+Result<void> ForestRows::add(const std::vector<event::Step>& steps) {
+    ++sessions_;
+    const auto calls = read_calls(steps);
+    if (!calls) return fail(calls.error());
+    if (calls->empty() && rules_ == ForestRules::nat) return fail(ErrorCode::invalid_argument, "a session has no LLM call");
+    for (std::size_t i = 0; i < calls->size(); ++i) add_row(*calls, i);
+    return {};
+}
+
+Result<TokenForest> ForestRows::fit() const {
+    if (calls_ == 0) return fail(ErrorCode::invalid_argument, "no LLM call has ended");
+    TokenForest forest{
+        .window = std::min((calls_ + sessions_ - 1) / sessions_, kMaxForestWindow), .calls = calls_, .rows = before_.size()};
+    Table before = before_, after = after_;
+    cut_to(forest.window, before, after);
     Random random(kSeed);
-    const Grower grower(rows.before, rows.after, kForestDepth);
-    for (int tree = 0; tree < kForestTrees; ++tree) forest.trees.push_back(grower.grow(draw_rows(rows.before.size(), random)));
+    const Grower grower(before, after, kForestDepth);
+    for (int tree = 0; tree < kForestTrees; ++tree) forest.trees.push_back(grower.grow(draw_rows(before.size(), random)));
     return forest;
 }
 

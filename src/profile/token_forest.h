@@ -9,12 +9,14 @@
 
 #include <array>
 #include <memory>
+#include <span>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/error.h"
 #include "base/json.h"
-#include "event/trace.h"
+#include "event/step.h"
 
 namespace plimsoll::profile {
 
@@ -45,8 +47,27 @@ struct TokenForest {
 // NAT gives up on an LLM_END whose START is missing and on a session without LLM calls.
 enum class ForestRules : std::uint8_t { nat, plimsoll };
 
-// Errors: invalid_argument when nothing can be learnt.
-Result<TokenForest> fit_token_forest(const std::vector<event::SessionTrace>& sessions, ForestRules rules = ForestRules::plimsoll);
+// The rows that a forest learns from: add() the sessions of a run, then fit(). Errors: invalid_argument when nothing can be learnt.
+class ForestRows {
+  public:
+    explicit ForestRows(ForestRules rules = ForestRules::plimsoll) : rules_(rules) {}
+
+    Result<void> add(const std::vector<event::Step>& steps);  // of a session
+    Result<TokenForest> fit() const;
+
+  private:
+    using Table = std::vector<std::vector<double>>;
+    using Call = std::array<double, kForestColumns.size()>;
+
+    Result<std::vector<Call>> read_calls(const std::vector<event::Step>& steps);
+    void add_row(std::span<const Call> session, std::size_t at);
+    void thin();
+
+    ForestRules rules_;
+    std::unordered_map<std::size_t, double> gaps_;  // by a hash of the UUID; in NAT of all sessions
+    Table before_, after_;  // kMaxForestWindow calls up to each call, and as many that follow it
+    std::size_t stride_ = 1, calls_ = 0, sessions_ = 0;
+};
 
 // Mean of the trees.
 std::vector<double> predict(const TokenForest& forest, const std::vector<double>& features);

@@ -35,6 +35,13 @@ TEST_P(ForestTreeCase, IsSklearns) {
 
 INSTANTIATE_TEST_SUITE_P(Nat, ForestTreeCase, testing::ValuesIn(load_test_cases("nat_cases/forest_tree")), case_name);
 
+Result<TokenForest> fit_token_forest(const std::vector<event::SessionTrace>& sessions, ForestRules rules = ForestRules::plimsoll) {
+    ForestRows rows(rules);
+    for (const auto& session : sessions)
+        if (const auto added = rows.add(session.steps); !added) return fail(added.error());
+    return rows.fit();
+}
+
 // Calls whose prompt tells how many tokens the next call will spend.
 event::SessionTrace session_of(int calls, int first) {
     std::vector<StepSpec> steps;

@@ -82,22 +82,22 @@ std::unordered_set<std::string> split_words(std::string_view text) {
     return words;
 }
 
-std::map<std::string, Percentiles> compute_token_uniqueness(const TraceView& view, TextOf text_of) {
-    std::map<std::string, std::vector<double>> counts;
-    for (const auto& session : view.sessions) {
-        for (const auto& [model, prompts] : collect_prompts(session.steps, text_of)) {
-            if (prompts.size() < 2) continue;
-            auto previous = split_words(prompts.front().text.value_or(""));
-            for (std::size_t i = 1; i < prompts.size(); ++i) {
-                auto current = split_words(prompts[i].text.value_or(""));
-                const auto fresh = std::ranges::count_if(current, [&](const std::string& word) { return !previous.contains(word); });
-                if (prompts[i - 1].text) counts[model].push_back(static_cast<double>(fresh));
-                previous = std::move(current);
-            }
+void TokenUniqueness::add(const std::vector<event::Step>& steps) {
+    for (const auto& [model, prompts] : collect_prompts(steps, text_of_)) {
+        if (prompts.size() < 2) continue;
+        auto previous = split_words(prompts.front().text.value_or(""));
+        for (std::size_t i = 1; i < prompts.size(); ++i) {
+            auto current = split_words(prompts[i].text.value_or(""));
+            const auto fresh = std::ranges::count_if(current, [&](const std::string& word) { return !previous.contains(word); });
+            if (prompts[i - 1].text) new_words_[model].push_back(static_cast<double>(fresh));
+            previous = std::move(current);
         }
     }
+}
+
+std::map<std::string, Percentiles> TokenUniqueness::compute() const {
     std::map<std::string, Percentiles> percentiles;
-    for (auto& [model, list] : counts) percentiles[model] = compute_percentiles(std::move(list));
+    for (const auto& [model, counts] : new_words_) percentiles[model] = compute_percentiles(counts);
     return percentiles;
 }
 

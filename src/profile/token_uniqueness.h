@@ -6,16 +6,26 @@
 #include <string>
 #include <string_view>
 #include <unordered_set>
+#include <vector>
 
+#include "event/step.h"
 #include "profile/confidence.h"
 #include "profile/python_text.h"
-#include "profile/trace_view.h"
 
 namespace plimsoll::profile {
 
 // By model name. A session's first prompt to a model, and one after a prompt that was not recorded, count for nothing; models
 // without any other are absent.
-std::map<std::string, Percentiles> compute_token_uniqueness(const TraceView& view, TextOf text_of = to_plain_text);
+class TokenUniqueness {
+  public:
+    explicit TokenUniqueness(TextOf text_of = to_plain_text) : text_of_(text_of) {}
+    void add(const std::vector<event::Step>& steps);  // of a session
+    std::map<std::string, Percentiles> compute() const;
+
+  private:
+    TextOf text_of_;
+    std::map<std::string, std::vector<double>> new_words_;
+};
 
 // Runs of letters, digits and underscores, lower-cased: what \w matches in a regular expression over Unicode. A capital sigma
 // becomes σ, also at the end of a word.

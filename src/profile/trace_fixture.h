@@ -1,10 +1,13 @@
 // Hand-made traces and recorded ones for the tests of this folder.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "event/trace.h"
+#include "profile/analysis_output.h"
+#include "profile/prediction_trie.h"
 
 namespace plimsoll::profile {
 
@@ -28,6 +31,16 @@ std::vector<StepSpec> make_call(const std::string& category, const std::string& 
 
 // The steps of several calls in the order of time.
 std::vector<StepSpec> join_calls(const std::vector<std::vector<StepSpec>>& calls);
+
+// What an analysis wrote.
+struct Written {
+    json::object metrics;
+    std::string report;
+};
+Written collect_output(const std::function<void(const AnalysisOutput&)>& analyse);
+
+TrieNode build_prediction_trie(const std::vector<event::SessionTrace>& sessions, const PredictionTrieSettings& settings,
+                               CallStarts starts = CallStarts::paired);
 
 // Makes the step's END carry a failure, as the recorder writes it.
 void set_error(event::SessionTrace& session, const std::string& uuid, ErrorCode code);

@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "base/files.h"
+#include "profile/run_graph.h"
 
 namespace plimsoll::profile {
 namespace {
@@ -81,6 +82,27 @@ std::vector<StepSpec> join_calls(const std::vector<std::vector<StepSpec>>& calls
 void set_metadata(event::SessionTrace& session, const std::string& uuid, event::Phase phase, const json::value& metadata) {
     for (event::Step& step : session.steps)
         if (step.payload.uuid == uuid && step.payload.event_type.phase == phase) step.payload.metadata = metadata;
+}
+
+Written collect_output(const std::function<void(const AnalysisOutput&)>& analyse) {
+    std::string metrics_text;
+    Written written;
+    JsonStream metrics([&](std::string_view text) { metrics_text += text; });
+    TextStream report([&](std::string_view text) { written.report += text; });
+    analyse({metrics, report});
+    metrics.flush();
+    report.flush();
+    written.metrics = parse_json(metrics_text).value().as_object();
+    return written;
+}
+
+TrieNode build_prediction_trie(const std::vector<event::SessionTrace>& sessions, const PredictionTrieSettings& settings,
+                               CallStarts starts) {
+    PredictionTrie trie(settings, starts);
+    const auto start = starts == CallStarts::recorded ? SessionStart::step : SessionStart::step_or_span;
+    for (const auto& session : sessions)
+        trie.add(session.steps, event::pair_spans(session.steps).spans, make_session_row(session).runtime_from(start));
+    return trie.build();
 }
 
 void set_error(event::SessionTrace& session, const std::string& uuid, ErrorCode code) {

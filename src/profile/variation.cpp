@@ -23,7 +23,7 @@ std::vector<StepVariance> explain(const RunGraph& graph, const CriticalPaths& pa
     std::vector<Sums> sums(graph.steps.size());
     for (const std::size_t session : sessions) {
         const double deviation = graph.sessions[session].runtime() - runtime.mean;
-        for (const auto& [step, seconds] : paths.by_session[session]) {
+        for (const auto& [step, seconds] : paths.steps_of(session)) {
             sums[step].x += seconds;
             sums[step].xx += seconds * seconds;
             sums[step].xr += seconds * deviation;
@@ -47,16 +47,15 @@ Variation compute_variation(const RunGraph& graph, const CriticalPaths& paths) {
     std::vector<std::size_t> sessions;
     std::vector<double> runtimes, tokens, llm_calls, calls;
     for (std::size_t i = 0; i < graph.sessions.size(); ++i) {
-        const SessionGraph& session = graph.sessions[i];
-        if (session.end_call == 0) continue;
+        const SessionRow& session = graph.sessions[i];
+        if (session.calls == 0) continue;
         sessions.push_back(i);
         runtimes.push_back(session.runtime());
         double session_tokens = 0, llm = 0, all = 0;
-        for (std::size_t call = session.begin_call; call < session.end_call; ++call) {
-            const event::Span& span = *graph.calls[call].span;
-            session_tokens += static_cast<double>(span.usage.prompt_tokens + span.usage.completion_tokens);
-            llm += span.category == event::Category::llm ? 1 : 0;
-            all += is_call(span.category) ? 1 : 0;
+        for (const Call& call : graph.calls_of(session)) {
+            session_tokens += static_cast<double>(graph.usage_of(call).prompt_tokens + graph.usage_of(call).completion_tokens);
+            llm += call.category == event::Category::llm ? 1 : 0;
+            all += is_call(call.category) ? 1 : 0;
         }
         tokens.push_back(session_tokens);
         llm_calls.push_back(llm);

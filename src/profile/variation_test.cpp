@@ -17,23 +17,17 @@ event::SessionTrace make_run_session(double start, double llm_seconds) {
                     make_call("TOOL", "t", start + llm_seconds, end, "t", "w")}));
 }
 
-RunGraph make_graph(const std::vector<double>& llm_seconds, std::vector<event::SessionTrace>& sessions, std::optional<TraceView>& view) {
+RunGraph make_graph(const std::vector<double>& llm_seconds) {
+    std::vector<event::SessionTrace> sessions;
     for (std::size_t i = 0; i < llm_seconds.size(); ++i)
         sessions.push_back(make_run_session(100.0 * static_cast<double>(i), llm_seconds[i]));
-    view.emplace(make_trace_view(sessions));
-    return make_run_graph(*view);
+    return make_run_graph(sessions);
 }
 
-ColdStart detect(const std::vector<double>& llm_seconds) {
-    std::vector<event::SessionTrace> sessions;
-    std::optional<TraceView> view;
-    return detect_cold_start(make_graph(llm_seconds, sessions, view));
-}
+ColdStart detect(const std::vector<double>& llm_seconds) { return detect_cold_start(make_graph(llm_seconds)); }
 
 Variation vary(const std::vector<double>& llm_seconds) {
-    std::vector<event::SessionTrace> sessions;
-    std::optional<TraceView> view;
-    const RunGraph graph = make_graph(llm_seconds, sessions, view);
+    const RunGraph graph = make_graph(llm_seconds);
     return compute_variation(graph, compute_critical_paths(graph));
 }
 
@@ -49,8 +43,7 @@ TEST(ColdStartTest, FindsTheSlowFirstSessions) {
 TEST(ColdStartTest, OrderIsByStartNotByPlaceInTheFile) {
     std::vector<event::SessionTrace> sessions;
     for (int i = 9; i >= 0; --i) sessions.push_back(make_run_session(100.0 * i, i == 0 ? 9.5 : 1));
-    const TraceView view = make_trace_view(sessions);
-    EXPECT_EQ(detect_cold_start(make_run_graph(view)).sessions, 1u);
+    EXPECT_EQ(detect_cold_start(make_run_graph(sessions)).sessions, 1u);
 }
 
 TEST(ColdStartTest, NoiseALateOutlierAndTooFewSessionsAreNone) {
@@ -77,8 +70,7 @@ TEST(VariationTest, TheStepThatVariesExplainsTheVariance) {
 
 TEST(VariationTest, SharesAddUpToOne) {
     const std::vector<event::SessionTrace> sessions = load_golden_traces("nat/research_8_c1/out/all_requests_profiler_traces.json");
-    const TraceView view = make_trace_view(sessions);
-    const RunGraph graph = make_run_graph(view);
+    const RunGraph graph = make_run_graph(sessions);
     const CriticalPaths paths = compute_critical_paths(graph);
     double total = 0;
     for (const StepVariance& step : compute_variation(graph, paths).steps) total += step.share;

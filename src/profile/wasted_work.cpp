@@ -7,24 +7,24 @@
 namespace plimsoll::profile {
 namespace {
 
-std::optional<Waste> waste_of(const RunGraph& graph, const Call& call) {
-    if (!call.span->finished) return Waste::unfinished;
-    if (call.span->error && call.span->error->code == ErrorCode::cancelled) return Waste::cancelled;
-    if (!call.parent) return std::nullopt;
-    const Call& caller = graph.calls[*call.parent];
-    if (caller.span->finished && call.end > caller.end + kJoinSlackSeconds) return Waste::outlived;
+std::optional<Waste> waste_of(std::span<const Call> tree, const Call& call) {
+    if (!call.finished) return Waste::unfinished;
+    if (call.cancelled) return Waste::cancelled;
+    if (call.parent == kNoCall) return std::nullopt;
+    const Call& caller = tree[call.parent];
+    if (caller.finished && call.end > caller.end + kJoinSlackSeconds) return Waste::outlived;
     return std::nullopt;
 }
 
-double seconds_of(const RunGraph& graph, const Call& call) {
-    if (call.span->finished) return call.duration();
-    const bool caller_ended = call.parent && graph.calls[*call.parent].span->finished;
-    const double until = caller_ended ? graph.calls[*call.parent].end : graph.sessions[call.session].end;
-    return std::max(0.0, until - call.start());
+double seconds_of(std::span<const Call> tree, const Call& call, double session_end) {
+    if (call.finished) return call.duration();
+    const bool caller_ended = call.parent != kNoCall && tree[call.parent].finished;
+    return std::max(0.0, (caller_ended ? tree[call.parent].end : session_end) - call.start);
 }
 
-std::int64_t tokens_of(const event::Span& span) {
-    return span.usage.prompt_tokens + std::max(span.usage.completion_tokens, static_cast<std::int64_t>(span.token_times.size()));
+std::int64_t tokens_of(const RunGraph& graph, const Call& call) {
+    const event::TokenUsage& usage = graph.usage_of(call);
+    return usage.prompt_tokens + std::max<std::int64_t>(usage.completion_tokens, call.tokens);
 }
 
 }  // namespace
@@ -39,26 +39,30 @@ std::string_view to_string(Waste waste) {
 }
 
 WastedWork compute_wasted_work(const RunGraph& graph) {
-    std::map<std::pair<std::size_t, Waste>, WasteRow> rows;
-    std::vector<WasteRow*> branch(graph.calls.size(), nullptr);  // that the call is part of
+    std::map<std::pair<std::uint32_t, Waste>, WasteRow> rows;
     std::int64_t all_tokens = 0;
-    for (std::size_t i = 0; i < graph.calls.size(); ++i) {
-        const Call& call = graph.calls[i];
-        const bool is_llm = call.span->category == event::Category::llm;
-        const std::int64_t tokens = is_llm ? tokens_of(*call.span) : 0;
-        all_tokens += tokens;
-        if (call.parent) branch[i] = branch[*call.parent];
-        if (const auto why = waste_of(graph, call); why && !branch[i]) {
-            WasteRow& row = rows[{graph.step_of[i], *why}];
-            row.step = graph.steps[graph.step_of[i]];
-            row.why = *why;
-            ++row.branches;
-            row.seconds += seconds_of(graph, call);
-            branch[i] = &row;
+    std::vector<WasteRow*> branch;  // that the call is part of
+    for (const SessionRow& session : graph.sessions) {
+        const auto tree = graph.calls_of(session);
+        branch.assign(tree.size(), nullptr);
+        for (std::size_t i = 0; i < tree.size(); ++i) {
+            const Call& call = tree[i];
+            const bool is_llm = call.category == event::Category::llm;
+            const std::int64_t tokens = is_llm ? tokens_of(graph, call) : 0;
+            all_tokens += tokens;
+            if (call.parent != kNoCall) branch[i] = branch[call.parent];
+            if (const auto why = waste_of(tree, call); why && !branch[i]) {
+                WasteRow& row = rows[{call.step, *why}];
+                row.step = graph.steps[call.step];
+                row.why = *why;
+                ++row.branches;
+                row.seconds += seconds_of(tree, call, session.last_step);
+                branch[i] = &row;
+            }
+            if (!branch[i]) continue;
+            branch[i]->tokens += tokens;
+            branch[i]->llm_calls += is_llm ? 1 : 0;
         }
-        if (!branch[i]) continue;
-        branch[i]->tokens += tokens;
-        branch[i]->llm_calls += is_llm ? 1 : 0;
     }
     WastedWork work;
     for (auto& [key, row] : rows) {

@@ -7,7 +7,7 @@
 
 #include <vector>
 
-#include "profile/session_graph.h"
+#include "profile/run_graph.h"
 
 namespace plimsoll::profile {
 

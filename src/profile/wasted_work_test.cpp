@@ -7,10 +7,7 @@
 namespace plimsoll::profile {
 namespace {
 
-WastedWork compute(const std::vector<event::SessionTrace>& sessions) {
-    const TraceView view = make_trace_view(sessions);
-    return compute_wasted_work(make_run_graph(view));
-}
+WastedWork compute(const std::vector<event::SessionTrace>& sessions) { return compute_wasted_work(make_run_graph(sessions)); }
 
 TEST(WastedWorkTest, ACancelledBranchCountsOnceWithAllItsTokens) {
     auto specs = join_calls({make_call("WORKFLOW", "w", 0, 10, "wf"), make_call("FUNCTION", "f", 1, 5, "branch", "w"),

@@ -12,7 +12,7 @@ namespace {
 // The forks and joins of one caller in the order in which they happened, so that a replay needs no sorting.
 struct Op {
     bool is_join = false;  // waits for the child; else starts it `own` seconds after everything waited for
-    std::size_t child = 0;
+    std::uint32_t child = 0;
     double own = 0;
 };
 
@@ -21,28 +21,29 @@ struct Script {
     double tail = 0;                 // own seconds after the last join
 };
 
+// One session at a time: its forks and joins are read off once and played as often as there are questions.
 class Replay {
   public:
-    explicit Replay(const RunGraph& graph) : graph_(graph), seconds_(graph.calls.size()) {
-        scripts_.reserve(graph.calls.size());
-        for (std::size_t i = 0; i < graph.calls.size(); ++i)
-            scripts_.push_back(make_script(graph.children[i], graph.calls[i].start(), graph.calls[i].end));
-        for (const SessionGraph& session : graph.sessions) roots_.push_back(make_script(session.roots, session.start, session.end));
+    void set(std::span<const Call> tree, const SessionRow& session) {
+        tree_ = tree;
+        ops_.clear();
+        scripts_.clear();
+        for (std::uint32_t i = 0; i < tree.size(); ++i) scripts_.push_back(make_script(children_of(tree, i), tree[i].start, tree[i].end));
+        session_ = make_script(roots_of(tree), session.first_call_start, session.last_step);
+        seconds_.resize(tree.size());
     }
 
-    std::vector<double> run(const std::vector<bool>& scaled, double factor) {
+    // Seconds of the session with the own time of the calls that `scaled` marks, one mark a step, multiplied by `factor`.
+    double run(const std::vector<bool>& scaled, double factor) {
         // Callers come before their children in the tree, so backwards every child is known before its caller.
-        for (std::size_t i = scripts_.size(); i-- > 0;) seconds_[i] = play(scripts_[i], scaled[graph_.step_of[i]] ? factor : 1);
-        std::vector<double> runtimes;
-        for (std::size_t i = 0; i < roots_.size(); ++i)
-            if (graph_.sessions[i].end_call > 0) runtimes.push_back(play(roots_[i], 1));
-        return runtimes;
+        for (std::size_t i = scripts_.size(); i-- > 0;) seconds_[i] = play(scripts_[i], scaled[tree_[i].step] ? factor : 1);
+        return play(session_, 1);
     }
 
   private:
-    Script make_script(const std::vector<std::size_t>& children, double start, double end) {
+    Script make_script(const SiblingCalls& children, double start, double end) {
         Script script{.begin = ops_.size()};
-        using Ending = std::pair<double, std::size_t>;
+        using Ending = std::pair<double, std::uint32_t>;
         std::priority_queue<Ending, std::vector<Ending>, std::greater<>> running;
         double ready = start;
         const auto join_until = [&](double time) {
@@ -51,10 +52,10 @@ class Replay {
                 ready = std::max(ready, running.top().first);
             }
         };
-        for (const std::size_t child : children) {
-            const Call& call = graph_.calls[child];
-            join_until(call.start());
-            ops_.push_back({.child = child, .own = std::max(0.0, call.start() - ready)});
+        for (const std::uint32_t child : children) {
+            const Call& call = tree_[child];
+            join_until(call.start);
+            ops_.push_back({.child = child, .own = std::max(0.0, call.start - ready)});
             running.emplace(call.end, child);
         }
         join_until(end);
@@ -76,10 +77,10 @@ class Replay {
         return ready + factor * script.tail;
     }
 
-    const RunGraph& graph_;
+    std::span<const Call> tree_;
     std::vector<Op> ops_;
     std::vector<Script> scripts_;  // of the calls
-    std::vector<Script> roots_;    // of the sessions
+    Script session_;
     std::vector<double> seconds_;  // of each call's replay
 };
 
@@ -96,7 +97,7 @@ struct Candidates {
 // Every step, and every name that runs in several functions as a whole.
 Candidates list_candidates(const RunGraph& graph) {
     std::vector<double> self_time(graph.steps.size());
-    for (std::size_t i = 0; i < graph.calls.size(); ++i) self_time[graph.step_of[i]] += graph.calls[i].self_time;
+    for (const Call& call : graph.calls) self_time[call.step] += call.self_time;
     std::map<StepName, std::vector<std::size_t>> groups;
     for (std::size_t i = 0; i < graph.steps.size(); ++i) {
         const StepName& step = graph.steps[i];
@@ -135,33 +136,44 @@ double gain(double before, double after) { return before > 0 ? std::max(0.0, 1 -
 }  // namespace
 
 std::vector<double> replay_sessions(const RunGraph& graph, const std::vector<bool>& scaled, double factor) {
-    return Replay(graph).run(scaled, factor);
+    Replay replay;
+    std::vector<double> runtimes;
+    for (const SessionRow& session : graph.sessions) {
+        if (session.calls == 0) continue;
+        replay.set(graph.calls_of(session), session);
+        runtimes.push_back(replay.run(scaled, factor));
+    }
+    return runtimes;
 }
 
 WhatIf compute_what_if(const RunGraph& graph) {
-    Replay replay(graph);
-    WhatIf result;
-    std::vector<double> runtimes;
-    for (const SessionGraph& session : graph.sessions)
-        if (session.end_call > 0) runtimes.push_back(session.runtime());
-    result.sessions = runtimes.size();
-    std::ranges::sort(runtimes);
-    result.p50 = sorted_percentile(runtimes, 50);
-    result.p95 = sorted_percentile(runtimes, 95);
-
     const Candidates candidates = list_candidates(graph);
-    result.steps_left_out = candidates.left_out;
+    WhatIf result{.steps_left_out = candidates.left_out};
+    std::vector<double> recorded;
+    std::vector<std::vector<double>> replayed;  // runtimes, for each row
     for (const Candidate& candidate : candidates.list)
-        for (const double factor : kWhatIfFactors) {
-            auto replayed = replay.run(candidate.scaled, factor);
-            std::ranges::sort(replayed);
-            WhatIfRow row{.step = candidate.step, .factor = factor};
-            row.p50 = sorted_percentile(replayed, 50);
-            row.p95 = sorted_percentile(replayed, 95);
-            row.gain_p50 = gain(result.p50, row.p50);
-            row.gain_p95 = gain(result.p95, row.p95);
-            result.rows.push_back(std::move(row));
-        }
+        for (const double factor : kWhatIfFactors) result.rows.push_back({.step = candidate.step, .factor = factor});
+    replayed.resize(result.rows.size());
+    Replay replay;
+    for (const SessionRow& session : graph.sessions) {
+        if (session.calls == 0) continue;
+        recorded.push_back(session.runtime());
+        replay.set(graph.calls_of(session), session);
+        for (std::size_t i = 0; i < result.rows.size(); ++i)
+            replayed[i].push_back(replay.run(candidates.list[i / std::size(kWhatIfFactors)].scaled, result.rows[i].factor));
+    }
+    result.sessions = recorded.size();
+    std::ranges::sort(recorded);
+    result.p50 = sorted_percentile(recorded, 50);
+    result.p95 = sorted_percentile(recorded, 95);
+    for (std::size_t i = 0; i < result.rows.size(); ++i) {
+        WhatIfRow& row = result.rows[i];
+        std::ranges::sort(replayed[i]);
+        row.p50 = sorted_percentile(replayed[i], 50);
+        row.p95 = sorted_percentile(replayed[i], 95);
+        row.gain_p50 = gain(result.p50, row.p50);
+        row.gain_p95 = gain(result.p95, row.p95);
+    }
     std::ranges::stable_sort(result.rows, [](const WhatIfRow& a, const WhatIfRow& b) {
         return std::pair(a.gain_p95, a.gain_p50) > std::pair(b.gain_p95, b.gain_p50);
     });

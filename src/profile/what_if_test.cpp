@@ -13,8 +13,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 struct TracedRun {
-    explicit TracedRun(std::vector<event::SessionTrace> traces)
-        : sessions(std::move(traces)), view(make_trace_view(sessions)), graph(make_run_graph(view)) {}
+    explicit TracedRun(const std::vector<event::SessionTrace>& traces) : graph(make_run_graph(traces)) {}
 
     std::vector<double> replay(const std::string& name, double factor) const {
         std::vector<bool> scaled;
@@ -22,8 +21,6 @@ struct TracedRun {
         return replay_sessions(graph, scaled, factor);
     }
 
-    std::vector<event::SessionTrace> sessions;
-    TraceView view;
     RunGraph graph;
 };
 
@@ -38,7 +35,7 @@ TEST(WhatIfTest, FactorOneGivesTheRecordedTimes) {
     for (const char* golden : {"nat/research_8_c1", "nat/parallel_8_c2", "nat/syn_single_50"}) {
         const TracedRun run(load_golden_traces(std::string(golden) + "/out/all_requests_profiler_traces.json"));
         const std::vector<double> replayed = replay_sessions(run.graph, std::vector<bool>(run.graph.steps.size(), true), 1);
-        ASSERT_EQ(replayed.size(), run.sessions.size());
+        ASSERT_EQ(replayed.size(), run.graph.sessions.size());
         for (std::size_t i = 0; i < replayed.size(); ++i)
             EXPECT_NEAR(replayed[i], run.graph.sessions[i].runtime(), 100 * kJoinSlackSeconds) << golden << " session " << i;
     }

@@ -25,10 +25,17 @@ Error parse_error(const json::value& value) {
     return error;
 }
 
+enum class Keep : std::uint8_t { contents, places };
+
 // One pass over the records; take() says false for a line that is no valid record.
 class LogReader {
   public:
-    bool take(const json::value& record) {
+    explicit LogReader(Keep keep) : keep_(keep) {}
+
+    bool take(std::string_view line) {
+        const auto parsed = parse_json(line);
+        if (!parsed) return false;
+        const json::value& record = *parsed;
         const auto kind = get_string(record, "t");
         if (!kind) return false;
         if (*kind == "run") return take_run(record);
@@ -39,7 +46,7 @@ class LogReader {
         const auto found = contents.sessions.find(*number);
         // Steps before a begin or after an end belong to no session.
         if (found == contents.sessions.end() || found->second.end) return false;
-        return *kind == "step" ? take_step(found->second, record) : take_end(found->second, record);
+        return *kind == "step" ? take_step(found->second, record, line) : take_end(found->second, record);
     }
 
     EventLogContents contents;
@@ -69,12 +76,15 @@ class LogReader {
         return true;
     }
 
-    bool take_step(LoggedSession& session, const json::value& record) {
+    bool take_step(LoggedSession& session, const json::value& record, std::string_view line) {
         const auto* value = find(record, "step");
         if (!value) return false;
         auto step = event::parse_step(*value);
         if (!step) return false;
-        session.steps.push_back(std::move(*step));
+        if (keep_ == Keep::contents)
+            session.steps.push_back(std::move(*step));
+        else
+            session.step_lines.push_back(line);
         return true;
     }
 
@@ -82,7 +92,7 @@ class LogReader {
         const auto* ok = find(record, "ok");
         if (!ok || !ok->is_bool()) return false;
         SessionEnd end;
-        if (const auto* output = find(record, "output")) end.output = *output;
+        if (const auto* output = find(record, "output"); output && keep_ == Keep::contents) end.output = *output;
         const auto* error = find(record, "error");
         if (!ok->get_bool()) end.error = parse_error(error ? *error : json::value());
         end.intended_start = get_number(record, "intended_start").value_or(0);
@@ -92,19 +102,20 @@ class LogReader {
         session.end = std::move(end);
         return true;
     }
+
+    Keep keep_;
 };
 
-}  // namespace
-
-Result<EventLogContents> parse_event_log(std::string_view text) {
-    LogReader reader;
+Result<EventLogContents> read_log(std::string_view text, Keep keep, const std::function<void(std::size_t)>& looked_at) {
+    LogReader reader(keep);
     EventLogContents& contents = reader.contents;
     for (std::size_t number = 1; !text.empty(); ++number) {
         const std::size_t end = text.find('\n');
         const bool whole = end != std::string_view::npos;
-        const auto record = parse_json(text.substr(0, end));
+        const std::string_view line = text.substr(0, end);
         text.remove_prefix(whole ? end + 1 : text.size());
-        if (record && reader.take(*record)) continue;
+        looked_at(line.size());
+        if (reader.take(line)) continue;
         contents.truncated = !whole;
         if (!whole) break;
         ++contents.corrupt_lines;
@@ -114,6 +125,28 @@ Result<EventLogContents> parse_event_log(std::string_view text) {
         return fail(ErrorCode::unsupported,
                     fmt::format("the log has format version {}, this program reads up to {}", reader.newest_version, kEventLogVersion));
     return std::move(contents);
+}
+
+}  // namespace
+
+Result<EventLogContents> parse_event_log(std::string_view text) {
+    return read_log(text, Keep::contents, [](std::size_t) {});
+}
+
+Result<EventLogContents> index_event_log(std::string_view text, const std::function<void(std::size_t)>& looked_at) {
+    return read_log(text, Keep::places, looked_at);
+}
+
+std::vector<event::Step> parse_step_lines(const std::vector<std::string_view>& lines) {
+    std::vector<event::Step> steps;
+    steps.reserve(lines.size());
+    for (const std::string_view line : lines) {
+        const auto record = parse_json(line);
+        const auto* value = record ? find(*record, "step") : nullptr;
+        // Only a file that somebody writes over meanwhile has lines that are no steps any more.
+        if (auto step = value ? event::parse_step(*value) : fail(ErrorCode::parse, "")) steps.push_back(std::move(*step));
+    }
+    return steps;
 }
 
 Result<EventLogContents> load_event_log(const std::filesystem::path& path) {

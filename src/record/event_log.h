@@ -21,6 +21,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -53,7 +54,8 @@ struct SessionEnd {
 struct LoggedSession {
     json::value item;  // the dataset row's id
     std::vector<event::Step> steps;
-    std::optional<SessionEnd> end;  // nothing: it was in flight when the log stopped
+    std::vector<std::string_view> step_lines;  // in place of the steps, when asked for
+    std::optional<SessionEnd> end;             // nothing: it was in flight when the log stopped
 };
 
 struct EventLogContents {
@@ -68,6 +70,11 @@ struct EventLogContents {
 // Errors: not_found, io; unsupported when the log was written by a newer version. Damage is counted, never an error.
 Result<EventLogContents> load_event_log(const std::filesystem::path& path);
 Result<EventLogContents> parse_event_log(std::string_view text);
+
+// The same with the steps as places in `text` and without outputs, so that the sessions of a log of any length can be read one at a time
+// with parse_step_lines(). `looked_at` hears of every line.
+Result<EventLogContents> index_event_log(std::string_view text, const std::function<void(std::size_t)>& looked_at);
+std::vector<event::Step> parse_step_lines(const std::vector<std::string_view>& lines);
 
 json::value to_json(const EventLogHeader& header);
 json::value to_json(std::int64_t session, const SessionEnd& end, std::uint64_t dropped_chunks);

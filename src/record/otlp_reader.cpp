@@ -26,12 +26,22 @@ std::string_view flaw(const ReadSpan& span) {
     return "";
 }
 
-void keep(ReadSpan span, std::size_t place, ReadSpans& out) {
-    if (const auto reason = flaw(span); !reason.empty())
-        out.skipped.add(std::string(reason), fmt::format("byte {}", place));
-    else
-        out.spans.push_back(std::move(span));
-}
+// What a reader of a whole text gives to.
+struct Taker {
+    std::string_view whole;
+    SpanPlace::Form form;
+    const OnSpan& on_span;
+    event::SkipReport& skipped;
+
+    std::string place_of(std::string_view bytes) const { return fmt::format("byte {}", bytes.data() - whole.data()); }
+
+    void keep(const ReadSpan& span, std::string_view bytes) {
+        if (const auto reason = flaw(span); !reason.empty())
+            skipped.add(std::string(reason), place_of(bytes));
+        else
+            on_span(span, {bytes, form});
+    }
+};
 
 std::string hex(std::string_view bytes) {
     std::string out;
@@ -106,7 +116,7 @@ void wire_status(std::string_view bytes, ReadSpan& span) {
     }
 }
 
-ReadSpan wire_span(WireReader& reader) {
+ReadSpan wire_span(WireReader reader, bool& damaged) {
     ReadSpan span;
     for (WireReader::Field field; reader.next(field);) switch (field.tag) {
             case 1: span.trace_id = hex(field.bytes); break;
@@ -120,30 +130,30 @@ ReadSpan wire_span(WireReader& reader) {
             case 15: wire_status(field.bytes, span); break;
             default: break;
         }
+    damaged = reader.damaged();
     return span;
 }
 
 // Request, ResourceSpans and ScopeSpans: field 1, 2 and 2 lead to the spans.
-void wire_spans(std::string_view bytes, std::string_view whole, int level, ReadSpans& out) {
+void wire_spans(std::string_view bytes, int level, Taker& out) {
     constexpr std::uint64_t kPath[] = {1, 2, 2};
-    const auto place = [&](std::string_view at) { return static_cast<std::size_t>(at.data() - whole.data()); };
     WireReader reader(bytes);
     for (WireReader::Field field; reader.next(field);) {
         if (field.tag != kPath[level] || !field.is_bytes) continue;
         if (level < 2) {
-            wire_spans(field.bytes, whole, level + 1, out);
+            wire_spans(field.bytes, level + 1, out);
             continue;
         }
-        WireReader span(field.bytes);
-        ReadSpan read = wire_span(span);
-        if (span.damaged() || reader.damaged())
-            out.skipped.add("damaged span", fmt::format("byte {}", place(field.bytes)));
+        bool damaged = false;
+        const ReadSpan read = wire_span(WireReader(field.bytes), damaged);
+        if (damaged || reader.damaged())
+            out.skipped.add("damaged span", out.place_of(field.bytes));
         else
-            keep(std::move(read), place(field.bytes), out);
+            out.keep(read, field.bytes);
     }
     // A message that is cut ends all that it is in: said once, by the innermost.
     if (reader.damaged() && (level == 2 || out.skipped.empty()))
-        out.skipped.add("protobuf ends early or is damaged", fmt::format("byte {}", place(reader.rest())));
+        out.skipped.add("protobuf ends early or is damaged", out.place_of(reader.rest()));
 }
 
 // A span as exporters write it begins with its length, a trace id of 16 bytes and a span id of 8.
@@ -164,16 +174,20 @@ std::size_t length_before(std::string_view bytes, std::size_t at) {
 }
 
 // Inserted or lost bytes make every length around them wrong: the spans behind them are found by how they begin.
-void find_lost_spans(std::string_view bytes, ReadSpans& out) {
+void find_lost_spans(std::string_view bytes, const OnSpan& on_span) {
     std::set<std::pair<std::string, std::string>> known;
-    for (const ReadSpan& span : out.spans) known.emplace(span.trace_id, span.span_id);
+    event::SkipReport said_already;
+    const OnSpan note = [&](const ReadSpan& span, const SpanPlace&) { known.emplace(span.trace_id, span.span_id); };
+    Taker found{bytes, SpanPlace::Form::protobuf, note, said_already};
+    wire_spans(bytes, 0, found);
     for (std::size_t at = 0; (at = bytes.find("\x0a\x10", at)) != std::string_view::npos; ++at) {
         const std::size_t length = begins_span(bytes, at) ? length_before(bytes, at) : 0;
         if (length == 0 || length > bytes.size() - at) continue;
-        WireReader reader(bytes.substr(at, length));
-        ReadSpan span = wire_span(reader);
-        if (!reader.damaged() && flaw(span).empty() && known.emplace(span.trace_id, span.span_id).second)
-            out.spans.push_back(std::move(span));
+        const std::string_view place = bytes.substr(at, length);
+        bool damaged = false;
+        const ReadSpan span = wire_span(WireReader(place), damaged);
+        if (!damaged && flaw(span).empty() && known.emplace(span.trace_id, span.span_id).second)
+            on_span(span, {place, SpanPlace::Form::protobuf});
     }
 }
 
@@ -277,28 +291,36 @@ std::size_t find_spans(std::string_view text, std::size_t at) {
 
 }  // namespace
 
-ReadSpans read_otlp_protobuf(std::string_view bytes) {
-    ReadSpans out;
-    wire_spans(bytes, bytes, 0, out);
-    if (!out.skipped.empty()) find_lost_spans(bytes, out);
-    return out;
+ReadSpan read_span(const SpanPlace& place) {
+    bool damaged = false;
+    if (place.form == SpanPlace::Form::protobuf) return wire_span(WireReader(place.bytes), damaged);
+    const auto value = JsonValues(place.bytes).next();
+    return value && *value ? json_span(**value) : ReadSpan();
 }
 
-ReadSpans read_otlp_json(std::string_view text) {
-    ReadSpans out;
+void read_otlp_protobuf(std::string_view bytes, const OnSpan& on_span, event::SkipReport& skipped) {
+    event::SkipReport here;
+    Taker out{bytes, SpanPlace::Form::protobuf, on_span, here};
+    wire_spans(bytes, 0, out);
+    if (!here.empty()) find_lost_spans(bytes, on_span);
+    skipped.add(here, "");
+}
+
+void read_otlp_json(std::string_view text, const OnSpan& on_span, event::SkipReport& skipped) {
+    Taker out{text, SpanPlace::Form::json, on_span, skipped};
     for (std::size_t at = 0; (at = find_spans(text, at)) != std::string_view::npos;) {
         JsonValues values(text.substr(at));
         while (const auto value = values.next()) {
             const std::size_t place = at + values.offset();
+            const std::string_view bytes = text.substr(place, at + values.position() - place);
             if (*value)
-                keep(json_span(**value), place, out);
+                out.keep(json_span(**value), bytes);
             else
-                out.skipped.add("damaged span", fmt::format("byte {}", place));
+                skipped.add("damaged span", out.place_of(bytes));
         }
         // Where the list never ended, others may follow what broke it.
         at += values.cut_off() ? values.offset() + 1 : values.position();
     }
-    return out;
 }
 
 }  // namespace plimsoll::record

@@ -2,6 +2,7 @@
 // damaged anywhere: every span that can be read is, the rest is counted.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,18 +28,22 @@ struct ReadSpan {
     std::vector<ReadEvent> events;
 };
 
-struct ReadSpans {
-    std::vector<ReadSpan> spans;
-    event::SkipReport skipped;
+// Where a span stands in a text, so that it can be read again.
+struct SpanPlace {
+    std::string_view bytes;
+    enum class Form : std::uint8_t { json, protobuf } form = Form::json;
 };
+ReadSpan read_span(const SpanPlace& place);
+
+using OnSpan = std::function<void(const ReadSpan&, const SpanPlace&)>;
 
 inline constexpr int kMaxValueDepth = 16;  // of lists in an attribute's value; deeper ones are null
 
-// One ExportTraceServiceRequest. `skipped` is empty only when every byte was understood.
-ReadSpans read_otlp_protobuf(std::string_view bytes);
+// One ExportTraceServiceRequest. `skipped` stays empty only when every byte was understood.
+void read_otlp_protobuf(std::string_view bytes, const OnSpan& on_span, event::SkipReport& skipped);
 
 // Spans wherever they stand: one request, an array of them, or a line each, as the collector's file exporter writes. Numbers may be texts,
 // enums names, keys in either case.
-ReadSpans read_otlp_json(std::string_view text);
+void read_otlp_json(std::string_view text, const OnSpan& on_span, event::SkipReport& skipped);
 
 }  // namespace plimsoll::record

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <span>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -160,19 +161,28 @@ class SessionBuilder {
     std::vector<Node*> by_depth_;  // parents before children
 };
 
-using Groups = std::map<std::string, std::vector<const ReadSpan*>>;
+using Rows = std::span<const SpanRow>;
+using Sessions = std::map<std::string, std::vector<SpanRow>>;  // by trace, run or conversation
+
+std::vector<ReadSpan> read_again(Rows rows) {
+    std::vector<ReadSpan> spans;
+    spans.reserve(rows.size());
+    for (const SpanRow& row : rows) spans.push_back(read_span(row.place));
+    return spans;
+}
 
 // Spans without a run of their own belong to the nearest caller's, else to the trace's first.
-void split_by_run(const std::string& trace, const std::vector<const ReadSpan*>& spans, Groups& out) {
+void split_by_run(Rows rows, Sessions& out) {
+    const auto spans = read_again(rows);
     std::unordered_map<std::string_view, const ReadSpan*> by_id;
     std::string first;
-    for (const ReadSpan* span : spans) {
-        by_id.emplace(span->span_id, span);
-        if (first.empty()) first = run_id_of(*span);
+    for (const ReadSpan& span : spans) {
+        by_id.emplace(span.span_id, &span);
+        if (first.empty()) first = run_id_of(span);
     }
-    for (const ReadSpan* span : spans) {
-        std::string run = run_id_of(*span);
-        const ReadSpan* at = span;
+    for (std::size_t index = 0; index < spans.size(); ++index) {
+        std::string run = run_id_of(spans[index]);
+        const ReadSpan* at = &spans[index];
         // As many steps up as there are spans: ids may form a circle.
         for (std::size_t i = 0; run.empty() && i < spans.size(); ++i) {
             const auto found = by_id.find(at->parent_id);
@@ -180,53 +190,84 @@ void split_by_run(const std::string& trace, const std::vector<const ReadSpan*>& 
             at = found->second;
             run = run_id_of(*at);
         }
-        out[trace + "/" + (run.empty() ? first : run)].push_back(span);
+        out[spans.front().trace_id + "/" + (run.empty() ? first : run)].push_back(rows[index]);
     }
 }
 
-Groups group(const std::vector<ReadSpan>& spans) {
-    Groups traces;
-    for (const ReadSpan& span : spans) traces[span.trace_id].push_back(&span);
-    Groups sessions;
-    for (const auto& [trace, members] : traces) {
-        std::set<std::string> runs;
-        bool has_caller = false;
-        for (const ReadSpan* span : members) {
-            if (std::string run = run_id_of(*span); !run.empty()) runs.insert(std::move(run));
-            has_caller = has_caller || is_caller(category_of(*span).value_or(Category::function));
-        }
-        const std::string conversation = conversation_of(*members.front());
-        if (runs.size() > 1) {
-            split_by_run(trace, members, sessions);
-        } else {
-            auto& session = sessions[has_caller || conversation.empty() ? trace : "conversation " + conversation];
-            session.insert(session.end(), members.begin(), members.end());
-        }
+struct Trace {
+    std::string id;
+    std::string conversation;
+    Rows rows;
+};
+
+void add_trace(const Trace& trace, Sessions& out) {
+    std::set<std::size_t> runs;
+    for (const SpanRow& row : trace.rows)
+        if (row.run != 0) runs.insert(row.run);
+    if (runs.size() > 1) return split_by_run(trace.rows, out);
+    const bool by_trace = trace.conversation.empty() || std::ranges::any_of(trace.rows, &SpanRow::is_caller);
+    auto& session = out[by_trace ? trace.id : "conversation " + trace.conversation];
+    session.insert(session.end(), trace.rows.begin(), trace.rows.end());
+}
+
+Sessions group(std::vector<SpanRow> spans) {
+    std::ranges::stable_sort(spans, {}, &SpanRow::trace);
+    std::vector<Trace> traces;
+    for (auto first = spans.begin(); first != spans.end();) {
+        const auto last = std::find_if(first, spans.end(), [&](const SpanRow& row) { return row.trace != first->trace; });
+        const ReadSpan front = read_span(first->place);
+        traces.push_back({front.trace_id, conversation_of(front), Rows(first, last)});
+        first = last;
     }
+    std::ranges::sort(traces, {}, &Trace::id);
+    Sessions sessions;
+    for (const Trace& trace : traces) add_trace(trace, sessions);
     return sessions;
 }
 
-void remove_repeated(std::vector<ReadSpan>& spans, event::SkipReport& skipped) {
-    std::unordered_set<std::string> seen;
+std::vector<SpanRow> remove_repeated(std::vector<SpanRow> spans, const SpanSessions& to) {
+    std::unordered_set<std::size_t> seen;
     // Of a span that was exported while it ran and once more when it ended, the ended one stays.
-    std::ranges::stable_partition(spans, [](const ReadSpan& span) { return span.end > 0; });
-    const auto removed = std::ranges::remove_if(spans, [&](const ReadSpan& span) {
-        const bool repeated = !seen.insert(span.trace_id + span.span_id).second;
-        if (repeated) skipped.add("repeated span", "span " + span.span_id);
+    std::ranges::stable_partition(spans, &SpanRow::ended);
+    std::erase_if(spans, [&](const SpanRow& row) {
+        const bool repeated = !seen.insert(row.id).second;
+        if (repeated) to.on_repeated(row, read_span(row.place).span_id);
         return repeated;
     });
-    spans.erase(removed.begin(), removed.end());
+    return spans;
 }
+
+std::size_t hash_of(const std::string& text) { return text.empty() ? 0 : std::hash<std::string>()(text); }
 
 }  // namespace
 
-std::vector<event::SessionTrace> make_sessions(std::vector<ReadSpan> spans, event::SkipReport& skipped) {
-    remove_repeated(spans, skipped);
-    std::vector<event::SessionTrace> sessions;
-    for (const auto& [key, members] : group(spans)) sessions.push_back({0, SessionBuilder(members).make_steps()});
-    std::ranges::stable_sort(sessions, {}, [](const auto& session) { return session.steps.front().payload.event_timestamp; });
-    for (std::size_t i = 0; i < sessions.size(); ++i) sessions[i].request_number = static_cast<std::int64_t>(i);
-    return sessions;
+SpanRow make_span_row(const ReadSpan& span, const SpanPlace& place) {
+    return {.place = place,
+            .start = span.start,
+            .trace = hash_of(span.trace_id),
+            .id = hash_of(span.trace_id + span.span_id),
+            .run = hash_of(run_id_of(span)),
+            .ended = span.end > 0,
+            .is_caller = is_caller(category_of(span).value_or(Category::function))};
+}
+
+void make_sessions(std::vector<SpanRow> spans, const SpanSessions& to) {
+    auto sessions = group(remove_repeated(std::move(spans), to));
+    struct Session {
+        double start;
+        std::vector<SpanRow> rows;
+    };
+    std::vector<Session> in_order;
+    in_order.reserve(sessions.size());
+    for (auto& [key, rows] : sessions) in_order.push_back({std::ranges::min(rows, {}, &SpanRow::start).start, std::move(rows)});
+    sessions.clear();
+    std::ranges::stable_sort(in_order, {}, &Session::start);
+    for (std::size_t i = 0; i < in_order.size(); ++i) {
+        const auto read = read_again(in_order[i].rows);
+        std::vector<const ReadSpan*> members;
+        for (const ReadSpan& span : read) members.push_back(&span);
+        to.on_session(in_order[i].rows.front(), {static_cast<std::int64_t>(i), SessionBuilder(members).make_steps()});
+    }
 }
 
 }  // namespace plimsoll::record

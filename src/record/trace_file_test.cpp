@@ -379,15 +379,74 @@ TEST(TraceFile, OneErrorForWhatIsNoTrace) {
     EXPECT_EQ(parse_trace_file(zstd(std::string(10'000, ' ')), 1000).error().code, ErrorCode::limit);
 }
 
-TEST(TraceFile, SeveralFilesAreOneSetOfSessions) {
-    std::vector<ReadTraces> files = {parse(sample("genai.json")), parse(sample("openinference.jsonl"))};
-    files[1].file = "b.jsonl";
-    const JoinedTraces joined = join(std::move(files));
-    ASSERT_EQ(joined.sessions.size(), 5u);
-    for (std::size_t i = 0; i < 5; ++i) EXPECT_EQ(joined.sessions[i].request_number, static_cast<std::int64_t>(i));
-    EXPECT_THAT(joined.skipped.reasons().at("repeated span").places, ElementsAre("b.jsonl: span a000000000000003"));
-    std::vector<ReadTraces> one = {parse(R"([{"request_number": 4, "intermediate_steps": []}])")};
-    EXPECT_EQ(join(std::move(one)).sessions[0].request_number, 4);
+class SeveralFiles : public testing::Test {
+  protected:
+    std::vector<event::SessionTrace> read(const std::vector<std::string>& files, bool renumber = true) {
+        std::vector<event::SessionTrace> sessions;
+        TraceReader reader([&](event::SessionTrace session) { sessions.push_back(std::move(session)); }, renumber);
+        for (std::size_t i = 0; i < files.size(); ++i) {
+            const fs::path path = folder_.path() / fmt::format("{}.json", i);
+            EXPECT_TRUE(save_file(path, files[i]));
+            EXPECT_TRUE(reader.read(path));
+        }
+        reader.finish();
+        skipped_ = reader.skipped();
+        sources_ = reader.sources();
+        return sessions;
+    }
+    TemporaryFolder folder_;
+    event::SkipReport skipped_;
+    std::vector<TraceSource> sources_;
+};
+
+TEST_F(SeveralFiles, AreOneSetOfSessions) {
+    const auto joined = read({sample("genai.json"), sample("openinference.jsonl"), nat_golden()});
+    ASSERT_EQ(joined.size(), 13u);
+    for (std::size_t i = 0; i < 13; ++i) EXPECT_EQ(joined[i].request_number, static_cast<std::int64_t>(i));
+    EXPECT_THAT(skipped_.reasons().at("repeated span").places,
+                ElementsAre((folder_.path() / "1.json").string() + ": span a000000000000003"));
+    EXPECT_EQ(sources_[0].sessions + sources_[1].sessions, 5u);
+    EXPECT_EQ(sources_[2].sessions, 8u);
+    EXPECT_EQ(read({R"([{"request_number": 4, "intermediate_steps": []}])"}, false)[0].request_number, 4);
+}
+
+// A collector starts another file whenever it likes.
+TEST_F(SeveralFiles, ATraceSpreadOverTwoIsOneSession) {
+    const auto span = [](const char* id, const char* parent, int start) {
+        return fmt::format(R"({{"resourceSpans": [{{"scopeSpans": [{{"spans": [{{"traceId": "a1", "spanId": "{}", "parentSpanId": "{}",
+            "name": "{}", "startTimeUnixNano": "{}000000000", "endTimeUnixNano": "9000000000"}}]}}]}}]}})",
+                           id, parent, id, start);
+    };
+    const auto sessions = read({span("02", "01", 2), span("01", "", 1), span("02", "01", 2)});
+    ASSERT_EQ(sessions.size(), 1u);
+    EXPECT_THAT(calls(sessions[0]), ElementsAre("WORKFLOW 01 0..8 <root>", "SPAN 02 1..8 <01>"));
+    EXPECT_EQ(skipped_.reasons().at("repeated span").count, 1u);
+}
+
+TEST(TraceFile, AnEventLogOfManySessionsIsReadInTheirOrder) {
+    std::string log = R"({"t":"run","version":1,"run_id":"r","config_hash":"","dataset_hash":"","seed":"1","started":1})"
+                      "\n";
+    const auto step = [](int session, int time) {
+        event::Step step;
+        step.payload = {.event_type = {Category::tool, event::Phase::start}, .event_timestamp = time * 1.0, .name = "t", .uuid = "u"};
+        return to_compact_json({{"t", "step"}, {"session", session}, {"step", event::to_json(step)}}) + "\n";
+    };
+    for (const int session : {2, 0, 1}) log += fmt::format("{{\"t\":\"begin\",\"session\":{},\"item\":null}}\n", session);
+    for (int time = 0; time < 3; ++time)
+        for (const int session : {1, 2, 0}) log += step(session, time);
+    log += R"({"t":"end","session":1,"ok":true})"
+           "\n"
+           R"({"t":"begin","session":2,"item":null})"
+           "\n" +
+           step(2, 7);
+    const ReadTraces traces = parse(log);
+    ASSERT_EQ(traces.sessions.size(), 3u);
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(traces.sessions[i].request_number, i);
+    EXPECT_THAT(calls(traces.sessions[0]), testing::SizeIs(3));
+    EXPECT_EQ(traces.sessions[1].steps.back().payload.event_timestamp, 2);
+    ASSERT_EQ(traces.sessions[2].steps.size(), 1u);  // what came before the second begin counts no more
+    EXPECT_EQ(traces.sessions[2].steps[0].payload.event_timestamp, 7);
+    EXPECT_EQ(count_of(traces, "session without an end: it was running when the log stopped; kept"), 2u);
 }
 
 }  // namespace

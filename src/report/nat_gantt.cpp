@@ -56,13 +56,13 @@ void draw_time_axis(Canvas& canvas, const Area& area, double seconds) {
 
 }  // namespace
 
-Result<std::string> draw_nat_gantt_png(std::vector<Bar> bars) {
+Result<std::string> draw_nat_gantt_png(std::vector<Bar> bars, std::size_t later_bars) {
     auto canvas = make_png_canvas(kWidth, kHeight, kScale);
     if (bars.empty()) return canvas->finish();
     double first = bars.front().start, last = bars.front().end;
     for (const Bar& bar : bars) first = std::min(first, bar.start), last = std::max(last, bar.end);
     std::ranges::stable_sort(bars, {}, &Bar::start);
-    const std::size_t all = bars.size();
+    const std::size_t all = bars.size() + later_bars;
     if (bars.size() > kMaxNatGanttBars) bars.resize(kMaxNatGanttBars);
 
     const auto labels = make_labels(bars);
@@ -72,7 +72,7 @@ Result<std::string> draw_nat_gantt_png(std::vector<Bar> bars) {
                     .right = kWidth - kMargin,
                     .top = kMargin + 1.5 * kTitleFont,
                     .bottom = kHeight - kMargin - 3.5 * kFont};
-    std::string title = "Gantt Chart of Nested Calls (All Examples)";
+    std::string title = kGanttTitle;
     if (bars.size() < all) title += fmt::format(", first {} of {} calls", bars.size(), all);
     canvas->text({(area.left + area.right) / 2, area.top - 0.5 * kTitleFont}, title,
                  {.size = kTitleFont, .color = kBlack, .anchor = Anchor::middle});

@@ -50,9 +50,9 @@ Color color_of(event::Category category) {
     }
 }
 
-Result<std::string> draw_gantt_png(std::vector<Bar> bars, std::string title) {
+Result<std::string> draw_gantt_png(std::vector<Bar> bars, std::string title, std::size_t later_bars) {
     std::ranges::sort(bars, {}, &Bar::start);
-    const std::size_t all = bars.size();
+    const std::size_t all = bars.size() + later_bars;
     if (bars.size() > kMaxGanttBars) bars.resize(kMaxGanttBars);
     constexpr double kWidth = 1500, kHeight = 1125;
     auto canvas = make_png_canvas(kWidth, kHeight, 2);

@@ -23,13 +23,14 @@ struct Bar {
 Color color_of(event::Category category);
 
 // `gantt_chart.png` (3000 × 2250 pixels): one bar a call, sorted by start. Beyond kMaxGanttBars, as many as have room for a readable
-// label, only the first ones are drawn and the title says so.
+// label, only the first ones are drawn and the title says so; `later_bars` are those that were not even given.
 inline constexpr std::size_t kMaxGanttBars = 150;
-Result<std::string> draw_gantt_png(std::vector<Bar> bars, std::string title = "Gantt Chart of Nested Calls (All Examples)");
+inline constexpr const char* kGanttTitle = "Gantt Chart of Nested Calls (All Examples)";
+Result<std::string> draw_gantt_png(std::vector<Bar> bars, std::string title = kGanttTitle, std::size_t later_bars = 0);
 
 // The same picture as NAT 1.9.0 makes it, every bar in it: from so many on it is a smear in NAT's, and here it says how many are left out.
 inline constexpr std::size_t kMaxNatGanttBars = 50'000;
-Result<std::string> draw_nat_gantt_png(std::vector<Bar> bars);
+Result<std::string> draw_nat_gantt_png(std::vector<Bar> bars, std::size_t later_bars = 0);
 
 // One session as inline SVG: bars in tree order, a line a call, indented by depth, the wait for the first token lighter, the
 // critical path outlined.
