@@ -76,6 +76,12 @@ def run(command, environment=None):
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
+def make_tokenizer(venvs, folder):
+    """One that needs no network; peers insist on having one."""
+    run([f"{venvs}/aiperf/bin/python", "-c", TOKENIZER, f"{folder}/tokenizer"])
+    return f"{folder}/tokenizer"
+
+
 class Plimsoll:
     name, streams_first_token, sizes = "plimsoll", True, {"whole": 20000, "burst": 20000, "paced": 4000}
 
@@ -99,8 +105,7 @@ class AiPerf:
 
     def __init__(self, build, venvs, folder):
         self.bin, self.folder = f"{venvs}/aiperf/bin", folder
-        self.tokenizer = f"{folder}/tokenizer"
-        run([f"{self.bin}/python", "-c", TOKENIZER, self.tokenizer])
+        self.tokenizer = make_tokenizer(venvs, folder)
 
     def load(self, url, users, calls, stream):
         return run([f"{self.bin}/aiperf", "profile", "-m", "truth", "--url", url, "--endpoint-type", "chat", "--concurrency", str(users),
@@ -131,12 +136,16 @@ class VllmBench:
 
     def __init__(self, build, venvs, folder):
         self.program, self.folder = os.environ["VLLM_BENCH"], folder
+        self.tokenizer = make_tokenizer(venvs, folder)
 
     def load(self, url, users, calls, stream):
+        prompts = f"{self.folder}/prompts.jsonl"
+        with open(prompts, "w") as file:
+            for i in range(calls):
+                file.write(json.dumps({"prompt": f"hello {i}", "output_tokens": TOKENS}) + "\n")
         return run([self.program, "--backend", "openai-chat", "--base-url", url, "--endpoint", "/v1/chat/completions", "--model", "truth",
-                    "--dataset-name", "random", "--random-input-len", "16", "--random-output-len", str(TOKENS), "--num-prompts", str(calls),
-                    "--max-concurrency", str(users), "--skip-tokenizer-init", "--save-result", "--result-dir", self.folder,
-                    "--result-filename", "vllm.json"])
+                    "--dataset-name", "custom", "--dataset-path", prompts, "--num-prompts", str(calls), "--max-concurrency", str(users),
+                    "--tokenizer", self.tokenizer, "--save-result", "--result-dir", self.folder, "--result-filename", "vllm.json"])
 
     def first_token_ms(self):
         with open(f"{self.folder}/vllm.json") as file:

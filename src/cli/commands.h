@@ -22,6 +22,8 @@ void add_ingest_command(CLI::App& app, Run& run);
 void add_report_command(CLI::App& app, Run& run);
 void add_serve_command(CLI::App& app, Run& run);
 void add_sim_command(CLI::App& app, Run& run);
+// `sim play`; `sim` is what add_sim_command() made.
+void add_sim_play_command(CLI::App& sim, Run& run);
 void add_validate_command(CLI::App& app, Run& run);
 void add_info_command(CLI::App& app, Run& run);
 void add_load_command(CLI::App& app, Run& run);

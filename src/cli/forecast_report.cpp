@@ -1,8 +1,10 @@
 #include "cli/forecast_report.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <charconv>
+#include <set>
 
 #include "base/files.h"
 #include "cli/pictures.h"
@@ -89,18 +91,39 @@ report::TableView make_table(const json::value& forecast) {
         const auto count = whole_of(one, key);
         return count ? fmt::format("{}", *count) : std::string();
     };
+    const auto replicas_text = [&](const json::value& one) {
+        const std::string needed = count_text(one, "replicas_needed"), expected = count_text(one, "replicas_expected");
+        return expected.empty() ? needed : fmt::format("{} ({} expected)", needed.empty() ? "?" : needed, expected);
+    };
     for (const json::value& one : list_of(forecast, "forecasts")) {
         const int users = whole_of(one, "users").value_or(0);
         const auto [value, low, high] = bounded_of(one, "workflow_p95");
         const auto meets = get_number(one, "meets_slo");
         const auto line = nat.find(users);
-        table.rows.push_back(
-            {fmt::format("{}", users), format_duration(value), fmt::format("{} to {}", format_duration(low), format_duration(high)),
-             format_duration(bounded_of(one, "llm_p95").value), report::format_short(60 * number_of(one, "sessions_per_second")),
-             meets ? format_percent(*meets) : "", count_text(one, "replicas_needed"), count_text(one, "gpus_needed"),
-             line == nat.end() ? "" : format_duration(line->second)});
+        table.rows.push_back({fmt::format("{}", users), format_duration(value),
+                              fmt::format("{} to {}", format_duration(low), format_duration(high)),
+                              format_duration(bounded_of(one, "llm_p95").value),
+                              report::format_short(60 * number_of(one, "sessions_per_second")), meets ? format_percent(*meets) : "",
+                              replicas_text(one), count_text(one, "gpus_needed"), line == nat.end() ? "" : format_duration(line->second)});
     }
     return table;
+}
+
+// What the answer rests on without having seen it.
+std::optional<std::string> reliance_of(const json::value& forecast) {
+    std::set<std::string> limits;
+    std::vector<std::string> bounds;
+    for (const json::value& one : list_of(forecast, "forecasts")) {
+        const auto* wrong = find(one, "if_limit_is_wrong");
+        if (!wrong) continue;
+        for (const json::value& name : list_of(*wrong, "limits")) limits.insert(to_text(name));
+        const auto high = get_number(*wrong, "high");
+        const std::string bound = high ? fmt::format("up to {}", format_duration(*high)) : std::string("without bound");
+        bounds.push_back(fmt::format("{} at {} users", bound, whole_of(one, "users").value_or(0)));
+    }
+    if (limits.empty()) return std::nullopt;
+    return fmt::format("Relies on limits that the measurement did not reach: {}. If they are no higher than what was measured, p95 is {}.",
+                       fmt::join(limits, ", "), fmt::join(bounds, ", "));
 }
 
 void add_facts(const json::value& forecast, report::ReportView& view) {
@@ -132,6 +155,7 @@ Result<void> add_forecast(const json::value& forecast, report::ReportView& view)
                                     format_duration(low), format_duration(high));
     }
     add_facts(forecast, view);
+    if (auto reliance = reliance_of(forecast)) section.statements.push_back(std::move(*reliance));
     for (const json::value& warning : list_of(forecast, "warnings")) section.statements.push_back(to_text(warning) + ".");
     section.pictures = report::make_forecast_pictures(make_curves(forecast));
     section.table = make_table(forecast);

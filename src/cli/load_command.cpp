@@ -13,7 +13,9 @@
 #include "cli/descriptors.h"
 #include "cli/load_flags.h"
 #include "cli/load_report.h"
+#include "cli/load_setup.h"
 #include "cli/load_view.h"
+#include "cli/pictures.h"
 #include "cli/workflow_host.h"
 #include "load/diagnosis.h"
 #include "load/run_files.h"
@@ -24,9 +26,6 @@ namespace plimsoll::cli {
 namespace {
 
 constexpr int kUsage = 2;
-constexpr int kThresholdFailed = 3;
-constexpr int kLoadNotAsAsked = 4;
-constexpr int kInterrupted = 130;
 
 // A workflow of this process as a load's target.
 struct LocalWorkflow {
@@ -126,17 +125,6 @@ Result<LoadSetup> make_setup(const LoadFlags& flags) {
     return setup;
 }
 
-bool all_ok(const std::vector<load::Check>& checks) {
-    return std::ranges::all_of(checks, [](const load::Check& check) { return check.ok; });
-}
-
-int exit_code(const load::SummaryInput& summary) {
-    if (summary.outcome.interrupted) return kInterrupted;
-    if (summary.stats.calls() > 0 && summary.stats.failed() + summary.stats.unfinished() == summary.stats.calls()) return 1;
-    if (!all_ok(summary.honesty)) return kLoadNotAsAsked;
-    return all_ok(summary.thresholds) ? 0 : kThresholdFailed;
-}
-
 load::SamplerOptions make_sampler_options(const LoadFlags& flags) {
     return {.every_s = flags.sample_every,
             .pids = flags.pids,
@@ -213,7 +201,7 @@ Result<int> run_load(const LoadFlags& flags, const LoadSetup& setup) {
         PLIMSOLL_TRY(save_load_report(flags.output_dir));
         std::printf("\n%s\n", flags.output_dir.c_str());
     }
-    return exit_code(summary);
+    return load_exit_code(summary);
 }
 
 int run_command(const LoadFlags& flags) {

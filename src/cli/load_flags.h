@@ -1,16 +1,11 @@
-// The flags of `plimsoll load` and what they mean together.
+// The flags of `plimsoll load`; load_setup.h says what they mean together.
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "cli/catalogue.h"
-#include "load/http_target.h"
-#include "load/plan.h"
-#include "load/script.h"
-#include "load/summary.h"
 
 namespace plimsoll::cli {
 
@@ -52,19 +47,9 @@ struct LoadFlags {
     bool no_sampling = false;
 };
 
+// What is asked, when, thresholds and the folder: what a run against a server and one in virtual time have in common.
+void add_plan_flags(CLI::App& command, LoadFlags& flags);
+// The same, and what `load` has besides.
 void add_load_flags(CLI::App& command, LoadFlags& flags);
-
-// What the sessions ask; of recorded ones also when they started.
-struct Asked {
-    load::ScriptBook book;
-    std::vector<load::Nanoseconds> starts;
-};
-
-// Each reads its part of the flags and files. Errors: invalid_argument, parse, not_found, config, connect.
-Result<Asked> make_asked(const LoadFlags& flags);
-Result<load::LoadPlan> make_plan(const LoadFlags& flags, const std::vector<load::Nanoseconds>& recorded_starts);
-Result<load::HttpTargetSpec> make_target_spec(const LoadFlags& flags);
-Result<std::vector<load::Threshold>> make_thresholds(const LoadFlags& flags);
-Result<load::HonestyLimits> make_limits(const LoadFlags& flags, const load::LoadPlan& plan, const load::ScriptBook& book);
 
 }  // namespace plimsoll::cli

@@ -233,7 +233,8 @@ Result<Measured> measure_legs(const MeasureFlags& flags, const fs::path& job,
         auto& measurement = runs.emplace_back(make_measurement(*run, *outcome));
         measurement.conditions = conditions;
         const load::SampleLog samples = take_samples(sampler, outcome->run.started);
-        for (load::Finding& finding : load::diagnose({.samples = samples.samples, .threads = default_io_threads()}))
+        for (load::Finding& finding :
+             load::diagnose({.samples = samples.samples, .threads = default_io_threads(), .agent_in_process = flags.endpoint.empty()}))
             measurement.findings.push_back(std::move(finding.text));
         PLIMSOLL_TRY(save_run(folder, measurement, samples));
         update_leg(measured.legs, runs, run->concurrency);

@@ -24,11 +24,8 @@ void forecast_of_100_draws(benchmark::State& state) {
     const Recording recording = load_recording();
     ForecastRequest request;
     request.users = {static_cast<int>(state.range(0))};
-    request.limits.endpoints["model-a"] = {.replicas = 2,
-                                           .routing = Routing::round_robin,
-                                           .max_num_seqs = 96,
-                                           .kv_tokens = 900'000,
-                                           .max_batched_tokens = 4096};
+    request.limits.endpoints["model-a"] = {
+        .replicas = 2, .routing = Routing::round_robin, .max_num_seqs = 96, .kv_tokens = 900'000, .max_batched_tokens = 4096};
     for (auto _ : state) benchmark::DoNotOptimize(make_forecast(recording, request));
 }
 BENCHMARK(forecast_of_100_draws)->Arg(200)->Arg(1'000'000)->Unit(benchmark::kMillisecond);

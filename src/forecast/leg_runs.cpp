@@ -32,6 +32,28 @@ std::string item_key(const RunMeasurement& run, const SessionSample& session) {
     return run.repetition == 1 ? session.id : fmt::format("run{}/{}", run.repetition, session.id);
 }
 
+// A cause once, in the words of the first run that had it: "Node busy: …" is named before its colon, the figures after it differ each time.
+std::vector<std::string> pool_findings(std::span<const RunMeasurement> runs) {
+    struct Found {
+        std::string name, text;
+        int runs = 0;
+    };
+    std::vector<Found> found;
+    for (const RunMeasurement& run : runs)
+        for (const std::string& finding : run.findings) {
+            const std::string name = finding.substr(0, finding.find(':'));
+            auto place = std::ranges::find(found, name, &Found::name);
+            if (place == found.end()) place = found.insert(place, {name, finding});
+            ++place->runs;
+        }
+    std::vector<std::string> out;
+    for (Found& one : found) {
+        if (runs.size() > 1) one.text += fmt::format(" (In {} of {} runs.)", one.runs, runs.size());
+        out.push_back(std::move(one.text));
+    }
+    return out;
+}
+
 LegStatistics compute_statistics(std::span<const RunMeasurement> runs, const LegResult& leg) {
     LegStatistics statistics{.runs = static_cast<int>(runs.size())};
     statistics.config = runs.front().conditions.substr(0, runs.front().conditions.find(' '));
@@ -40,7 +62,6 @@ LegStatistics compute_statistics(std::span<const RunMeasurement> runs, const Leg
     for (const RunMeasurement& run : runs) {
         prompt_tokens += static_cast<double>(run.prompt_tokens);
         completion_tokens += static_cast<double>(run.completion_tokens);
-        statistics.findings.insert(statistics.findings.end(), run.findings.begin(), run.findings.end());
         statistics.better.insert(run.better.begin(), run.better.end());
         for (const SessionSample& session : run.sessions) {
             if (session.failed) continue;
@@ -49,6 +70,7 @@ LegStatistics compute_statistics(std::span<const RunMeasurement> runs, const Leg
             for (const auto& [name, score] : session.scores) statistics.session_scores[name][item_key(run, session)] = score;
         }
     }
+    statistics.findings = pool_findings(runs);
     const Random random(static_cast<std::uint64_t>(leg.concurrency));  // the same runs give the same intervals
     for (const auto& [name, scores] : statistics.session_scores) statistics.scores[name] = summarise_scores(scores);
     statistics.workflow_runtime = summarise_sample(runtimes, random);

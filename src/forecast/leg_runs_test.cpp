@@ -250,6 +250,14 @@ TEST(LegRuns, GoodputCountsWhatKeepsTheSlo) {
     EXPECT_FALSE(evaluate_slo({*parse_slo_rule("p95 workflow < 9s")}, LegResult{.concurrency = 1}).kept);  // nothing finished
 }
 
+TEST(LegRuns, ACauseIsSaidOnce) {
+    std::vector<RunMeasurement> runs = {run_of(4, 1, {1}), run_of(4, 2, {1}), run_of(4, 3, {1})};
+    runs[0].findings = {"Node busy: 93 % in use."};
+    runs[2].findings = {"Node busy: 97 % in use.", "CPU limit too low: 60 %."};
+    EXPECT_THAT(pool_runs(runs).statistics->findings,
+                ElementsAre("Node busy: 93 % in use. (In 2 of 3 runs.)", "CPU limit too low: 60 %. (In 1 of 3 runs.)"));
+}
+
 TEST(LegRuns, OutputHoldsThemAndReadsThemBack) {
     auto one = run_of(1, 1, {1, 1, 1}), two = run_of(2, 1, {2, 2, 3});
     for (auto* run : {&one, &two})

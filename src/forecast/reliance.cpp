@@ -16,6 +16,8 @@ constexpr double kBeyond = 1.25;
 // A server with less free memory than this share takes no call more.
 constexpr double kMemoryReached = 0.9;
 
+std::string limit_text(double limit) { return limit >= static_cast<double>(kUnlimited) ? "unlimited" : fmt::format("{:.0f}", limit); }
+
 }  // namespace
 
 std::vector<std::string> untested_limits(const FittedModel& model, const Played& played) {
@@ -61,11 +63,11 @@ std::vector<std::string> warn_of_limits(const FittedModel& model) {
         if (!limits.unknown.empty()) out.push_back(fmt::format("{}: unknown: {}", name, fmt::join(limits.unknown, ", ")));
         if (limits.places_known() && limits.places_reached < limits.places_low)
             out.push_back(
-                fmt::format("{}: max_num_seqs {:.0f} was never reached (at most {:.0f} calls a replica at once); the forecast relies on it",
-                            name, limits.places_low, limits.places_reached));
+                fmt::format("{}: max_num_seqs {} was never reached (at most {:.0f} calls a replica at once); the forecast relies on it",
+                            name, limit_text(limits.places_low), limits.places_reached));
         if (limits.memory_known() && limits.memory_reached < kMemoryReached * limits.memory_low)
-            out.push_back(fmt::format("{}: kv_tokens {:.0f} was never reached (at most {:.0f}); the forecast relies on it", name,
-                                      limits.memory_low, limits.memory_reached));
+            out.push_back(fmt::format("{}: kv_tokens {} was never reached (at most {:.0f}); the forecast relies on it", name,
+                                      limit_text(limits.memory_low), limits.memory_reached));
     }
     for (std::size_t t = 0; t < model.tools().size(); ++t) {
         const ToolPoolFit& pool = model.tools()[t];

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "llm/sim_answer.h"
+#include "llm/sim_pace.h"
 
 namespace plimsoll::llm {
 namespace {
@@ -23,6 +24,18 @@ Result<void> check_sim_options(const SimOptions& options) {
     if (options.embedding_dim < 1 || options.embedding_dim > kMaxSimDimensions)
         return bad(fmt::format("embedding_dim is between 1 and {}", kMaxSimDimensions));
     return {};
+}
+
+std::unique_ptr<SimTimeline> make_sim_timeline(const SimOptions& options) {
+    if (!options.engine)
+        return std::make_unique<SimPace>(SimPaceOptions{.ttft = options.ttft,
+                                                        .itl = options.itl,
+                                                        .jitter = options.jitter,
+                                                        .max_jobs = static_cast<std::size_t>(std::max(0, options.max_concurrency))});
+    SimEngineOptions engine = *options.engine;
+    engine.jitter = options.jitter;
+    engine.seed = options.seed;
+    return std::make_unique<SimEngine>(engine);
 }
 
 }  // namespace plimsoll::llm

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -39,5 +40,8 @@ inline constexpr std::chrono::hours kMaxSimDelay{1};  // of each of the times
 
 // Errors: invalid_argument.
 Result<void> check_sim_options(const SimOptions& options);
+
+// When the tokens of a server with these options come; of checked ones.
+std::unique_ptr<SimTimeline> make_sim_timeline(const SimOptions& options);
 
 }  // namespace plimsoll::llm

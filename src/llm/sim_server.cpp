@@ -11,7 +11,6 @@
 #include "llm/sim_embedding.h"
 #include "llm/sim_exchange.h"
 #include "llm/sim_metrics.h"
-#include "llm/sim_pace.h"
 #include "llm/sim_request.h"
 #include "llm/sim_rerank.h"
 #include "llm/sim_scheduler.h"
@@ -36,18 +35,6 @@ asio::awaitable<void> refuse(ServerResponse& response) {
 asio::awaitable<void> send_text(std::string type, std::string text, ServerResponse& response) {
     const auto sent = co_await response.send(200, std::move(type), std::move(text));
     static_cast<void>(sent);  // a client that has gone misses nothing
-}
-
-std::unique_ptr<SimTimeline> make_timeline(const SimOptions& options) {
-    if (!options.engine)
-        return std::make_unique<SimPace>(SimPaceOptions{.ttft = options.ttft,
-                                                        .itl = options.itl,
-                                                        .jitter = options.jitter,
-                                                        .max_jobs = static_cast<std::size_t>(std::max(0, options.max_concurrency))});
-    SimEngineOptions engine = *options.engine;
-    engine.jitter = options.jitter;
-    engine.seed = options.seed;
-    return std::make_unique<SimEngine>(engine);
 }
 
 // 0 = the request names no session.
@@ -213,7 +200,7 @@ Result<std::uint16_t> SimServer::listen() {
         if (!rules) return fail(rules.error());
         impl_->rules = std::move(*rules);
     }
-    impl_->scheduler = std::make_unique<SimScheduler>(impl_->executor, make_timeline(impl_->options), impl_->stats);
+    impl_->scheduler = std::make_unique<SimScheduler>(impl_->executor, make_sim_timeline(impl_->options), impl_->stats);
     const auto port = impl_->server.listen();
     if (!port) return fail(port.error());
     impl_->port = *port;

@@ -16,6 +16,7 @@ namespace {
 // Where "high" begins. Shares of 1.
 constexpr double kThrottled = 0.10;       // of the scheduler's periods: users notice from here
 constexpr std::int64_t kFewPeriods = 10;  // a second of the usual period of 100 ms
+constexpr double kCounterNoise = 0.02;    // cores: a tick of 10 ms more or less in a second
 constexpr double kBusy = 0.90;            // of all cores
 // Something that now and then waits for a core is no busy machine: both must be.
 constexpr double kStalled = 0.25;          // of the time
@@ -105,8 +106,8 @@ bool check_target(const TargetFailures& failures, std::vector<Finding>& out) {
 void check_limit(const Picture& picture, std::vector<Finding>& out) {
     const double share = picture.throttled_share();
     if (share <= kThrottled || mean(picture.busy) > kBusy) return;
-    // Tenths of a core, rounded up: what a Kubernetes limit is usually written in.
-    const double wanted = std::ceil(10 * percentile(picture.demand, 99)) / 10;
+    // Tenths of a core, rounded up: what a Kubernetes limit is usually written in. A hair above one is the counters' own resolution.
+    const double wanted = std::ceil(10 * (percentile(picture.demand, 99) - kCounterNoise)) / 10;
     const std::string limit = picture.quota > 0 ? fmt::format("{:.2g} cores", picture.quota) : "not readable";
     out.push_back(
         {Cause::cpu_limit_too_low,

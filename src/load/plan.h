@@ -33,11 +33,6 @@ inline constexpr int kMaxUsers = 100'000;
 // Errors: invalid_argument, naming what cannot be.
 Result<void> check_plan(const LoadPlan& plan);
 
-// A user of a closed loop whose session failed begins its next one later: a target that refuses or has gone is not hammered, and the
-// figures are not drowned in its refusals. From one start to the next there is a wait that begins here, doubles with each failure in a row
-// up to the bound, and varies by half so that users do not come back in step; a Retry-After counts from the failure, up to its own bound.
-inline constexpr std::chrono::milliseconds kFirstBackoff{100}, kMaxBackoff{5'000}, kMaxRetryAfter{300'000};
-
 struct LoadOutcome {
     double wall_start = 0;           // seconds since the epoch, of the run's start
     Nanoseconds elapsed{0};          // until the last session ended

@@ -37,6 +37,8 @@ void for_each_placeholder(std::string_view text, Place place) {
     }
 }
 
+// Calls write(value, before, out, done) for each placeholder that has a value: `before` is the text since the last one, already in `out`,
+// and `done` is where the text goes on.
 template <class Write>
 std::string fill(std::string_view text, const CallInput& input, const Captured& captured, Write write) {
     std::string out;
@@ -44,9 +46,10 @@ std::string fill(std::string_view text, const CallInput& input, const Captured& 
     for_each_placeholder(text, [&](std::string_view name, std::size_t begin, std::size_t end) {
         const auto value = value_of(name, input, captured);
         if (!value) return;
-        out += text.substr(done, begin - done);
+        const std::string_view before = text.substr(done, begin - done);
+        out += before;
         done = end;
-        write(*value, begin, out, done);
+        write(*value, before, out, done);
     });
     return out += text.substr(done);
 }
@@ -118,10 +121,9 @@ std::vector<std::string> placeholders(std::string_view text) {
 }
 
 std::string fill_body(std::string_view text, const CallInput& input, const Captured& captured) {
-    return fill(text, input, captured, [text](const json::value& value, std::size_t begin, std::string& out, std::size_t& done) {
-        const bool opens = begin > 0 && text[begin - 1] == '"' && (begin == 1 || text[begin - 2] != '\\');
-        const bool whole = opens && done < text.size() && text[done] == '"';
-        if (whole) {
+    return fill(text, input, captured, [text](const json::value& value, std::string_view before, std::string& out, std::size_t& done) {
+        const bool opens = before.ends_with('"') && !before.ends_with("\\\"");
+        if (opens && done < text.size() && text[done] == '"') {
             out.pop_back();
             ++done;
             out += json::serialize(value);
@@ -134,12 +136,12 @@ std::string fill_body(std::string_view text, const CallInput& input, const Captu
 
 std::string fill_header(std::string_view text, const CallInput& input, const Captured& captured) {
     return fill(text, input, captured,
-                [](const json::value& value, std::size_t, std::string& out, std::size_t&) { out += to_text(value); });
+                [](const json::value& value, std::string_view, std::string& out, std::size_t&) { out += to_text(value); });
 }
 
 std::string fill_url(std::string_view text, const CallInput& input, const Captured& captured) {
     return fill(text, input, captured,
-                [](const json::value& value, std::size_t, std::string& out, std::size_t&) { out += percent_encoded(to_text(value)); });
+                [](const json::value& value, std::string_view, std::string& out, std::size_t&) { out += percent_encoded(to_text(value)); });
 }
 
 TargetFactory make_sequence_target(std::vector<RequestTemplate> requests, net::Headers headers, bool verify_tls) {

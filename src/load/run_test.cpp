@@ -4,6 +4,9 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <csignal>
 #include <set>
 #include <thread>
@@ -256,6 +259,12 @@ asio::awaitable<void> answer_locally(const CallInput& input, Deadline, Answer& a
     const std::string& question = input.messages.back().text;
     if (question == "bad") answer.fail_with(ErrorCode::internal, "no");
     if (question == "slow") co_await net::sleep_for(std::chrono::hours(1));
+    if (question == "polite") {  // makes an error of its cancellation
+        boost::system::error_code error;
+        asio::steady_timer timer(co_await asio::this_coro::executor, std::chrono::hours(1));
+        co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, error));
+        answer.fail_with(ErrorCode::cancelled, "cancelled");
+    }
     take_steps(agent_steps(), 500, input.session < 2, answer);
 }
 
@@ -293,14 +302,16 @@ TEST(LocalTarget, RunsAnAgentOfThisProcess) {
 }
 
 TEST(LocalTarget, EndsAtItsDeadline) {
-    LoadPlan plan;
-    plan.max_sessions = 1;
-    plan.call_timeout = milliseconds(30);
-    EXPECT_EQ(run_locally(plan, questions({"slow"})).at(0).calls.at(0).error->code, ErrorCode::timeout);
-    plan.call_timeout = std::chrono::hours(1);
-    plan.duration = milliseconds(50);
-    plan.drain = milliseconds(0);
-    EXPECT_TRUE(run_locally(plan, questions({"slow"})).at(0).unfinished);
+    for (const char* question : {"slow", "polite"}) {
+        LoadPlan plan;
+        plan.max_sessions = 1;
+        plan.call_timeout = milliseconds(30);
+        EXPECT_EQ(run_locally(plan, questions({question})).at(0).calls.at(0).error->code, ErrorCode::timeout) << question;
+        plan.call_timeout = std::chrono::hours(1);
+        plan.duration = milliseconds(50);
+        plan.drain = milliseconds(0);
+        EXPECT_TRUE(run_locally(plan, questions({question})).at(0).unfinished) << question;
+    }
 }
 
 // Spans of one recorded session: two searches at once, each with a tool and a call, then a call that joins them.

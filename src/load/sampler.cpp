@@ -65,11 +65,7 @@ struct Sampler::Impl {
         if (!sample) co_return;
         if (nvml) sample->gpus = nvml->read();
         if (!options.metrics_urls.empty()) co_await scrape_all(*sample);
-        if (log.samples.size() == kMaxSamples) {
-            log.samples.pop_front();
-            ++log.dropped;
-        }
-        log.samples.push_back(std::move(*sample));
+        log.add(std::move(*sample));
     }
 
     // At once, so that one server that does not answer does not make the others' figures late.
@@ -142,6 +138,14 @@ SampleLog Sampler::stop() {
     });
     impl_->thread.join();
     return std::move(impl_->log);
+}
+
+void SampleLog::add(Sample sample) {
+    if (samples.size() == kMaxSamples) {
+        samples.pop_front();
+        ++dropped;
+    }
+    samples.push_back(std::move(sample));
 }
 
 void SampleLog::shift(double start) {

@@ -51,6 +51,8 @@ struct GaugeLog {
 };
 
 struct SampleLog {
+    static constexpr std::size_t kMaxSamples = 100'000;
+
     std::deque<Sample> samples;  // at_s in seconds since the epoch until shift() is called
     std::size_t dropped = 0;     // the oldest ones, for which there was no room
     std::size_t failed_scrapes = 0;
@@ -59,6 +61,7 @@ struct SampleLog {
     GaugeLog gauges;
     double own_cpu_share = 0;  // of one core, spent on looking
 
+    void add(Sample sample);
     // From seconds since the epoch to seconds since `start`; samples before it are left out.
     void shift(double start);
     ServerSeen server_seen() const;
@@ -66,7 +69,6 @@ struct SampleLog {
 
 class Sampler {
   public:
-    static constexpr std::size_t kMaxSamples = 100'000;
     static constexpr std::size_t kMaxScrapeText = 1 << 20;
 
     explicit Sampler(SamplerOptions options);

@@ -237,6 +237,15 @@ INSTANTIATE_TEST_SUITE_P(
                       0,
                       {Cause::cpu_limit_too_low},
                       {"60 %", "120 of 200", "0.5 cores", "to 1.2"}},
+        // It wants a whole core; ticks make a little more of it.
+        DiagnosisCase{"limit_of_one_busy_thread",
+                      kIdle,
+                      CgroupSample{.quota_cores = 0.2, .usage_cores = 0.21, .periods = 10, .throttled = 10, .throttled_cores = 0.8},
+                      {},
+                      {},
+                      0,
+                      {Cause::cpu_limit_too_low},
+                      {"limit 0.2 cores, used 0.21", "to 1.0 "}},
         // A throttled group waits, which shows as pressure too: still the limit.
         DiagnosisCase{"limit_with_pressure",
                       {.cores = 8, .busy = 0.2, .steal = 0, .load1 = 1, .stall = 0.9},

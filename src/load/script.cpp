@@ -103,6 +103,12 @@ Result<std::vector<std::vector<std::string>>> parse_inputs(std::string_view text
     return out;
 }
 
+Message make_up_question(const ScriptStep& step, std::uint64_t seed, std::uint64_t session, std::size_t index) {
+    constexpr std::uint64_t kStepsApart = 1'000'003;  // a prime beyond the number of steps keeps the sessions' seeds apart
+    Random random(seed + session * kStepsApart + index);
+    return {"user", make_text(random, step.made_up_tokens)};
+}
+
 std::string make_text(Random& random, std::int64_t words) {
     // A token each, for real tokenizers and for the simulated server.
     static constexpr std::string_view kWords[] = {"wharf", "cargo",  "tide", "draft", "vessel", "keel",  "cable",  "voyage",

@@ -50,6 +50,9 @@ ScriptBook make_conversations(const std::vector<std::vector<std::string>>& conve
 // with one question a line. Errors: parse, saying which entry.
 Result<std::vector<std::vector<std::string>>> parse_inputs(std::string_view text);
 
+// The question of a step that has made_up_tokens, always the same for the same arguments.
+Message make_up_question(const ScriptStep& step, std::uint64_t seed, std::uint64_t session, std::size_t index);
+
 // A text of about so many tokens (short words), different each time.
 std::string make_text(Random& random, std::int64_t words);
 

@@ -35,6 +35,7 @@ TEST(RequestTemplate, Bodies) {
     EXPECT_EQ(get_string(filled, "quoted"), "\"x/y z\"");
     EXPECT_EQ(get_string(filled, "none"), "${none}");
     EXPECT_EQ(get_string(filled, "open"), "${");
+    EXPECT_EQ(fill_body(R"("${id}"${session}")", kInput, kCaptured), R"("x/y z"7")");  // no JSON, but not made worse
     // What the user asks is no template.
     const CallInput sly{.messages = {{"user", "${session}"}}, .session = 7};
     EXPECT_EQ(fill_body(R"("${input}")", sly, {}), R"("${session}")");

@@ -6,6 +6,7 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/multiple_exceptions.hpp>
+#include <boost/asio/this_coro.hpp>
 
 #include "net/io_pool.h"
 
@@ -19,12 +20,16 @@ class LocalTarget : public Target {
     asio::awaitable<void> call(const CallInput& input, Deadline deadline, Answer& answer) override {
         using namespace asio::experimental::awaitable_operators;
         if (!deadline.is_set()) co_return co_await call_(input, deadline, answer);
+        bool timed_out = false;
         try {
-            const auto ended = co_await (call_(input, deadline, answer) || net::sleep_until(*deadline.point()));
-            if (ended.index() == 1) answer.fail_with(ErrorCode::timeout, "timed out");
+            timed_out = (co_await (call_(input, deadline, answer) || net::sleep_until(*deadline.point()))).index() == 1;
         } catch (const asio::multiple_exceptions&) {
             throw boost::system::system_error(asio::error::operation_aborted);  // both, by whoever waits for the answer
         }
+        // A call that is cancelled may make an error of it, which is then not what happened.
+        if ((co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none)
+            throw boost::system::system_error(asio::error::operation_aborted);
+        if (timed_out) answer.error = Error{ErrorCode::timeout, "timed out"};
     }
 
   private:

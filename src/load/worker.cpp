@@ -9,12 +9,11 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cmath>
-#include <limits>
 #include <utility>
 
 #include "base/log.h"
+#include "load/backoff.h"
 #include "net/io_pool.h"
-#include "net/retry.h"
 
 namespace plimsoll::load {
 namespace {
@@ -166,7 +165,7 @@ asio::awaitable<void> Worker::run_user(int user) {
             co_return;
         }
         ++shared_.sessions;
-        const Clock::time_point begin = Clock::now();
+        const Nanoseconds begin = Clock::now() - shared_.start;
         Ending ending;
         co_await run_session(number, due, &ending);
         if (aborted_) co_return;
@@ -175,18 +174,11 @@ asio::awaitable<void> Worker::run_user(int user) {
         due = ending.at + think;
         failures = ending.failure ? failures + 1 : 0;
         if (failures == 0) continue;
-        const Clock::time_point earliest = earliest_start(begin, ending, failures);
+        const Clock::time_point earliest =
+            shared_.start + earliest_start(begin, ending.at - shared_.start, *ending.failure, failures, random_);
         if (earliest > due) ++shared_.put_off;
         due = std::max(due, earliest);
     }
-}
-
-Clock::time_point Worker::earliest_start(Clock::time_point last_start, const Ending& ending, int failures) {
-    static const net::RetryPolicy kPolicy{
-        .attempts = std::numeric_limits<int>::max(), .initial = kFirstBackoff, .max = kMaxBackoff, .statuses = {}};
-    const auto wait = net::next_delay(kPolicy, *ending.failure, failures, random_).value_or(kMaxBackoff);
-    const double longest = std::chrono::duration<double>(kMaxRetryAfter).count();
-    return std::max(last_start + wait, ending.at + from_seconds(std::clamp(ending.failure->retry_after_s, 0.0, longest)));
 }
 
 asio::awaitable<void> Worker::run_session(std::uint64_t number, Clock::time_point intended, Ending* ending) {
@@ -292,10 +284,8 @@ asio::awaitable<void> Worker::run_call(Session& session, int index, Clock::time_
     input.model = step.name;
     if (step.in_conversation) input.messages = session.conversation;
     input.messages.insert(input.messages.end(), step.messages.begin(), step.messages.end());
-    if (step.made_up_tokens > 0) {
-        Random random(shared_.plan.seed ^ (session.record.number * session.script.steps.size() + static_cast<std::uint64_t>(index)));
-        input.messages.push_back({"user", make_text(random, step.made_up_tokens)});
-    }
+    if (step.made_up_tokens > 0)
+        input.messages.push_back(make_up_question(step, shared_.plan.seed, session.record.number, static_cast<std::size_t>(index)));
 
     Answer answer;
     answer.keep_tokens = shared_.plan.keep_tokens;

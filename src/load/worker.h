@@ -63,7 +63,6 @@ class Worker {
         std::optional<Error> failure;  // what ended the session, if it did not go well
     };
     asio::awaitable<void> run_session(std::uint64_t number, Clock::time_point intended, Ending* ending = nullptr);
-    Clock::time_point earliest_start(Clock::time_point last_start, const Ending& ending, int failures);
     asio::awaitable<void> run_chain(Session& session);
     asio::awaitable<void> run_graph(Session& session);
     asio::awaitable<void> run_step(Session& session, int index, Clock::time_point ready);

@@ -18,12 +18,13 @@
 #include <utility>
 
 #include "net/arrival_clock.h"
-#include "net/http1_reader.h"
+#include "net/lean_connection.h"
 
 namespace plimsoll::net {
 namespace {
 
 using Tcp = asio::ip::tcp;
+using Connection = LeanConnection;
 using boost::system::error_code;
 // One buffer for all: what a receive brings is read at once.
 constexpr std::size_t kReadBytes = 64u << 10;
@@ -34,70 +35,9 @@ constexpr int kMaxEvents = 256;
 constexpr std::chrono::microseconds kGather{500};
 constexpr int kFewEvents = 8;
 
-// A socket and the exchange it carries; none while it is idle.
-struct Connection {
-    Connection() = default;
-    ~Connection() {
-        if (fd >= 0) ::close(fd);
-    }
-    Connection(const Connection&) = delete;
-    Connection& operator=(const Connection&) = delete;
-
-    enum class State : std::uint8_t { connecting, sending, receiving, idle };
-
-    int fd = -1;
-    State state = State::connecting;
-    std::size_t place = 0;     // in the list of active or idle connections
-    std::size_t endpoint = 0;  // that is being tried
-    std::string_view unsent;
-    Deadline deadline;
-    ArrivalTime sent;
-    const LeanHttpClient::OnData* on_data = nullptr;
-    Http1Reader reader;
-    LeanResponse response;
-    std::move_only_function<void()> on_end;  // resumes the one who waits; empty once the exchange has ended
-    asio::cancellation_slot slot;            // of the one who waits
-    Result<void> outcome;
-    bool cancelled = false;
-    bool timed_out = false;
-
-    bool ended() const { return !on_end; }
-    LeanResponse take_response() {
-        response.status = reader.status();
-        response.content_type = reader.content_type();
-        response.retry_after_s = reader.retry_after_s();
-        return std::move(response);
-    }
-    // It may carry another exchange.
-    bool is_reusable() const { return !cancelled && !timed_out && outcome && reader.done() && reader.keep_alive(); }
-};
-
 error_code last_error() { return {errno, boost::system::system_category()}; }
 
 bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
-
-// A list from which any connection can be taken out at once.
-class ConnectionList {
-  public:
-    Connection& add(std::unique_ptr<Connection> connection) {
-        connection->place = list_.size();
-        list_.push_back(std::move(connection));
-        return *list_.back();
-    }
-    std::unique_ptr<Connection> take(Connection& connection) {
-        std::swap(list_[connection.place], list_.back());
-        list_[connection.place]->place = connection.place;
-        auto out = std::move(list_.back());
-        list_.pop_back();
-        return out;
-    }
-    std::size_t size() const { return list_.size(); }
-    Connection& back() { return *list_.back(); }
-    Connection& operator[](std::size_t i) { return *list_[i]; }
-
-  private:
-    std::vector<std::unique_ptr<Connection>> list_;
-};
 
 }  // namespace
 
@@ -141,7 +81,7 @@ struct LeanHttpClient::Impl : std::enable_shared_from_this<Impl> {
     asio::any_io_executor executor;
     std::vector<Tcp::endpoint> endpoints;
     asio::posix::stream_descriptor set;  // the epoll set
-    ConnectionList active, idle;
+    LeanConnectionList active, idle;
     std::array<char, kReadBytes> buffer{};
     asio::steady_timer timer, gather_timer;
     bool watching_set = false;  // or to be looked at soon

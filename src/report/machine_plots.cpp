@@ -18,16 +18,19 @@ struct ColumnKind {
     bool dashed = false;
 };
 
-enum PlotIndex : std::size_t { processors, shares, memory, gpus, gpu_memory, server, plot_count };
+enum PlotIndex : std::size_t { processors, shares, stalls, memory, gpus, gpu_memory, gpu_power, server, plot_count };
 
 struct PlotText {
     std::string_view title, y_title;
+    bool when_above_zero = false;  // else it would only say that nothing was
 };
 constexpr PlotText kPlots[plot_count] = {{"Processor", "Cores in use"},
                                          {"Waiting and throttling", "Share of the time"},
+                                         {"Waiting for memory and disks", "Share of the time", true},
                                          {"Memory", "MB"},
                                          {"GPU and KV cache", "Share in use"},
                                          {"GPU memory", "MB"},
+                                         {"GPU power", "W"},
                                          {"Model server", "Requests"}};
 
 constexpr ColumnKind kKinds[] = {{processors, "cgroup_quota_cores", "", "limit of the control group", true},
@@ -36,13 +39,19 @@ constexpr ColumnKind kKinds[] = {{processors, "cgroup_quota_cores", "", "limit o
                                  {shares, "machine_busy", "", "machine busy"},
                                  {shares, "machine_steal", "", "taken by other machines"},
                                  {shares, "psi_cpu_some", "", "waits for a core"},
-                                 {shares, "psi_memory_some", "", "waits for memory"},
                                  {shares, "cgroup_throttled_share", "", "periods throttled"},
+                                 {shares, "cgroup_cpu_some", "", "the control group waited for a core"},
+                                 {stalls, "psi_memory_some", "", "something waited for memory"},
+                                 {stalls, "psi_io_some", "", "something waited for a disk"},
+                                 {stalls, "cgroup_memory_some", "", "the control group for memory"},
+                                 {stalls, "cgroup_io_some", "", "the control group for a disk"},
                                  {shares, "", "_run_queue", ""},
                                  {memory, "cgroup_memory_limit_mb", "", "limit of the control group", true},
                                  {memory, "cgroup_memory_mb", "", "control group"},
                                  {memory, "", "_rss_mb", ""},
                                  {gpu_memory, "gpu", "_memory_used_mb", ""},
+                                 {gpu_power, "gpu", "_power_w", ""},
+                                 {gpus, "gpu_utilization_mean", "", "mean"},
                                  {gpus, "gpu", "_utilization", ""},
                                  {gpus, "server", "_kv_usage", ""},
                                  {server, "server", "_running", ""},
@@ -81,8 +90,8 @@ Result<std::vector<Plot>> make_machine_plots(std::string_view samples_csv) {
     if (!time) return fail(ErrorCode::parse, "no column at_s");
 
     std::vector<Plot> plots;
-    for (const auto& [title, y_title] : kPlots)
-        plots.push_back({.title = std::string(title), .x_title = "Seconds", .y_title = std::string(y_title), .series = {}});
+    for (const PlotText& text : kPlots)
+        plots.push_back({.title = std::string(text.title), .x_title = "Seconds", .y_title = std::string(text.y_title), .series = {}});
     std::size_t left_out[plot_count] = {};
     for (const CsvColumn& column : table->columns) {
         const ColumnKind* kind = kind_of(column.name);
@@ -104,6 +113,9 @@ Result<std::vector<Plot>> make_machine_plots(std::string_view samples_csv) {
                           .dashed = kind->dashed,
                           .draw_markers = lone});
     }
+    const auto is_flat = [](const Series& series) { return std::ranges::all_of(series.points, [](const Point& p) { return p.y == 0; }); };
+    for (std::size_t i = 0; i < plot_count; ++i)
+        if (kPlots[i].when_above_zero && std::ranges::all_of(plots[i].series, is_flat)) plots[i].series.clear();
     for (std::size_t i = 0; i < plot_count; ++i)
         if (left_out[i] > 0) plots[i].title += fmt::format(" ({} more not drawn)", left_out[i]);
     std::erase_if(plots, [](const Plot& plot) { return plot.series.empty(); });

@@ -79,9 +79,10 @@ TEST(Picture, IsThereAsBothKindsOfFile) {
 
 TEST(MachinePlots, EveryWatchedProcessAndOnlyWhatIsThere) {
     const auto plots = make_machine_plots(
-        "at_s,machine_busy,cgroup_quota_cores,cgroup_throttled_share,self_cores,self_run_queue,self_rss_mb,pid7_cores,pid7_rss_mb,"
+        "at_s,machine_busy,psi_memory_some,cgroup_quota_cores,cgroup_throttled_share,self_cores,self_run_queue,self_rss_mb,pid7_cores,pid7_"
+        "rss_mb,"
         "server_running,gpu0_utilization,gpu0_memory_used_mb\n"
-        "1.0,0.5,2,0.1,1.5,0.2,100,0.3,20,,,\n2.0,0.6,2,0.2,1.6,0.2,101,,,,,\n3.0,0.6,2,0.2,1.6,0.2,101,0.5,21,,,\n");
+        "1.0,0.5,0,2,0.1,1.5,0.2,100,0.3,20,,,\n2.0,0.6,0,2,0.2,1.6,0.2,101,,,,,\n3.0,0.6,0,2,0.2,1.6,0.2,101,0.5,21,,,\n");
     const auto labels = [](std::string_view csv) {
         std::vector<std::string> out;
         for (const Plot& plot : make_machine_plots(csv).value())
@@ -101,6 +102,17 @@ TEST(MachinePlots, EveryWatchedProcessAndOnlyWhatIsThere) {
     EXPECT_EQ(plots->front().series[2].points.size(), 2u);
     EXPECT_EQ(make_machine_plots("a,b\n1,2\n").error().code, ErrorCode::parse);
     EXPECT_EQ(make_machine_plots("").error().code, ErrorCode::parse);
+}
+
+TEST(MachinePlots, MemoryPressureAndPower) {
+    const auto plots = make_machine_plots(
+        "at_s,psi_io_some,cgroup_memory_mb,cgroup_memory_limit_mb,gpu0_power_w,gpu1_power_w\n"
+        "1,0,10,100,300,200\n2,0.4,20,100,310,210\n");
+    ASSERT_TRUE(plots.has_value());
+    std::vector<std::string> titles;
+    for (const Plot& plot : *plots) titles.push_back(plot.title + std::to_string(plot.series.size()));
+    EXPECT_THAT(titles, testing::ElementsAre("Waiting for memory and disks1", "Memory2", "GPU power2"));
+    EXPECT_TRUE(plots->at(1).series[1].dashed);
 }
 
 TEST(MachinePlots, ALongRunKeepsItsPeaks) {

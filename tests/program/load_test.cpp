@@ -75,7 +75,7 @@ TEST_F(Load, WhatOneRunRecordsAnotherReplays) {
 TEST_F(Load, ARunReplacesTheOneBefore) {
     ASSERT_EQ(load({"--users", "1", "--max_requests", "2", "--metrics_url", metrics_url()}).exit_code, 0);
     ASSERT_EQ(load({"--users", "1", "--max_requests", "1", "--no_sampling"}).exit_code, 0);
-    for (const char* name : {"samples.csv", "server_metrics.prom", "machine.png", "machine.svg"})
+    for (const char* name : {"samples.csv", "server_metrics.prom", "server_gauges.csv", "machine.png", "machine.svg"})
         EXPECT_FALSE(std::filesystem::exists(folder() / "out" / name)) << name;
 }
 
