@@ -67,8 +67,6 @@ InvocationNode parse_invocation(const json::value& value) {
 }
 
 // Times and counts come from outside; beyond these bounds they are nobody's, and sums over them would overflow.
-constexpr double kMaxTime = 1e11;  // seconds: the year 5138
-constexpr std::int64_t kMaxCount = 1'000'000'000'000;
 
 std::optional<double> time_of(const json::value& value, std::string_view key) {
     const auto time = get_number(value, key);

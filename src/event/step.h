@@ -11,6 +11,11 @@
 
 namespace plimsoll::event {
 
+// What a trace says beyond these is not taken, so that sums and differences stay in range: seconds since the epoch either way (the year
+// 5138), and counts.
+inline constexpr double kMaxTime = 1e11;
+inline constexpr std::int64_t kMaxCount = 1'000'000'000'000;
+
 enum class Category : std::uint8_t { llm, tool, workflow, task, function, custom, span, ttc };
 enum class Phase : std::uint8_t { start, chunk, end };
 

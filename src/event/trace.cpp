@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 namespace plimsoll::event {
 
@@ -22,7 +21,7 @@ json::value to_json(const std::vector<SessionTrace>& traces) {
 }
 
 void note_queueing(SessionTrace& trace, double seconds) {
-    if (!std::isfinite(seconds) || seconds < 0) return;
+    if (!(seconds >= 0 && seconds <= kMaxTime)) return;  // not NaN either
     constexpr EventType kStart{Category::workflow, Phase::start};
     const auto start = std::ranges::find(trace.steps, kStart, [](const Step& step) { return step.payload.event_type; });
     if (start == trace.steps.end()) return;

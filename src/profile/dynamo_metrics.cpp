@@ -102,7 +102,7 @@ Result<std::optional<double>> parse_range_answer(std::string_view body) {
         for (const json::value& sample : *samples)
             if (const auto number = number_of(sample)) sum += *number, ++count;
     }
-    return count > 0 ? std::optional(sum / static_cast<double>(count)) : std::nullopt;
+    return count > 0 && std::isfinite(sum) ? std::optional(sum / static_cast<double>(count)) : std::nullopt;
 }
 
 json::object to_json(const DynamoMetrics& metrics) {

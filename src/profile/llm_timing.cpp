@@ -56,7 +56,7 @@ std::optional<double> queueing_seconds(const event::Span& span, const event::Ses
     const json::value& metadata = session.steps[span.start_step].payload.metadata;
     auto intended = get_number(metadata, kKey);
     if (const auto* provided = find(metadata, "provided_metadata"); !intended && provided) intended = get_number(*provided, kKey);
-    if (!intended) return std::nullopt;
+    if (!intended || std::abs(*intended) > event::kMaxTime) return std::nullopt;
     return std::max(0.0, span.start - *intended);
 }
 

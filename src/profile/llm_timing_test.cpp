@@ -60,7 +60,9 @@ TEST(LlmTimingTest, AnIntendedStartInTheFutureOrOfAnotherTypeIsNoQueue) {
     set_metadata(session, "a", event::Phase::start, {{"intended_start", 99}});
     auto garbage = streamed_session();
     set_metadata(garbage, "a", event::Phase::start, {{"intended_start", "soon"}, {"provided_metadata", 3}});
-    const std::vector<event::SessionTrace> sessions = {session, garbage};
+    auto far_off = streamed_session();
+    set_metadata(far_off, "a", event::Phase::start, {{"intended_start", -1e300}});
+    const std::vector<event::SessionTrace> sessions = {session, garbage, far_off};
     const LlmTimings timings = compute_llm_timings(make_run_graph(sessions));
     EXPECT_EQ(timings.models[0].queueing.n, 1u);
     EXPECT_EQ(timings.models[0].queueing.max, 0);

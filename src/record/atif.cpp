@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <cmath>
 #include <utility>
 
 namespace plimsoll::record {
@@ -79,10 +80,14 @@ json::value element_of(const json::value& step, std::string_view list, std::size
     return values && values->is_array() && at < values->get_array().size() ? values->get_array()[at] : json::value();
 }
 
+std::optional<double> in_range(std::optional<double> time) { return time && std::abs(*time) <= event::kMaxTime ? time : std::nullopt; }
+
 std::optional<double> iso_time(const json::value& of, std::string_view key) {
     const auto text = get_string(of, key);
-    return text ? IsoTime(*text).read() : std::nullopt;
+    return text ? in_range(IsoTime(*text).read()) : std::nullopt;
 }
+
+std::optional<double> epoch_time(const json::value& of, std::string_view key) { return in_range(get_number(of, key)); }
 
 event::InvocationNode ancestry_of(const json::value& ancestry) {
     event::InvocationNode node;
@@ -94,7 +99,10 @@ event::InvocationNode ancestry_of(const json::value& ancestry) {
 }
 
 event::UsageInfo usage_of(const json::value& metrics) {
-    const auto count = [](const json::value& of, std::string_view key) { return std::max<std::int64_t>(0, get_int(of, key).value_or(0)); };
+    const auto count = [](const json::value& of, std::string_view key) {
+        const std::int64_t number = get_int(of, key).value_or(0);
+        return number >= 0 && number <= event::kMaxCount ? number : 0;
+    };
     event::UsageInfo usage{.num_llm_calls = 1};
     event::TokenUsage& tokens = usage.token_usage;
     tokens.prompt_tokens = count(metrics, "prompt_tokens");
@@ -166,9 +174,9 @@ class Reader {
         const auto* extra = find(step, "extra");
         Call call{.uuid = place_, .name = get_string(step, "model_name").value_or("")};
         if (const auto* ancestry = find_path(step, "extra", "ancestry")) call.function = ancestry_of(*ancestry);
-        call.start = invocation ? get_number(*invocation, "start_timestamp") : std::nullopt;
+        call.start = invocation ? epoch_time(*invocation, "start_timestamp") : std::nullopt;
         if (!call.start && extra) call.start = iso_time(*extra, "span_event_timestamp");
-        const auto end = invocation ? get_number(*invocation, "end_timestamp") : std::nullopt;
+        const auto end = invocation ? epoch_time(*invocation, "end_timestamp") : std::nullopt;
         if (!end && !time_) return skipped_.add("model call without a time", place_);
         call.end = end.value_or(time_.value_or(0));
         if (call.start) add(call, Phase::start, *call.start, nullptr, nullptr);
@@ -183,7 +191,7 @@ class Reader {
         for (std::size_t i = 0; i < list->get_array().size(); ++i) {
             const json::value& tool = list->get_array()[i];
             const json::value invocation = element_of(step, "tool_invocations", i);
-            const auto start = get_number(invocation, "start_timestamp"), end = get_number(invocation, "end_timestamp");
+            const auto start = epoch_time(invocation, "start_timestamp"), end = epoch_time(invocation, "end_timestamp");
             if (!start || !end) {
                 skipped_.add("tool call without times", place_);
                 continue;

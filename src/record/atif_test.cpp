@@ -63,20 +63,24 @@ TEST(Atif, ToolsOfAResearchSession) {
 
 TEST(Atif, WhatHasNoTimeIsCountedAndGarbageCostsItself) {
     event::SkipReport skipped;
-    const json::value value = {{"schema_version", "ATIF-v1.7"},
-                               {"steps", json::array{7,
-                                                     {{"source", "user"}, {"timestamp", "yesterday"}},
-                                                     {{"source", "agent"}, {"model_name", "m"}},
-                                                     {{"source", "agent"},
-                                                      {"timestamp", "2026-01-01T02:00:01.5+02:00"},
-                                                      {"metrics", {{"prompt_tokens", -5}}},
-                                                      {"tool_calls", json::array{{{"function_name", "t"}}, "x"}},
-                                                      {"extra", {{"tool_invocations", "none"}}}}}}};
+    const json::value value = {
+        {"schema_version", "ATIF-v1.7"},
+        {"steps",
+         json::array{
+             7,
+             {{"source", "user"}, {"timestamp", "yesterday"}},
+             {{"source", "agent"}, {"model_name", "m"}},
+             {{"source", "agent"},
+              {"timestamp", "2026-01-01T02:00:01.5+02:00"},
+              {"metrics", {{"prompt_tokens", -5}, {"completion_tokens", 9e18}}},
+              {"tool_calls", json::array{{{"function_name", "t"}}, "x"}},
+              {"extra", {{"tool_invocations", "none"}, {"invocation", {{"start_timestamp", 1e300}, {"end_timestamp", -1e300}}}}}}}}};
     const auto trace = read_atif(value, 3, skipped);
     ASSERT_TRUE(trace.has_value());
     ASSERT_EQ(trace->steps.size(), 1u);
     EXPECT_EQ(trace->steps[0].payload.event_timestamp, 1767225601.5);
     EXPECT_EQ(trace->steps[0].payload.usage_info->token_usage.prompt_tokens, 0);
+    EXPECT_EQ(trace->steps[0].payload.usage_info->token_usage.total_tokens, 0);
     EXPECT_EQ(skipped.reasons().at("model call without a time").count, 1u);
     EXPECT_EQ(skipped.reasons().at("tool call without times").count, 2u);
     EXPECT_FALSE(read_atif({{"schema_version", "ATIF-v1.7"}}, 0, skipped).has_value());
