@@ -24,19 +24,19 @@ demo: build models  ## ingest, profile, load and size the example research agent
 test: build models  ## every test; needs no network
 	@cd build && PLIMSOLL_REQUIRE_MODELS=1 ctest --output-on-failure --no-tests=error -j $(JOBS)
 
-check: test format-check tidy asan tsan  ## test + format + clang-tidy + sanitizers
+check: test format-check tidy asan tsan  ## test (which lints the pages) + format + clang-tidy + sanitizers
 
 format-check: setup
 	@git ls-files '*.cpp' '*.h' | grep -v '^tools/models/' | xargs clang-format-19 --dry-run -Werror
 
 tidy: build
-	@git ls-files 'src/*.cpp' | grep -vE '_(test|bench|fuzz)\.cpp$$' | xargs -n 4 -P $(JOBS) clang-tidy-19 -p build --quiet --warnings-as-errors='*'
+	@tools/tidy.py build $(JOBS)
 
-asan tsan: setup
+asan tsan: models
 	@cmake --preset $@ >/dev/null
 	@cmake --build build-$@ -j $(JOBS)
 	@cd build-$@ && LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp \
-	    ctest --output-on-failure --no-tests=error -j $(JOBS)
+	    PLIMSOLL_REQUIRE_MODELS=1 ctest --output-on-failure --no-tests=error -j $(JOBS)
 
 FUZZ_SECONDS ?= 60
 fuzz: setup      ## every fuzz target for FUZZ_SECONDS

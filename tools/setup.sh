@@ -18,8 +18,8 @@ done
 
 if [ "$(id -u)" -eq 0 ]; then
     sudo=()
-elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
-    sudo=(sudo)
+elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+    sudo=(sudo)  # asks for the password where somebody sits at a terminal
 else
     echo "Plimsoll needs these Debian packages; run this as root, then make again:" >&2
     echo "  apt-get install --no-install-recommends ${missing[*]}" >&2
