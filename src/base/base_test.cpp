@@ -38,7 +38,8 @@ void stream(JsonStream& json, const json::value& value) {
 }
 
 TEST(Json, AStreamIsTheTextOfTheTree) {
-    for (const char* text : {"3", "[]", "{}", R"([1,[],{},[{"a\"é":[2.5,{"b":{}}],"c":null}]])", R"({"a":{"b":[1,2,{"c":"x"}]},"d":true})"}) {
+    for (const char* text :
+         {"3", "[]", "{}", R"([1,[],{},[{"a\"é":[2.5,{"b":{}}],"c":null}]])", R"({"a":{"b":[1,2,{"c":"x"}]},"d":true})"}) {
         const json::value tree = parse_json(text).value();
         for (const Escape escape : {Escape::ascii, Escape::utf8}) {
             std::string out;

@@ -32,8 +32,7 @@ class FileWriter {
     Result<void> commit();                 // fsync and rename; the last call
 
   private:
-    FileWriter(int fd, std::string path, std::string temporary)
-        : fd_(fd), path_(std::move(path)), temporary_(std::move(temporary)) {}
+    FileWriter(int fd, std::string path, std::string temporary) : fd_(fd), path_(std::move(path)), temporary_(std::move(temporary)) {}
     Result<void> flush();
     Result<void> write(std::string_view text);
     Result<void> give_up(Result<void> failed);

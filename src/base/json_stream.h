@@ -20,8 +20,7 @@ class JsonStream {
     using Sink = std::function<void(std::string_view)>;
 
     // What is written stands `depth` levels inside the text that `sink` gets.
-    explicit JsonStream(Sink sink, int depth = 0, Escape escape = Escape::utf8)
-        : sink_(std::move(sink)), depth_(depth), escape_(escape) {}
+    explicit JsonStream(Sink sink, int depth = 0, Escape escape = Escape::utf8) : sink_(std::move(sink)), depth_(depth), escape_(escape) {}
     JsonStream(const JsonStream&) = delete;
     JsonStream& operator=(const JsonStream&) = delete;
 

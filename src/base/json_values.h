@@ -31,7 +31,7 @@ class JsonValues {
     // After the end: the text ended inside a value, or before its array did.
     bool cut_off() const { return cut_off_; }
 
-    std::uint64_t offset() const { return offset_; }                // where what next() returned last begins
+    std::uint64_t offset() const { return offset_; }               // where what next() returned last begins
     std::uint64_t position() const { return window_.position(); }  // where reading goes on; after the array's end when there is one
     bool is_array() const { return is_array_; }
 

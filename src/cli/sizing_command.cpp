@@ -136,12 +136,11 @@ Result<void> complete_flags(SizingFlags& flags) {
     PLIMSOLL_TRY(check_flags(flags));
     MeasureFlags& measure = flags.measure;
     measure.concurrencies = std::move(*concurrencies);
-    const std::int64_t sessions =
-        std::max(std::int64_t{std::ranges::max(measure.concurrencies)} * std::max(measure.num_passes, 1), std::int64_t{measure.min_sessions});
+    const std::int64_t sessions = std::max(std::int64_t{std::ranges::max(measure.concurrencies)} * std::max(measure.num_passes, 1),
+                                           std::int64_t{measure.min_sessions});
     if (sessions > static_cast<std::int64_t>(eval::kMaxRepeatedItems))
         return fail(ErrorCode::invalid_argument,
-                    fmt::format("{} sessions at the highest concurrency; there may be {} at most", sessions,
-                                eval::kMaxRepeatedItems));
+                    fmt::format("{} sessions at the highest concurrency; there may be {} at most", sessions, eval::kMaxRepeatedItems));
     measure.order = flags.order == "random" ? forecast::RunOrder::random : forecast::RunOrder::given;
     measure.resume = !flags.resume.empty();
     measure.slo = flags.targets.slo;

@@ -188,8 +188,7 @@ Result<void> ForestRows::add(const std::vector<event::Step>& steps) {
 
 Result<TokenForest> ForestRows::fit() const {
     if (calls_ == 0) return fail(ErrorCode::invalid_argument, "no LLM call has ended");
-    TokenForest forest{
-        .window = std::min((calls_ + sessions_ - 1) / sessions_, kMaxForestWindow), .calls = calls_, .rows = before_.size()};
+    TokenForest forest{.window = std::min((calls_ + sessions_ - 1) / sessions_, kMaxForestWindow), .calls = calls_, .rows = before_.size()};
     Table before = before_, after = after_;
     cut_to(forest.window, before, after);
     Random random(kSeed);

@@ -65,7 +65,7 @@ class ForestRows {
 
     ForestRules rules_;
     std::unordered_map<std::size_t, double> gaps_;  // by a hash of the UUID; in NAT of all sessions
-    Table before_, after_;  // kMaxForestWindow calls up to each call, and as many that follow it
+    Table before_, after_;                          // kMaxForestWindow calls up to each call, and as many that follow it
     std::size_t stride_ = 1, calls_ = 0, sessions_ = 0;
 };
 

@@ -46,8 +46,7 @@ void from_event_log(std::string_view text, Reading& out) {
             skipped.add("session without an end: it was running when the log stopped; kept", fmt::format("session {}", number));
         for (const std::string_view line : session.step_lines) out.looked_at(line.size());
         event::SessionTrace trace{number, parse_step_lines(session.step_lines)};
-        if (session.end && session.end->intended_start > 0)
-            event::note_queueing(trace, session.end->start - session.end->intended_start);
+        if (session.end && session.end->intended_start > 0) event::note_queueing(trace, session.end->start - session.end->intended_start);
         out.take(std::move(trace));
     }
     for (const std::size_t number : log->first_corrupt_lines) skipped.add("damaged line", fmt::format("line {}", number));
