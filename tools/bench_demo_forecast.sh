@@ -17,11 +17,7 @@ measure() { # FOLDER CONCURRENCIES PASSES
         --override eval.general.profiler.concurrency_spike_analysis.enable false >"$1.txt" 2>&1 || { tail -n 5 "$1.txt" >&2; exit 1; }
 }
 measure "$out/low" 1,2,4 15
-# What llama.cpp is started with: 8 places, its own default budgets; its memory of 32,768 tokens is never near.
-cat >"$out/limits.yml" <<'LIMITS'
-writer: {replicas: 1, max_num_seqs: 8, kv_tokens: 32768, max_batched_tokens: 2048}
-LIMITS
-build/plimsoll sizing forecast --runs "$out/low" --limits "$out/limits.yml" --users 8,16 --json >"$out/forecast.json" || [ $? -eq 3 ]
+build/plimsoll sizing forecast --runs "$out/low" --limits examples/research/limits.yml --users 8,16 --json >"$out/forecast.json" || [ $? -eq 3 ]
 measure "$out/high" 8,16 5
 # Read as a forecast reads it: without the first sessions of each run, which start all at once.
 build/plimsoll sizing forecast --runs "$out/high" --users 16 --no_hold_out --draws 1 --json >"$out/measured.json" || [ $? -eq 3 ]

@@ -13,6 +13,7 @@
 #include "cli/sizing_job.h"
 #include "cli/workflow_host.h"
 #include "eval/remote.h"
+#include "llm/local_server.h"
 #include "load/diagnosis.h"
 #include "load/run_files.h"
 
@@ -97,9 +98,15 @@ Result<EvalOutcome> run_leg(const MeasureFlags& flags, const config::Config& con
     return run_eval(*setup, std::move(dataset->items), runner, host.pool(), host.sinks());
 }
 
-std::optional<load::Sampler> make_sampler(const MeasureFlags& flags) {
+// Model servers that the workflow itself has started are watched by name, so that their work is not taken for the agent's.
+std::optional<load::Sampler> make_sampler(const MeasureFlags& flags, WorkflowHost& host) {
     if (!flags.sample) return std::nullopt;
-    return std::optional<load::Sampler>(std::in_place, flags.sampling);
+    load::SamplerOptions options = flags.sampling;
+    for (const llm::LocalServer* server : host.builder().local_servers().all()) {
+        if (const int pid = server->pid(); pid > 0) options.children.push_back(pid);
+        if (std::string url = server->metrics_url(); !url.empty()) options.metrics_urls.push_back(std::move(url));
+    }
+    return std::optional<load::Sampler>(std::in_place, std::move(options));
 }
 
 load::SampleLog take_samples(std::optional<load::Sampler>& sampler, double started) {
@@ -230,7 +237,7 @@ Result<Measured> measure_legs(const MeasureFlags& flags, const fs::path& job,
         else
             std::printf("concurrency %d\n", run->concurrency);
         const fs::path folder = run_folder(job, *run);
-        auto sampler = make_sampler(flags);
+        auto sampler = make_sampler(flags, **host);
         const auto outcome = run_leg(flags, *config, **host, folder, run->concurrency);
         if (!outcome) {
             log_error("concurrency {}: {}", run->concurrency, outcome.error().message);

@@ -336,6 +336,11 @@ std::string LocalServer::base_url() const {
     return fmt::format("http://127.0.0.1:{}/v1", impl_->port);
 }
 
+std::string LocalServer::metrics_url() const {
+    const std::lock_guard lock(impl_->mutex);
+    return impl_->options.embeddings ? "" : fmt::format("http://127.0.0.1:{}/metrics", impl_->port);
+}
+
 int LocalServer::pid() const {
     const std::lock_guard lock(impl_->mutex);
     return impl_->pid;

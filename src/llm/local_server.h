@@ -38,9 +38,10 @@ class LocalServer {
     ~LocalServer();  // SIGTERM, wait, SIGTERM, wait, SIGKILL: blocks for 3 s at worst, as a rule for 0.03 s
 
     // Any thread may ask these at any time.
-    std::string base_url() const;  // "http://127.0.0.1:PORT/v1"; changes after a restart
-    int pid() const;               // 0 while there is no process: between restarts and after the last one
-    int restarts() const;          // since start()
+    std::string base_url() const;     // "http://127.0.0.1:PORT/v1"; changes after a restart
+    std::string metrics_url() const;  // of its Prometheus metrics; empty when it only embeds, for such a server has none
+    int pid() const;                  // 0 while there is no process: between restarts and after the last one
+    int restarts() const;             // since start()
     const LocalServerOptions& options() const;
 
   private:

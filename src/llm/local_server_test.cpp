@@ -422,11 +422,13 @@ TEST(LocalServer, RealModelsAnswer) {
                             R"({"model":"smollm2","max_tokens":4,"messages":[{"role":"user","content":"Say hello."}]})");
     ASSERT_EQ(answer.status, 200) << answer.body;
     EXPECT_EQ(get_string(*parse_json(answer.body), "model"), "smollm2");
+    EXPECT_THAT(ask((*chat)->metrics_url()).body, testing::HasSubstr("llamacpp:requests_processing"));
 
     const auto embedder = LocalServer::start(real_options(*models, folder.path(), true));
     ASSERT_TRUE(embedder) << embedder.error().message;
     const auto vectors = ask((*embedder)->base_url() + "/embeddings", R"({"model":"minilm","input":["one text","another"]})");
     ASSERT_EQ(vectors.status, 200) << vectors.body;
+    EXPECT_EQ((*embedder)->metrics_url(), "");
     EXPECT_EQ(find(*parse_json(vectors.body), "data")->as_array().size(), 2u);
 }
 

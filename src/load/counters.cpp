@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <sstream>
 #include <string_view>
 
@@ -92,13 +93,14 @@ ProcessList read_processes(const fs::path& proc) {
     return list;
 }
 
-std::optional<ProcessCounters> read_tree(const ProcessList& list, const fs::path& proc, int pid) {
+std::optional<ProcessCounters> read_tree(const ProcessList& list, const fs::path& proc, int pid, std::span<const int> apart) {
     ProcessCounters out;
     std::vector<int> tree = {pid};
     bool found = false;
     for (std::size_t i = 0; i < tree.size() && tree.size() <= list.entries.size(); ++i) {
         for (const ProcessList::Entry& entry : list.entries) {
-            if (entry.parent == tree[i] && entry.pid != tree[i]) tree.push_back(entry.pid);
+            if (entry.parent == tree[i] && entry.pid != tree[i] && std::ranges::find(apart, entry.pid) == apart.end())
+                tree.push_back(entry.pid);
             if (entry.pid != tree[i]) continue;
             if (entry.pid == pid) {
                 found = true;

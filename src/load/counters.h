@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -45,8 +46,9 @@ struct ProcessList {
     std::vector<Entry> entries;
 };
 ProcessList read_processes(const std::filesystem::path& proc);
-// The tree below `pid`; nothing when it has gone.
-std::optional<ProcessCounters> read_tree(const ProcessList& list, const std::filesystem::path& proc, int pid);
+// The tree below `pid` without those of `apart`; nothing when it has gone.
+std::optional<ProcessCounters> read_tree(const ProcessList& list, const std::filesystem::path& proc, int pid,
+                                         std::span<const int> apart = {});
 double ticks_per_second();
 
 }  // namespace plimsoll::load

@@ -79,12 +79,16 @@ Counters read_counters(const SamplerOptions& options, double now) {
     const ProcessList list = read_processes(options.proc);
     std::vector<int> pids = options.pids;
     pids.push_back(::getpid());
-    for (const int pid : pids)
-        if (auto tree = read_tree(list, options.proc, pid)) out.processes[pid] = std::move(*tree);
+    const auto read = [&](int pid) {
+        if (auto tree = read_tree(list, options.proc, pid, options.children)) out.processes[pid] = std::move(*tree);
+    };
+    for (const int pid : pids) read(pid);
+    for (const int pid : options.children) read(pid);
     if (const auto place = find_cgroup(options.proc, options.cgroups, pids.front())) out.cgroup = read_cgroup(*place);
     // The tree stands in for its group where nothing is counted for the group.
-    if (const auto tree = out.processes.find(pids.front()); out.cgroup && !out.cgroup->usage_us && tree != out.processes.end())
-        out.cgroup->usage_us = static_cast<std::uint64_t>(1e6 * static_cast<double>(tree->second.ticks) / ticks_per_second());
+    if (!out.cgroup || out.cgroup->usage_us) return out;
+    if (const auto tree = read_tree(list, options.proc, pids.front()))
+        out.cgroup->usage_us = static_cast<std::uint64_t>(1e6 * static_cast<double>(tree->ticks) / ticks_per_second());
     return out;
 }
 

@@ -22,6 +22,7 @@ namespace plimsoll::load {
 struct SamplerOptions {
     double every_s = 1;
     std::vector<int> pids;                  // process trees; this process is always watched
+    std::vector<int> children;              // process trees below this process that are watched apart from it: model servers
     std::vector<std::string> metrics_urls;  // Prometheus text of model servers and exporters
     std::filesystem::path proc = "/proc", cgroups = "/sys/fs/cgroup";
     bool gpus = true;

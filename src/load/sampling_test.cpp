@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <filesystem>
 #include <map>
 
@@ -91,6 +92,15 @@ TEST(Counters, ProcessTrees) {
     EXPECT_EQ(tree->threads.size(), 2u);
     EXPECT_EQ(tree->waiting_ns, 1'000'000'000u);
     EXPECT_FALSE(read_tree(list, proc, 4711));
+    // The child is watched by itself, with its own child.
+    constexpr std::array kApart = {43};
+    const auto rest = read_tree(list, proc, 42, kApart);
+    const auto child = read_tree(list, proc, 43, kApart);
+    ASSERT_TRUE(rest && child);
+    EXPECT_EQ(rest->processes, 1);
+    EXPECT_EQ(rest->ticks, 500u);
+    EXPECT_EQ(child->processes, 2);
+    EXPECT_EQ(child->ticks, 20u);
     EXPECT_FALSE(read_machine("/nowhere"));
     EXPECT_TRUE(read_processes("/nowhere").entries.empty());
 }
