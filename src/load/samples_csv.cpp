@@ -57,6 +57,20 @@ void add_cgroup(std::vector<Column>& columns) {
         [](const CgroupSample& group) { return group.memory_limit_bytes >= 0 ? mebibytes(group.memory_limit_bytes) : std::nullopt; });
 }
 
+// "agent (main)" and 42 are "agent-main-42": a word for a heading.
+std::string heading_of(const ProcessSample& process) {
+    std::string out;
+    for (const char c : process.name) {
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.';
+        if (plain)
+            out += c;
+        else if (!out.empty() && out.back() != '-')
+            out += '-';
+    }
+    if (out.empty() || out.back() != '-') out += '-';
+    return fmt::format("{}{}", out, process.pid);
+}
+
 void add_process(std::vector<Column>& columns, int pid, const std::string& name) {
     const auto add = [&](const char* what, std::function<double(const ProcessSample&)> value) {
         columns.push_back({name + what, [pid, value = std::move(value)](const Sample& sample) -> std::optional<double> {
@@ -113,8 +127,7 @@ std::string samples_csv(const SampleLog& log) {
     std::set<int> gpus;
     std::size_t servers = 0;
     for (const Sample& sample : log.samples) {
-        for (const ProcessSample& process : sample.processes)
-            pids[process.pid] = process.is_self ? "self" : fmt::format("pid{}", process.pid);
+        for (const ProcessSample& process : sample.processes) pids[process.pid] = process.is_self ? "self" : heading_of(process);
         for (const GpuSample& gpu : sample.gpus) gpus.insert(gpu.index);
         servers = std::max(servers, sample.servers.size());
     }

@@ -151,7 +151,7 @@ TEST(SampleMaker, RatesFromTwoLooks) {
                                                                           {"cgroup_memory_some", "0.1"},
                                                                           {"cgroup_memory_mb", "768"},
                                                                           {"cgroup_memory_limit_mb", "1024"},
-                                                                          {"pid42_run_queue", "1"},
+                                                                          {"agent-main-server-42_run_queue", "1"},
                                                                           {"server_running", ""},
                                                                           {"gpu_utilization_mean", ""}})
         EXPECT_EQ(row.at(column), value) << column;

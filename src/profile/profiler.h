@@ -4,7 +4,7 @@
 //
 //   auto config = parse_profiler_config(settings);
 //   ArtefactFolder folder("out");
-//   auto result = profile(source, {}, *config, folder);     // sessions one at a time, see docs/adr/0008
+//   auto result = profile(source, {}, *config, folder);     // sessions one at a time, see docs/adr/0010
 //   ProfileResult in_memory = profile({std::move(traces)}, *config);
 #pragma once
 

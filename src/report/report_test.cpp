@@ -79,9 +79,8 @@ TEST(Picture, IsThereAsBothKindsOfFile) {
 
 TEST(MachinePlots, EveryWatchedProcessAndOnlyWhatIsThere) {
     const auto plots = make_machine_plots(
-        "at_s,machine_busy,psi_memory_some,cgroup_quota_cores,cgroup_throttled_share,self_cores,self_run_queue,self_rss_mb,pid7_cores,pid7_"
-        "rss_mb,"
-        "server_running,gpu0_utilization,gpu0_memory_used_mb\n"
+        "at_s,machine_busy,psi_memory_some,cgroup_quota_cores,cgroup_throttled_share,self_cores,self_run_queue,self_rss_mb,"
+        "agent-7_cores,agent-7_rss_mb,server_running,gpu0_utilization,gpu0_memory_used_mb\n"
         "1.0,0.5,0,2,0.1,1.5,0.2,100,0.3,20,,,\n2.0,0.6,0,2,0.2,1.6,0.2,101,,,,,\n3.0,0.6,0,2,0.2,1.6,0.2,101,0.5,21,,,\n");
     const auto labels = [](std::string_view csv) {
         std::vector<std::string> out;
@@ -96,9 +95,9 @@ TEST(MachinePlots, EveryWatchedProcessAndOnlyWhatIsThere) {
     std::vector<std::string> said;
     for (const Plot& plot : *plots)
         for (const Series& series : plot.series) said.push_back(plot.title + ": " + series.label);
-    EXPECT_THAT(said, testing::ElementsAre("Processor: limit of the control group", "Processor: self", "Processor: pid7",
+    EXPECT_THAT(said, testing::ElementsAre("Processor: limit of the control group", "Processor: self", "Processor: agent-7",
                                            "Waiting and throttling: machine busy", "Waiting and throttling: periods throttled",
-                                           "Waiting and throttling: self in the run queue", "Memory: self", "Memory: pid7"));
+                                           "Waiting and throttling: self in the run queue", "Memory: self", "Memory: agent-7"));
     EXPECT_EQ(plots->front().series[2].points.size(), 2u);
     EXPECT_EQ(make_machine_plots("a,b\n1,2\n").error().code, ErrorCode::parse);
     EXPECT_EQ(make_machine_plots("").error().code, ErrorCode::parse);
@@ -123,7 +122,7 @@ TEST(MachinePlots, ALongRunKeepsItsPeaks) {
     EXPECT_LE(points.size(), kMaxMachinePoints);
     EXPECT_EQ(std::ranges::max(points, {}, &Point::y).y, 7);
     csv = "at_s";
-    for (int i = 0; i < 20; ++i) csv += fmt::format(",pid{}_cores", i);
+    for (int i = 0; i < 20; ++i) csv += fmt::format(",agent-{}_cores", i);
     csv += "\n1" + std::string(",1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1") + "\n";
     EXPECT_EQ(make_machine_plots(csv)->front().series.size(), kMaxMachineSeries);
     EXPECT_THAT(make_machine_plots(csv)->front().title, HasSubstr("12 more not drawn"));
