@@ -83,7 +83,7 @@ Result<fs::path> make_job_folder(const fs::path& parent, std::int64_t epoch_seco
     constexpr int kMostInASecond = 1000;
     PLIMSOLL_TRY(make_folder(parent));
     for (int number = 1; number <= kMostInASecond; ++number) {
-        const fs::path job = parent / (fmt::format("job_{}", epoch_seconds) + (number > 1 ? fmt::format("_{}", number) : ""));
+        fs::path job = parent / (fmt::format("job_{}", epoch_seconds) + (number > 1 ? fmt::format("_{}", number) : ""));
         std::error_code error;
         if (fs::create_directory(job, error)) return job;  // false when it is there: somebody else's
         if (error) return fail(errno_error("making " + job.string(), error.value()));

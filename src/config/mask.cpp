@@ -50,7 +50,8 @@ const json::value* find_path(const json::object& root, std::string_view path) {
         const std::size_t dot = path.find('.');
         const auto* value = object->if_contains(path.substr(0, dot));
         if (!value || dot == std::string_view::npos) return value;
-        if (!(object = value->if_object())) return nullptr;
+        object = value->if_object();
+        if (!object) return nullptr;
         path.remove_prefix(dot + 1);
     }
 }
