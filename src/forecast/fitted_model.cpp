@@ -185,8 +185,10 @@ Choice FittedModel::best_choice(const FormFit& form) const {
 Choice FittedModel::draw_choice(Random& random) const {
     const auto pick = [&](const auto& list, auto weight_of) -> std::size_t {
         double at = random.uniform();
-        for (std::size_t i = 0; i < list.size(); ++i)
-            if ((at -= weight_of(list[i])) < 0) return i;
+        for (std::size_t i = 0; i < list.size(); ++i) {
+            at -= weight_of(list[i]);
+            if (at < 0) return i;
+        }
         return 0;
     };
     const FormFit& form = forms_[pick(forms_, [](const FormFit& one) { return one.weight; })];

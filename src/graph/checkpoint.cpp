@@ -30,7 +30,8 @@ std::string make_checkpoint_id(std::string_view after) {
     thread_local Random random = Random::from_entropy();
 
     std::uint64_t floor = 0;
-    if (after.size() >= kTickDigits) std::from_chars(after.data(), after.data() + kTickDigits, floor, 16);
+    if (const std::string_view ticks = after.substr(0, kTickDigits); ticks.size() == kTickDigits)
+        std::from_chars(ticks.begin(), ticks.end(), floor, 16);
     const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
     const auto now = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(since_epoch).count());
     std::uint64_t seen = latest.load(std::memory_order_relaxed);

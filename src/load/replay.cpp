@@ -129,7 +129,7 @@ class ScriptMaker {
     }
 
     static std::string read_role(const json::value& message) {
-        const std::string role = get_string(message, "role").value_or(get_string(message, "type").value_or("user"));
+        std::string role = get_string(message, "role").value_or(get_string(message, "type").value_or("user"));
         if (role == "system" || role == "assistant") return role;
         return role == "ai" ? "assistant" : "user";
     }
