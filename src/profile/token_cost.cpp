@@ -27,7 +27,7 @@ Result<Price> parse_price(std::string_view model, const json::value& value) {
             price.output = *number;
             has_output = true;
         } else if (key == "cached") {
-            cached = *number;
+            cached = number;
         } else {
             return fail(ErrorCode::config,
                         fmt::format("prices.{}.{}: unknown, give input, output and cached", model, std::string_view(key)));

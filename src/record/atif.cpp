@@ -45,10 +45,10 @@ class IsoTime {
 
     double fraction() {
         if (!rest_.starts_with('.')) return 0;
-        const std::size_t end = std::min(rest_.find_first_not_of(kDigits, 1), rest_.size());
+        const std::string_view digits = rest_.substr(0, rest_.find_first_not_of(kDigits, 1));
         double value = 0;
-        std::from_chars(rest_.data(), rest_.data() + end, value);
-        rest_.remove_prefix(end);
+        std::from_chars(digits.begin(), digits.end(), value);
+        rest_.remove_prefix(digits.size());
         return value;
     }
 

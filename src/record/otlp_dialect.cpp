@@ -165,7 +165,8 @@ json::value parsed_or_text(const json::value& value) {
     const auto* text = value.if_string();
     if (!text || text->empty() || !std::string_view("{[\"").contains(text->front())) return value;
     auto parsed = parse_json(*text);
-    return parsed && !is_deeper(*parsed, kMaxLevels) ? std::move(*parsed) : value;
+    if (!parsed || is_deeper(*parsed, kMaxLevels)) return value;
+    return std::move(*parsed);
 }
 
 json::value messages_of(const json::object& attributes, std::span<const MessageKeys> dialects) {

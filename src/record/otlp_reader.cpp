@@ -12,11 +12,12 @@ namespace plimsoll::record {
 namespace {
 
 constexpr int kStatusError = 2;
-constexpr double kNanoseconds = 1e9;
+constexpr std::uint64_t kNanoseconds = 1'000'000'000;  // of a second
 
 // Whole seconds apart from the fraction: nanoseconds since the epoch have more digits than a double.
 double seconds(std::uint64_t nanoseconds) {
-    return static_cast<double>(nanoseconds / 1'000'000'000) + static_cast<double>(nanoseconds % 1'000'000'000) / kNanoseconds;
+    const std::uint64_t whole = nanoseconds / kNanoseconds;
+    return static_cast<double>(whole) + static_cast<double>(nanoseconds % kNanoseconds) / kNanoseconds;
 }
 
 // Why a span is of no use; empty when it is.

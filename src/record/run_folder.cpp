@@ -84,7 +84,7 @@ std::optional<fs::path> find_run_config(const fs::path& file) {
     const fs::path folder = fs::absolute(file).lexically_normal().parent_path();
     for (const char* name : {"config_effective.yml", "config_original.yml"})
         if (fs::exists(folder / name)) return folder / name;
-    if (const fs::path beside = folder.parent_path() / "config.yml"; folder.filename() == "out" && fs::exists(beside)) return beside;
+    if (fs::path beside = folder.parent_path() / "config.yml"; folder.filename() == "out" && fs::exists(beside)) return beside;
     return std::nullopt;
 }
 

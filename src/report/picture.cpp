@@ -23,10 +23,11 @@ Result<std::string> draw(const Picture& picture, Canvas& canvas) {
     const Grid grid = grid_of(picture);
     // An SVG file is transparent where nothing is drawn, and a viewer's dark page would swallow the text.
     canvas.rectangle({0, 0}, grid.width(), grid.height(), kWhite);
-    for (std::size_t i = 0; i < picture.plots.size(); ++i)
-        picture.plots[i].draw(canvas,
-                              {kPanelWidth * static_cast<double>(i % grid.columns), kPanelHeight * static_cast<double>(i / grid.columns)},
-                              kPanelWidth, kPanelHeight);
+    for (std::size_t i = 0; i < picture.plots.size(); ++i) {
+        const std::size_t row = i / grid.columns, column = i % grid.columns;
+        const Point corner = {kPanelWidth * static_cast<double>(column), kPanelHeight * static_cast<double>(row)};
+        picture.plots[i].draw(canvas, corner, kPanelWidth, kPanelHeight);
+    }
     return canvas.finish();
 }
 
