@@ -35,7 +35,7 @@ tidy: build
 asan tsan: models
 	@cmake --preset $@ >/dev/null
 	@cmake --build build-$@ -j $(JOBS)
-	@cd build-$@ && LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp \
+	@cd build-$@ && LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp \
 	    PLIMSOLL_REQUIRE_MODELS=1 ctest --output-on-failure --no-tests=error -j $(JOBS)
 
 FUZZ_SECONDS ?= 60

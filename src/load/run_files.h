@@ -39,8 +39,8 @@ inline constexpr const char* kMachinePicture = "machine";
 
 class RunFiles {
   public:
-    // Removes every file of an earlier run there. Traces are written of the sessions with numbers below `traced_sessions`. Errors: io,
-    // no_space.
+    // Removes every file of an earlier run there. Traces are written of the sessions with numbers below `traced_sessions`. `book` must
+    // outlive this. Errors: io, no_space.
     static Result<RunFiles> open(const std::filesystem::path& folder, const ScriptBook& book, std::string model,
                                  std::size_t traced_sessions);
 

@@ -291,7 +291,8 @@ TEST(LocalTarget, RunsAnAgentOfThisProcess) {
 
     // The steps of the first sessions are in the trace, the others are none.
     TemporaryFolder folder;
-    auto files = RunFiles::open(folder.path(), questions({"a"}), "model", 2).value();
+    const ScriptBook book = questions({"a"});
+    auto files = RunFiles::open(folder.path(), book, "model", 2).value();
     files.add(sessions);
     EXPECT_EQ(files.untraced(), 2u);
     ASSERT_TRUE(files.finish(LoadStats(plan), nullptr));

@@ -133,15 +133,15 @@ TEST_F(Sizing, LowConcurrenciesGetAsManySessionsAsAreWanted) {
 }
 
 TEST_F(Sizing, EveryWatchedProcessAndTheServersPageAreKeptAndDrawn) {
-    const auto watched = std::to_string(::getpid());
+    const std::string watched = std::to_string(::getpid()), heading = "program-test-" + watched;
     const auto result = sizing({"--config_file", "eval.yml", "--calc_output_dir", "calc", "--concurrencies", "1,2", "--num_passes", "4",
                                 "--sample_every", "0.05", "--pid", watched, "--metrics_url", model_url() + "/metrics"});
     ASSERT_EQ(result.exit_code, 0) << result.err;
     for (const char* run : {"concurrency_1", "concurrency_2"}) {
         const auto leg = job("online") / run;
-        EXPECT_THAT(load_file(leg / "samples.csv").value(), HasSubstr("pid" + watched + "_cores")) << run;
+        EXPECT_THAT(load_file(leg / "samples.csv").value(), HasSubstr(heading + "_cores")) << run;
         EXPECT_THAT(load_file(leg / "server_metrics.prom").value(), HasSubstr("num_requests_running")) << run;
-        EXPECT_THAT(load_file(leg / "machine.svg").value(), HasSubstr("pid" + watched)) << run;
+        EXPECT_THAT(load_file(leg / "machine.svg").value(), HasSubstr(heading)) << run;
         EXPECT_TRUE(std::filesystem::exists(leg / "machine.png")) << run;
     }
     for (const char* name : {"concurrency_vs_p95_simple", "concurrency_vs_p95_analysis", "percentiles_over_users", "throughput_over_users",
@@ -151,7 +151,7 @@ TEST_F(Sizing, EveryWatchedProcessAndTheServersPageAreKeptAndDrawn) {
     }
     ASSERT_EQ(run_program({"report", "--sizing_dir", "calc", "--output", "report.html"}, folder()).exit_code, 0);
     const auto html = load_file(folder() / "report.html").value();
-    EXPECT_THAT(html, AllOf(HasSubstr("The machine at 2 at once"), HasSubstr("pid" + watched), HasSubstr("p99"), HasSubstr("latency: ")));
+    EXPECT_THAT(html, AllOf(HasSubstr("The machine at 2 at once"), HasSubstr(heading), HasSubstr("p99"), HasSubstr("latency: ")));
     EXPECT_EQ(sizing({"--config_file", "eval.yml", "--pid", "4194999"}).exit_code, 2);
 }
 
