@@ -53,6 +53,7 @@ class Forecaster {
         add_nat_linear();
         choose_next();
         judge_held_out();
+        if (auto parted = warn_of_forms(out_)) out_.warnings.push_back(std::move(*parted));
         warn_of_machines();
         if (most_users() > max_measured()) std::ranges::move(warn_of_limits(model_), std::back_inserter(out_.warnings));
         return std::move(out_);
@@ -291,6 +292,25 @@ Result<std::optional<HoldOut>> hold_out(const Recording& recording, const Foreca
 }
 
 }  // namespace
+
+std::optional<std::string> warn_of_forms(const ForecastResult& result) {
+    // A law of less weight is refuted, and what lies nearer is within what the interval is for.
+    constexpr double kSomeWeight = 0.03, kApart = 0.15;
+    for (std::size_t i = 0; i < result.forecasts.size(); ++i) {
+        const double answer = result.forecasts[i].workflow_p95.value;
+        const auto parts = [&](const FormAnswer& form) {
+            return form.weight >= kSomeWeight && i < form.p95.size() && std::abs(form.p95[i] / answer - 1) > kApart;
+        };
+        if (std::ranges::none_of(result.forms, parts)) continue;
+        std::vector<std::string> said;
+        for (const FormAnswer& form : result.forms)
+            if (form.weight >= kSomeWeight)
+                said.push_back(fmt::format("{} {:.4g} s (weight {:.2f})", to_string(form.form), form.p95[i], form.weight));
+        return fmt::format("with {} users the step laws part: {}; the measured levels hardly tell them apart, a higher one would",
+                           result.forecasts[i].users, fmt::join(said, ", "));
+    }
+    return std::nullopt;
+}
 
 Result<ForecastResult> make_forecast(const Recording& recording, const ForecastRequest& request) {
     PLIMSOLL_TRY(check_request(recording, request));

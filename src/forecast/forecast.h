@@ -111,6 +111,10 @@ struct ForecastResult {
     std::optional<double> rate;
 };
 
+// Says at which number of users the step laws part when one that has some weight lies far from the answer, with each law's p95;
+// nothing where they agree.
+std::optional<std::string> warn_of_forms(const ForecastResult& result);
+
 // A refusal is a result with `refused` set. Errors: invalid_argument (no users, no levels, values out of range, too few
 // calls), limit.
 Result<ForecastResult> make_forecast(const Recording& recording, const ForecastRequest& request);

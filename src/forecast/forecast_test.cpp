@@ -443,6 +443,20 @@ TEST(Recording, SaysWhatCouldNotBeRead) {
     EXPECT_THAT(recording.warnings, testing::Contains(testing::HasSubstr("3 x damaged JSON")));
 }
 
+TEST(Forecast, SaysWhereTheStepLawsPart) {
+    ForecastResult result;
+    result.forecasts.push_back({.users = 64, .workflow_p95 = {146, 131, 160}});
+    result.forecasts.push_back({.users = 200, .workflow_p95 = {381, 306, 422}});
+    result.forms = {
+        {LawForm::table, 0.52, 0, {147, 387}}, {LawForm::roofline, 0.05, 0, {137, 296}}, {LawForm::linear, 0.43, 0, {147, 385}}};
+    EXPECT_EQ(warn_of_forms(result),
+              "with 200 users the step laws part: table 387 s (weight 0.52), roofline 296 s (weight 0.05), linear 385 s (weight 0.43); "
+              "the measured levels hardly tell them apart, a higher one would");
+    result.forms[1].weight = 0.01;  // refuted
+    EXPECT_EQ(warn_of_forms(result), std::nullopt);
+    EXPECT_EQ(warn_of_forms({}), std::nullopt);
+}
+
 TEST(Recording, WeighsPercentilesLikeRepeatedValues) {
     EXPECT_EQ(weighted_percentile({}, 95), 0);
     EXPECT_DOUBLE_EQ(weighted_percentile({{1, 1}, {2, 1}, {3, 1}}, 50), 2);
