@@ -14,8 +14,9 @@ namespace {
 // Errors below this are noise of the measurement: forms that stay below fit equally well.
 constexpr double kEqualMismatch = 0.03;
 // How strongly the misfit speaks between forms: as so many independent observations, far fewer than there are, since every form is
-// wrong somewhere. A form that fits worse keeps this share of its say, so that the interval still knows of it.
-constexpr double kMisfitEvidence = 800, kLeastSay = 0.03;
+// wrong somewhere; steps that were rebuilt show the law itself, equations of calls what many steps added up to. A form that fits
+// worse keeps this share of its say, so that the interval still knows of it.
+constexpr double kStepEvidence = 800, kCallEvidence = 200, kLeastSay = 0.03;
 constexpr int kCalibrationRounds = 3;
 // How much the two scales may move: the laws are fitted already, calibration only takes out what the equations simplify.
 // Where the steps themselves were seen there is less to simplify.
@@ -320,7 +321,10 @@ void FittedModel::weigh_forms() {
         const double mismatch = form.mismatch();
         const double error = mismatch * mismatch + form.held_out_error * form.held_out_error + kEqualMismatch * kEqualMismatch;
         const double worse = misfit_of(form) - least;
-        form.weight = std::max(kLeastSay, std::exp(-kMisfitEvidence * worse)) / (error * error);
+        // Without rebuilt steps the table's misfit is that of the line it is drawn on: one hypothesis, twice.
+        const double prior = steps_rebuilt_ || form.form == LawForm::roofline ? 1 : 0.5;
+        const double evidence = steps_rebuilt_ ? kStepEvidence : kCallEvidence;
+        form.weight = prior * std::max(kLeastSay, std::exp(-evidence * worse)) / (error * error);
         total += form.weight;
     }
     for (FormFit& form : forms_) form.weight /= total;
