@@ -7,8 +7,9 @@
 // sync of the disk; each is answered after the commit. A call that fails is undone alone; when the transaction itself fails
 // (the disk is full), every call in it gets that error. Backpressure: a caller waits suspended until its call is answered, so
 // the line is never longer than there are callers.
-// A call that has begun is carried out even when its caller is cancelled. It is answered on the caller's executor, which must
-// outlive the call. The destructor carries out what waits and joins the thread.
+// A call that has begun is carried out even when its caller is cancelled. It is answered on the caller's executor, whose context must
+// outlive the call, and this object where callers run in a strand: the thread may be the last to let go of one, after its answer.
+// The destructor carries out what waits and joins the thread.
 #pragma once
 
 #include <boost/asio/async_result.hpp>

@@ -90,15 +90,13 @@ asio::awaitable<void> hold(DatabaseThread& thread, Block& block) {
 }
 
 TEST_F(DatabaseThreadTest, calls_from_many_threads_are_all_carried_out_and_failures_undone_alone) {
+    asio::thread_pool pool(2);
     DatabaseThread thread(open(), DatabaseThread::Mode::write, 8);
     int failures[4] = {};
-    {
-        asio::thread_pool pool(2);
-        for (int i = 0; i < 4; ++i)
-            asio::co_spawn(asio::make_strand(pool), insert_each(thread, i * 50 + 1, i * 50 + 50, failures[i]),
-                           [](std::exception_ptr thrown) { EXPECT_FALSE(thrown); });
-        pool.join();
-    }
+    for (int i = 0; i < 4; ++i)
+        asio::co_spawn(asio::make_strand(pool), insert_each(thread, i * 50 + 1, i * 50 + 50, failures[i]),
+                       [](std::exception_ptr thrown) { EXPECT_FALSE(thrown); });
+    pool.join();
     EXPECT_EQ(failures[0] + failures[1] + failures[2] + failures[3], 200 / 7);
     EXPECT_EQ(rows(), 200 - 200 / 7);
 }
