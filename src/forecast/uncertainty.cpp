@@ -9,13 +9,13 @@
 namespace plimsoll::forecast {
 namespace {
 
-// A model of a server is never better than this, as a standard deviation of log p95: 4.1 % to either side at 90 %, what repeated
-// measurements of a real server scatter by.
-constexpr double kLeastDiscrepancy = 0.025;
+// A model of a server is never better than this, as a standard deviation of log p95: 3 % to either side at 90 %. Chosen so that the
+// study's intervals hold what they say (docs/adr/0008-interval-floor.md).
+constexpr double kLeastDiscrepancy = 0.018;
 // Beyond this an interval says nothing.
 constexpr double kMostDiscrepancy = 0.5;
 // What each doubling beyond the highest measured concurrency adds.
-constexpr double kDiscrepancyPerDoubling = 0.005;
+constexpr double kDiscrepancyPerDoubling = 0.004;
 constexpr double kLow = 5, kHigh = 95;  // percentiles of the 90 % interval
 
 double standard_normal(Random& random) {
