@@ -3,7 +3,7 @@
     load_peers.py BUILD_DIR VENV_DIR [PEER]...
 
 Processor time is that of the client's whole process tree, as the slope between two run lengths, so that starting up does not count. The
-first token is compared with truth_server's own times. vllm-bench takes part when $VLLM_BENCH names its program: it is in no package index.
+first token is compared with truth_server's own times. For the costs the server has one core and the client another. vllm-bench takes part when $VLLM_BENCH names its program: it is in no package index.
 """
 import csv
 import json
@@ -50,8 +50,10 @@ PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[UNK]").save_pret
 
 
 class Server:
-    def __init__(self, build, ttft_ms, itl_ms):
+    def __init__(self, build, ttft_ms, itl_ms, core=None):
         self.process = subprocess.Popen([f"{build}/truth_server", str(ttft_ms), str(itl_ms), str(TOKENS)], stdout=subprocess.PIPE, text=True)
+        if core is not None:
+            os.sched_setaffinity(self.process.pid, {core})
         self.url = self.process.stdout.readline().strip()
 
     def take_stats(self):
@@ -159,10 +161,13 @@ COSTS = {"whole": (0, 0, False, 50), "burst": (0, 0, True, 50), "paced": (10, 10
 def cost_us(client, build, case):
     ttft, itl, stream, users = COSTS[case]
     calls = client.sizes[case]
-    with Server(build, ttft, itl) as server:
+    cores = os.sched_getaffinity(0)
+    with Server(build, ttft, itl, min(cores)) as server:
+        os.sched_setaffinity(0, {max(cores)})  # what is started inherits it
         client.load(server.url, users, calls // 4, stream)
         few = client.load(server.url, users, calls // 4, stream)
         many = client.load(server.url, users, calls, stream)
+        os.sched_setaffinity(0, cores)
     return 1e6 * (many - few) / (calls - calls // 4)
 
 

@@ -27,7 +27,7 @@ struct LeanConnection {
     enum class State : std::uint8_t { connecting, sending, receiving, idle };
 
     int fd = -1;
-    State state = State::connecting;
+    State state = State::idle;
     std::size_t place = 0;     // in the list of active or idle connections
     std::size_t endpoint = 0;  // that is being tried
     std::string_view unsent;

@@ -30,10 +30,12 @@ using boost::system::error_code;
 constexpr std::size_t kReadBytes = 64u << 10;
 // Sockets looked at before the executor gets a turn.
 constexpr int kMaxEvents = 256;
-// Where few pieces at a time come in and none ends its answer, the next look waits this long: waking up for every token would cost most
-// of a stream's time. The kernel's times keep the pieces exact; what is asked next is asked so much later at most.
-constexpr std::chrono::microseconds kGather{500};
-constexpr int kFewEvents = 8;
+// Waking up for every token would cost most of a stream's time, so that the next look waits for a share of the usual gap between a
+// stream's pieces. The kernel's times keep the pieces exact; two that come closer than that have the time of the later one, and what is
+// asked after a stream's end is asked so much later at most.
+constexpr int kGatherShare = 8;
+constexpr std::chrono::microseconds kLeastGather{200}, kMostGather{2000};
+constexpr int kGapMemory = 64;  // pieces
 
 error_code last_error() { return {errno, boost::system::system_category()}; }
 
@@ -45,9 +47,14 @@ struct LeanHttpClient::Impl : std::enable_shared_from_this<Impl> {
     Impl(asio::any_io_executor own_executor, std::vector<Tcp::endpoint> own_endpoints)
         : executor(std::move(own_executor)),
           endpoints(std::move(own_endpoints)),
-          set(executor, ::epoll_create1(EPOLL_CLOEXEC)),
+          set(executor),
+          set_fd(::epoll_create1(EPOLL_CLOEXEC)),
           timer(executor),
           gather_timer(executor) {}
+    ~Impl() {
+        if (set.is_open()) set.release();
+        ::close(set_fd);
+    }
 
     // Keeps a connection among the active ones for as long as its exchange runs; it is idle, or gone, afterwards.
     struct Active {
@@ -62,7 +69,8 @@ struct LeanHttpClient::Impl : std::enable_shared_from_this<Impl> {
 
     void close();
     void watch_set();
-    void look_later();
+    void look_after(std::chrono::nanoseconds span);
+    std::chrono::nanoseconds gather_span() const;
     void look();
     void watch_deadlines();
     void handle(Connection& connection, const ArrivalClock& clock);
@@ -74,19 +82,23 @@ struct LeanHttpClient::Impl : std::enable_shared_from_this<Impl> {
     void end_connect(Connection& connection);
     void send_more(Connection& connection);
     void receive(Connection& connection, const ArrivalClock& clock);
+    void enter(Connection& connection, Connection::State state);
     void await(Connection& connection, Connection::State state);
     void end(Connection& connection, Result<void> outcome);
     void fail_with(Connection& connection, const error_code& error, std::string_view doing);
 
     asio::any_io_executor executor;
     std::vector<Tcp::endpoint> endpoints;
-    asio::posix::stream_descriptor set;  // the epoll set
+    asio::posix::stream_descriptor set;  // the epoll set, while the executor watches it
+    int set_fd;                          // the same, always
     LeanConnectionList active, idle;
     std::array<char, kReadBytes> buffer{};
     asio::steady_timer timer, gather_timer;
     bool watching_set = false;  // or to be looked at soon
     bool watching_deadlines = false;
-    std::uint64_t opened = 0, ended = 0;
+    std::chrono::nanoseconds usual_gap{0};  // between the pieces of an answer
+    int sending = 0;                        // connections that have yet to send
+    std::uint64_t opened = 0;
 };
 
 LeanHttpClient::Impl::Active::Active(Impl& own_impl, bool may_reuse)
@@ -96,8 +108,8 @@ LeanHttpClient::Impl::Active::Active(Impl& own_impl, bool may_reuse)
 
 LeanHttpClient::Impl::Active::~Active() {
     auto own = impl.active.take(connection);
+    impl.enter(*own, Connection::State::idle);
     if (!own->is_reusable() || impl.idle.size() >= kMaxIdle) return;
-    own->state = Connection::State::idle;
     own->on_data = nullptr;
     own->reader.reset();
     own->response = {};
@@ -115,6 +127,7 @@ void LeanHttpClient::Impl::close() {
 // The whole set is one descriptor to the executor.
 void LeanHttpClient::Impl::watch_set() {
     if (std::exchange(watching_set, true)) return;
+    if (!set.is_open()) set.assign(set_fd);
     set.async_wait(asio::posix::stream_descriptor::wait_read, [weak = weak_from_this()](error_code error) {
         const auto self = weak.lock();
         if (!self) return;
@@ -123,9 +136,11 @@ void LeanHttpClient::Impl::watch_set() {
     });
 }
 
-void LeanHttpClient::Impl::look_later() {
+// Meanwhile the executor does not watch the set: it would wake up for every piece.
+void LeanHttpClient::Impl::look_after(std::chrono::nanoseconds span) {
     watching_set = true;
-    gather_timer.expires_after(kGather);
+    set.release();
+    gather_timer.expires_after(span);
     gather_timer.async_wait([weak = weak_from_this()](error_code error) {
         const auto self = weak.lock();
         if (!self) return;
@@ -134,16 +149,22 @@ void LeanHttpClient::Impl::look_later() {
     });
 }
 
+// Zero where nothing is gained or a request would go out late.
+std::chrono::nanoseconds LeanHttpClient::Impl::gather_span() const {
+    const std::chrono::nanoseconds span = std::min<std::chrono::nanoseconds>(usual_gap / kGatherShare, kMostGather);
+    return sending == 0 && span >= kLeastGather ? span : std::chrono::nanoseconds::zero();
+}
+
 void LeanHttpClient::Impl::look() {
     std::array<epoll_event, kMaxEvents> events;
-    const int count = ::epoll_wait(set.native_handle(), events.data(), kMaxEvents, 0);
+    const int count = ::epoll_wait(set_fd, events.data(), kMaxEvents, 0);
     const ArrivalClock clock;
-    const std::uint64_t ended_before = ended;
     // Handling one connection touches no other: whoever waits is resumed later, from the executor.
     for (int i = 0; i < count; ++i) handle(*static_cast<Connection*>(events[static_cast<std::size_t>(i)].data.ptr), clock);
     if (active.size() == 0) return;
-    if (count > 0 && count <= kFewEvents && ended == ended_before)
-        look_later();
+    const auto span = gather_span();
+    if (count > 0 && count < kMaxEvents && span > span.zero())
+        look_after(span);
     else
         watch_set();
 }
@@ -184,18 +205,24 @@ void LeanHttpClient::Impl::watch_deadlines() {
     });
 }
 
+void LeanHttpClient::Impl::enter(Connection& connection, Connection::State state) {
+    const auto sends = [](Connection::State any) { return any == Connection::State::connecting || any == Connection::State::sending; };
+    sending += sends(state) - sends(connection.state);
+    connection.state = state;
+}
+
 void LeanHttpClient::Impl::await(Connection& connection, Connection::State state) {
     const bool reads = state == Connection::State::receiving;
-    connection.state = state;
+    enter(connection, state);
     epoll_event event{.events = reads ? EPOLLIN : EPOLLOUT, .data = {.ptr = &connection}};
-    ::epoll_ctl(set.native_handle(), EPOLL_CTL_MOD, connection.fd, &event);
+    ::epoll_ctl(set_fd, EPOLL_CTL_MOD, connection.fd, &event);
 }
 
 void LeanHttpClient::Impl::begin(Connection& connection) {
     watch_set();
     watch_deadlines();
-    if (connection.state == Connection::State::idle) {
-        connection.state = Connection::State::receiving;
+    if (connection.fd >= 0) {
+        enter(connection, Connection::State::receiving);
         send_more(connection);
     } else {
         ++opened;
@@ -225,11 +252,11 @@ error_code LeanHttpClient::Impl::start_connect(Connection& connection, const Tcp
     const ssize_t sent = ::send(connection.fd, connection.unsent.data(), connection.unsent.size(), MSG_NOSIGNAL);
     if (sent < 0 && !would_block(errno)) return last_error();
     connection.unsent.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(0, sent)));
-    connection.state = sent < 0                    ? Connection::State::connecting
-                       : connection.unsent.empty() ? Connection::State::receiving
-                                                   : Connection::State::sending;
+    enter(connection, sent < 0                    ? Connection::State::connecting
+                      : connection.unsent.empty() ? Connection::State::receiving
+                                                  : Connection::State::sending);
     epoll_event event{.events = connection.state == Connection::State::receiving ? EPOLLIN : EPOLLOUT, .data = {.ptr = &connection}};
-    return ::epoll_ctl(set.native_handle(), EPOLL_CTL_ADD, connection.fd, &event) == 0 ? error_code() : last_error();
+    return ::epoll_ctl(set_fd, EPOLL_CTL_ADD, connection.fd, &event) == 0 ? error_code() : last_error();
 }
 
 void LeanHttpClient::Impl::end_connect(Connection& connection) {
@@ -260,6 +287,7 @@ void LeanHttpClient::Impl::receive(Connection& connection, const ArrivalClock& c
     Http1Reader& reader = connection.reader;
     if (count == 0) return end(connection, reader.end_of_stream());
     LeanResponse& response = connection.response;
+    if (reader.started()) usual_gap += (arrived - response.received) / kGapMemory - usual_gap / kGapMemory;
     response.received = std::max(arrived, connection.sent);
     bool wanted = true;
     const auto on_body = [&](std::string_view piece) {
@@ -285,7 +313,6 @@ void LeanHttpClient::Impl::fail_with(Connection& connection, const error_code& e
 // The connection stays among the active ones until the exchange takes it back.
 void LeanHttpClient::Impl::end(Connection& connection, Result<void> outcome) {
     if (connection.ended()) return;
-    ++ended;
     connection.outcome = std::move(outcome);
     asio::post(executor, std::exchange(connection.on_end, nullptr));
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <future>
 #include <thread>
 
@@ -31,6 +32,21 @@ asio::awaitable<void> cut(ServerRequest, ServerResponse& response) {
     response.abort(false);
 }
 
+constexpr int kPieces = 40;
+std::vector<ArrivalTime> g_written;
+
+// Far enough apart that the client gathers.
+asio::awaitable<void> pace(ServerRequest, ServerResponse& response) {
+    g_written.clear();
+    std::ignore = co_await response.start(200, "text/event-stream");
+    for (int i = 0; i < kPieces; ++i) {
+        co_await sleep_for(std::chrono::milliseconds(8));
+        g_written.push_back(ArrivalTime::clock::now());
+        std::ignore = co_await response.write("data: x\n\n");
+    }
+    std::ignore = co_await response.finish();
+}
+
 asio::awaitable<void> hang(ServerRequest, ServerResponse& response) { co_await response.wait_gone(); }
 
 class LeanClient : public LoopbackFixture {
@@ -39,6 +55,7 @@ class LeanClient : public LoopbackFixture {
         server_.route("POST", "/echo", echo);
         server_.route("POST", "/refuse", refuse);
         server_.route("POST", "/trickle", trickle);
+        server_.route("POST", "/pace", pace);
         server_.route("POST", "/cut", cut);
         server_.route("POST", "/hang", hang);
         start_server();
@@ -84,6 +101,24 @@ TEST_F(LeanClient, StreamsAndErrorStatuses) {
     EXPECT_EQ(refused->retry_after_s, 3);
     EXPECT_EQ(body_, "");
     EXPECT_EQ(client_->connections_opened(), 1u);
+}
+
+TEST_F(LeanClient, GatheredPiecesKeepTheirTimes) {
+    for (int again = 0; again < 2; ++again) {
+        std::vector<ArrivalTime> arrived;
+        const std::string bytes = request("/pace", "");
+        ASSERT_TRUE(wait(client_->exchange(bytes, {}, [&](std::string_view, ArrivalTime time) {
+            arrived.push_back(time);
+            return true;
+        })));
+        ASSERT_EQ(arrived.size(), g_written.size());
+        std::vector<ArrivalTime::duration> late;
+        for (std::size_t i = 0; i < arrived.size(); ++i) late.push_back(arrived[i] - g_written[i]);
+        std::ranges::nth_element(late, late.begin() + kPieces / 2);
+        EXPECT_LT(late[kPieces / 2], std::chrono::microseconds(500));  // half of what is gathered
+    }
+    ASSERT_TRUE(exchange("/echo", "and on"));
+    EXPECT_EQ(body_, "and on");
 }
 
 TEST_F(LeanClient, CutStreamIsABadResponse) {
