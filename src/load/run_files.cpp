@@ -18,40 +18,59 @@ double seconds(std::int64_t ns) { return 1e-9 * static_cast<double>(ns); }
 // Milliseconds, or nothing for what did not happen.
 std::string ms(std::int64_t ns) { return fmt::format("{:.3f}", 1e-6 * static_cast<double>(ns)); }
 
-// Times of the steps of one traced session.
+// One traced session as NAT writes it. The steps of a call's tokens differ in their time only: they are written once and cut there, since
+// a tree of values for each would cost many times what the call did.
 class TraceWriter {
   public:
     TraceWriter(const SessionRecord& session, double wall_start) : session_(session), wall_start_(wall_start) {}
 
-    event::SessionTrace write(const Script& script, const std::string& model) {
-        trace_.request_number = static_cast<std::int64_t>(session_.number);
-        if (std::ranges::any_of(session_.calls, [](const CallRecord& call) { return !call.steps.empty(); })) {
-            for (const CallRecord& call : session_.calls) trace_.steps.insert(trace_.steps.end(), call.steps.begin(), call.steps.end());
-            event::note_queueing(trace_, seconds(session_.start - session_.intended));
-            return std::move(trace_);
-        }
+    std::string write(const Script& script, const std::string& model) {
+        if (std::ranges::any_of(session_.calls, [](const CallRecord& call) { return !call.steps.empty(); })) return write_recorded();
         const std::string root = id("session", 0);
-        add(Category::workflow, Phase::start, root, "root", "load", session_.start).payload.metadata = {
-            {event::kIntendedStart, at(session_.intended)}};
+        event::Step start = make_step(Category::workflow, Phase::start, root, "root", "load", session_.start);
+        start.payload.metadata = {{event::kIntendedStart, at(session_.intended)}};
+        add(start);
         for (const CallRecord& call : session_.calls) {
             const ScriptStep& step = script.steps[static_cast<std::size_t>(call.step)];
             add_call(call, step, step.name.empty() ? model : step.name, root);
         }
-        event::Step& end = add(Category::workflow, Phase::end, root, "root", "load", session_.end);
+        event::Step end = make_step(Category::workflow, Phase::end, root, "root", "load", session_.end);
         end.payload.span_event_timestamp = at(session_.start);
-        std::ranges::stable_sort(trace_.steps, {}, [](const event::Step& step) { return step.payload.event_timestamp; });
-        return std::move(trace_);
+        add(end);
+        std::ranges::stable_sort(lines_, {}, &Line::time);
+        std::string out = fmt::format(R"({{"request_number":{},"intermediate_steps":[)", session_.number);
+        for (const Line& line : lines_) {
+            const auto& [head, tail] = texts_[line.text];
+            out.append(head).append(to_compact_json(line.time)).append(tail).push_back(',');
+        }
+        out.back() = ']';
+        return out + '}';
     }
 
   private:
+    struct Line {
+        double time = 0;
+        std::size_t text = 0;  // in texts_
+    };
+
+    std::string write_recorded() const {
+        event::SessionTrace trace;
+        trace.request_number = static_cast<std::int64_t>(session_.number);
+        for (const CallRecord& call : session_.calls) trace.steps.insert(trace.steps.end(), call.steps.begin(), call.steps.end());
+        event::note_queueing(trace, seconds(session_.start - session_.intended));
+        return to_compact_json(event::to_json(trace));
+    }
+
     void add_call(const CallRecord& call, const ScriptStep& step, const std::string& model, const std::string& root) {
         const std::string uuid = id("call", call.step + 1);
-        event::Step& start = add(Category::llm, Phase::start, uuid, root, model, call.start);
+        event::Step start = make_step(Category::llm, Phase::start, uuid, root, model, call.start);
         start.payload.metadata = {{event::kIntendedStart, at(call.intended)}};
         start.payload.data.emplace();
         if (!step.messages.empty()) start.payload.data->input = step.messages.back().text;
-        for (const std::uint32_t us : call.token_us) add(Category::llm, Phase::chunk, uuid, root, model, call.start + 1000ll * us);
-        event::Step& end = add(Category::llm, Phase::end, uuid, root, model, call.end);
+        add(start);
+        if (!call.token_us.empty()) add_text(make_step(Category::llm, Phase::chunk, uuid, root, model, call.start));
+        for (const std::uint32_t us : call.token_us) lines_.push_back({at(call.start + 1000ll * us), texts_.size() - 1});
+        event::Step end = make_step(Category::llm, Phase::end, uuid, root, model, call.end);
         end.payload.span_event_timestamp = at(call.start);
         event::UsageInfo usage;
         usage.num_llm_calls = 1;
@@ -63,11 +82,12 @@ class TraceWriter {
             end.payload.metadata = {{"error",
                                      {{"code", to_string(call.error ? call.error->code : ErrorCode::cancelled)},
                                       {"message", call.error ? call.error->message : kind}}}};
+        add(end);
     }
 
-    event::Step& add(Category category, Phase phase, const std::string& uuid, const std::string& parent, const std::string& name,
-                     std::int64_t ns) {
-        event::Step& step = trace_.steps.emplace_back();
+    event::Step make_step(Category category, Phase phase, const std::string& uuid, const std::string& parent, const std::string& name,
+                          std::int64_t ns) const {
+        event::Step step;
         step.parent_id = parent;
         step.payload.event_type = {category, phase};
         step.payload.event_timestamp = at(ns);
@@ -76,12 +96,26 @@ class TraceWriter {
         return step;
     }
 
+    void add(const event::Step& step) {
+        add_text(step);
+        lines_.push_back({step.payload.event_timestamp, texts_.size() - 1});
+    }
+
+    // Before its time and after it. No text of ours stands before a step's own time, so the first one found is it.
+    void add_text(const event::Step& step) {
+        constexpr std::string_view kTime = "\"event_timestamp\":";
+        std::string text = to_compact_json(event::to_json(step));
+        const std::size_t begin = text.find(kTime) + kTime.size(), end = text.find(',', begin);
+        texts_.emplace_back(text.substr(0, begin), text.substr(end));
+    }
+
     std::string id(std::string_view what, int number) const { return fmt::format("{}-{}-{}", what, session_.number, number); }
     double at(std::int64_t ns) const { return wall_start_ + seconds(ns); }
 
     const SessionRecord& session_;
     double wall_start_;
-    event::SessionTrace trace_;
+    std::vector<std::pair<std::string, std::string>> texts_;
+    std::vector<Line> lines_;
 };
 
 std::string timeline_csv(const std::vector<Second>& timeline) {
@@ -173,8 +207,7 @@ void RunFiles::add(const std::vector<SessionRecord>& sessions) {
 }
 
 std::string RunFiles::trace_of(const SessionRecord& session) const {
-    const auto trace = TraceWriter(session, wall_start_).write((*book_)[session.number % book_->size()], model_);
-    return to_compact_json(event::to_json(std::vector{trace}).get_array().front());
+    return TraceWriter(session, wall_start_).write((*book_)[session.number % book_->size()], model_);
 }
 
 Result<void> RunFiles::finish(const LoadStats& stats, const json::value& summary) {
