@@ -18,6 +18,10 @@ constexpr double kEqualMismatch = 0.03;
 // worse keeps this share of its say, so that the interval still knows of it.
 constexpr double kStepEvidence = 800, kCallEvidence = 200, kLeastSay = 0.03;
 constexpr int kCalibrationRounds = 3;
+// Steps that two fits foretell nearer than this (of the logarithm) are the same.
+constexpr double kOtherStep = 0.1;
+// A cache that makes the lowest and the highest level read prompts this different (of the logarithm) is worth a word.
+constexpr double kOtherCache = 0.2;
 // How much the two scales may move: the laws are fitted already, calibration only takes out what the equations simplify.
 // Where the steps themselves were seen there is less to simplify.
 constexpr double kScaleSd = 0.15, kScaleSdOfSteps = 0.03;
@@ -55,6 +59,18 @@ double unweighted_p95(const Level& level) {
     return percentile(std::move(lengths), 95);
 }
 
+// The graph with so many times the prompt tokens to be read, by endpoint; the rest is cached.
+SessionGraph with_reading(SessionGraph graph, std::span<const double> ratio) {
+    for (Task& task : graph.tasks) {
+        if (task.kind != TaskKind::model) continue;
+        const int whole = task.prompt + task.cached;
+        const double read = std::round(task.prompt * ratio[static_cast<std::size_t>(task.resource)]);
+        task.prompt = static_cast<int>(std::clamp(read, 1.0, static_cast<double>(whole)));
+        task.cached = whole - task.prompt;
+    }
+    return graph;
+}
+
 double log_ratio(double played, double measured) { return played > 0 && measured > 0 ? std::log(played / measured) : 0; }
 
 ReplicaLimits pick_limits(const ResolvedLimits& limits, const Choice& choice) {
@@ -89,6 +105,7 @@ Result<FittedModel> FittedModel::fit(const Recording& recording, const Limits& l
     FittedModel model;
     model.recording_ = recording;
     model.fit_tools(limits);
+    model.compare_caches();
     model.make_scripts();
     PLIMSOLL_TRY(model.fit_laws(limits));
     for (FormFit& form : model.forms_) PLIMSOLL_TRY(model.calibrate(form, seed));
@@ -108,11 +125,41 @@ void FittedModel::fit_tools(const Limits& limits) {
     }
 }
 
+// What of a prompt is in a cache is the server's state and not the session's: it changes with the time and with the load.
+void FittedModel::compare_caches() {
+    const std::size_t endpoints = recording_.names.models.size();
+    std::vector<std::vector<double>> read_share;  // of prompt tokens, by level and endpoint
+    for (const Level& level : recording_.levels) {
+        std::vector<double> read(endpoints, 0), all(endpoints, 0);
+        for (const RecordedSession& session : level.sessions)
+            for (const Task& task : session.graph.tasks) {
+                if (task.kind != TaskKind::model) continue;
+                read[static_cast<std::size_t>(task.resource)] += task.prompt;
+                all[static_cast<std::size_t>(task.resource)] += task.prompt + task.cached;
+            }
+        for (std::size_t e = 0; e < endpoints; ++e) read[e] = all[e] > 0 ? read[e] / all[e] : 0;
+        read_share.push_back(std::move(read));
+    }
+    const auto& top = read_share.back();
+    for (const auto& share : read_share) {
+        auto& ratio = reading_ratio_.emplace_back(endpoints, 1);
+        for (std::size_t e = 0; e < endpoints; ++e)
+            if (share[e] > 0 && top[e] > 0) ratio[e] = top[e] / share[e];
+    }
+    for (std::size_t e = 0; e < endpoints; ++e)
+        if (std::abs(std::log(reading_ratio_.front()[e])) > kOtherCache)
+            cache_warnings_.push_back(fmt::format(
+                "{}: {:.0f} % of the prompt tokens were in a cache at concurrency {}, {:.0f} % at {}; the latter is taken to go on",
+                recording_.names.models[e], 100 * (1 - read_share.front()[e]), recording_.levels.front().concurrency, 100 * (1 - top[e]),
+                recording_.max_concurrency()));
+}
+
 void FittedModel::make_scripts() {
     std::map<std::uint64_t, std::size_t> by_signature;
-    for (const Level& level : recording_.levels) {
+    for (std::size_t l = 0; l < recording_.levels.size(); ++l) {
         auto& scripts = scripts_.emplace_back();
-        for (const RecordedSession& session : level.sessions) {
+        const bool other_cache = std::ranges::any_of(reading_ratio_[l], [](double ratio) { return ratio != 1; });
+        for (const RecordedSession& session : recording_.levels[l].sessions) {
             if (!session.usable()) continue;
             scripts.push_back(std::make_unique<Script>(session.graph));
             const auto calls = std::ranges::count(session.graph.tasks, TaskKind::model, &Task::kind);
@@ -120,9 +167,11 @@ void FittedModel::make_scripts() {
             const auto [place, added] = by_signature.emplace(session.signature, pool_.size());
             if (added) pool_.emplace_back();
             Item& item = pool_[place->second];
-            if (!session.left_out.empty())
-                what_if_scripts_.push_back(std::make_unique<Script>(without_marked(session.graph, session.left_out)));
-            item.scripts.push_back((session.left_out.empty() ? scripts : what_if_scripts_).back().get());
+            const bool changed = other_cache || !session.left_out.empty();
+            if (changed)
+                changed_scripts_.push_back(
+                    std::make_unique<Script>(without_marked(with_reading(session.graph, reading_ratio_[l]), session.left_out)));
+            item.scripts.push_back((changed ? changed_scripts_ : scripts).back().get());
             item.weight = item.weight == 0 ? session.weight : std::min(item.weight, session.weight);
         }
     }
@@ -233,6 +282,7 @@ NetworkModel FittedModel::make_network(const Choice& choice) const {
 Result<NetworkResult> FittedModel::play_level(const FormFit& form, std::size_t level, std::uint64_t seed) const {
     Load load;
     for (const auto& script : scripts_[level]) load.order.push_back(script.get());
+    load.runs_out = recording_.levels[level].ran_out();
     load.users = recording_.levels[level].concurrency;
     load.think_time = recording_.think_time;
     load.warm_up = std::min(static_cast<std::size_t>(load.users), load.order.size() - 1);
@@ -248,10 +298,34 @@ Result<void> FittedModel::weigh_by_held_out(const FittedModel& lower, std::uint6
     for (std::size_t i = 0; i < forms_.size(); ++i) {
         const auto played = play_level(lower.forms_[i], top, seed);
         if (!played) return fail(played.error());
-        forms_[i].held_out_error = log_ratio(played->mean(), measured);
+        FormFit& form = forms_[i];
+        form.held_out_error = form.held_out_rest = log_ratio(played->mean(), measured);
+        form.held_out_step = compare_full_steps(lower.forms_[i], form);
+        const double step = form.held_out_step.log_error();
+        if (batches_were_full() && std::abs(step) > kOtherStep && step * form.held_out_error > 0)
+            form.held_out_rest = std::copysign(std::max(0.0, std::abs(form.held_out_error) - std::abs(step)), step);
     }
     weigh_forms();
     return {};
+}
+
+FullStep FittedModel::compare_full_steps(const FormFit& predicted, const FormFit& fitted) const {
+    const Choice before = best_choice(predicted), now = best_choice(fitted);
+    FullStep most;
+    for (std::size_t e = 0; e < now.laws.size(); ++e) {
+        const double replicas = limits_[e].replicas, n = std::ceil(evidence_[e].peak_sequences / replicas);
+        const double context = evidence_[e].peak_tokens / replicas;
+        FullStep step{recording_.names.models[e], static_cast<int>(n), before.laws[e].step_seconds(n, context, 0, 0),
+                      now.laws[e].step_seconds(n, context, 0, 0)};
+        if (e == 0 || std::abs(step.log_error()) > std::abs(most.log_error())) most = std::move(step);
+    }
+    return most;
+}
+
+// As many sequences as the limits allow ran at once, so that no load makes larger batches.
+bool FittedModel::batches_were_full() const {
+    return std::ranges::all_of(limits_,
+                               [](const ResolvedLimits& one) { return one.places_known() && one.places_high <= one.places_reached; });
 }
 
 Result<std::vector<double>> FittedModel::play_levels(const FormFit& form, std::uint64_t seed, std::vector<LevelCheck>* checks) const {
@@ -362,6 +436,7 @@ double FittedModel::mean_session_seconds() const { return recording_.levels.fron
 
 std::vector<std::string> FittedModel::warnings() const {
     std::vector<std::string> out = recording_.warnings;
+    out.insert(out.end(), cache_warnings_.begin(), cache_warnings_.end());
     for (const ResolvedLimits& one : limits_) out.insert(out.end(), one.warnings.begin(), one.warnings.end());
     return out;
 }

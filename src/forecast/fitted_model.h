@@ -2,7 +2,9 @@
 // measurements lie from the real ones.
 #pragma once
 
+#include <cmath>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/random.h"
@@ -20,6 +22,14 @@ struct LevelCheck {
     double p95_error = 0;
 };
 
+// A step without prompts, with as many sequences as a replica ever had, of the endpoint where two fits differ most.
+struct FullStep {
+    std::string endpoint;
+    int sequences = 0;
+    double predicted = 0, fitted = 0;  // seconds: fitted without the highest level, and with it
+    double log_error() const { return std::log(predicted / fitted); }
+};
+
 // One form of step law, for all endpoints, under one batch budget.
 struct FormFit {
     LawForm form = LawForm::linear;
@@ -28,6 +38,8 @@ struct FormFit {
     double decode_scale = 1, prompt_scale = 1;
     std::vector<LevelCheck> checks;
     double held_out_error = 0;  // of the mean session at a level that the same form did not see: log(played / measured)
+    FullStep held_out_step;     // by the same two fits
+    double held_out_rest = 0;   // of held_out_error, without what that step explains where no target has larger batches
     double weight = 0;          // of all form fits together 1
 
     double mismatch() const;  // root mean square of the mean errors; the highest level counts twice
@@ -76,12 +88,15 @@ class FittedModel {
     };
 
     void fit_tools(const Limits& limits);
+    void compare_caches();
     void make_scripts();
     Result<void> fit_laws(const Limits& limits);
     Result<void> calibrate(FormFit& form, std::uint64_t seed) const;
     Result<NetworkResult> play_level(const FormFit& form, std::size_t level, std::uint64_t seed) const;
     Result<std::vector<double>> play_levels(const FormFit& form, std::uint64_t seed, std::vector<LevelCheck>* checks) const;
     void weigh_forms();
+    FullStep compare_full_steps(const FormFit& predicted, const FormFit& fitted) const;
+    bool batches_were_full() const;
 
     Recording recording_;
     std::vector<FormFit> forms_;
@@ -91,7 +106,10 @@ class FittedModel {
     std::vector<ServerEvidence> evidence_;
     std::vector<ResolvedLimits> limits_;
     std::vector<std::vector<std::unique_ptr<Script>>> scripts_;  // by level, of usable sessions in the order of their start
-    std::vector<std::unique_ptr<Script>> what_if_scripts_;       // of sessions with tasks left out
+    std::vector<std::unique_ptr<Script>> changed_scripts_;       // of sessions that a forecast plays differently
+    // By level and endpoint: prompt tokens to be read where the highest level's cache finds as much as it did, over those read there.
+    std::vector<std::vector<double>> reading_ratio_;
+    std::vector<std::string> cache_warnings_;
     std::vector<Item> pool_;
     std::size_t most_calls_ = 1;
 };

@@ -59,12 +59,6 @@ class Forecaster {
         return std::move(out_);
     }
 
-    Result<double> predict_p95(int concurrency) {
-        auto played = player_.play_best({concurrency, std::nullopt, 0}, sessions_for(concurrency, true));
-        if (!played) return fail(played.error());
-        return played->p95;
-    }
-
   private:
     int max_measured() const { return recording_.max_concurrency(); }
 
@@ -82,7 +76,7 @@ class Forecaster {
         double error = 0, held_out = 0;
         for (const FormFit& form : model_.forms()) {
             error += form.weight * form.checks.back().mean_error;
-            held_out += form.weight * form.held_out_error;
+            held_out += form.weight * form.held_out_rest;
         }
         int most = 0;
         for (const int users : request_.users) most = std::max(most, users);
@@ -99,14 +93,20 @@ class Forecaster {
                                                 100 * std::expm1(error)));
     }
 
-    // Far off without the highest level, yet near with it: a limit that only that level reached, most likely.
+    // Far off without the highest level, yet near with it: a limit that only that level reached, or batches whose speed it alone shows.
     void judge_held_out() {
-        constexpr double kFarOff = 0.2;
+        constexpr double kFarOff = 0.2, kOtherStep = 0.1;
         if (!out_.held_out || std::abs(out_.held_out->error()) <= kFarOff || out_.refused) return;
+        const FullStep& step = out_.held_out->step;
+        const std::string cause =
+            step.log_error() * out_.held_out->error() > 0 && std::abs(step.log_error()) > kOtherStep
+                ? fmt::format("a step of {} with {} sequences takes {:.3g} ms, where the lower levels foretell {:.3g} ms", step.endpoint,
+                              step.sequences, 1e3 * step.fitted, 1e3 * step.predicted)
+                : "what makes it so does not show below";
         out_.warnings.push_back(
-            fmt::format("without concurrency {0} its p95 is predicted {1:+.0f} % off: what makes it so does not show below; with it, the "
-                        "model plays that level's p95 {2:+.0f} % off",
-                        out_.held_out->concurrency, 100 * out_.held_out->error(), 100 * std::expm1(out_.checks.back().p95_error)));
+            fmt::format("without concurrency {} its p95 is predicted {:+.0f} % off: {}; with it, the model plays that level's p95 "
+                        "{:+.0f} % off",
+                        out_.held_out->concurrency, 100 * out_.held_out->error(), cause, 100 * std::expm1(out_.checks.back().p95_error)));
     }
 
     void warn_of_machines() {
@@ -284,10 +284,13 @@ Result<std::optional<HoldOut>> hold_out(const Recording& recording, const Foreca
     plain.seed = request.seed;
     HoldOut out;
     out.concurrency = recording.max_concurrency();
-    auto predicted = Forecaster(lower, *lower_model, plain).predict_p95(out.concurrency);
+    const Level& level = recording.levels.back();
+    const Player player(*lower_model, plain);
+    const auto predicted = level.ran_out() ? player.measurement_p95(out.concurrency, level.sessions.size()) : player.p95(out.concurrency);
     if (!predicted) return fail(predicted.error());
     out.predicted = *predicted;
-    out.measured = recording.levels.back().p95();
+    out.measured = level.p95();
+    out.step = model.heaviest_form().held_out_step;
     return out;
 }
 

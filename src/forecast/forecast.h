@@ -75,6 +75,7 @@ struct UsersForecast {
 struct HoldOut {
     int concurrency = 0;
     double predicted = 0, measured = 0;  // p95 of the workflow, seconds
+    FullStep step;
     double error() const { return predicted / measured - 1; }
 };
 

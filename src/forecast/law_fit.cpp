@@ -204,6 +204,15 @@ void LawFit::make_table(const Observations& observations, const FitSettings& set
     table_ratio_.assign(seen.size() - 1, 1);
     for (std::size_t n = 1; n < table_ratio_.size(); ++n)
         table_ratio_[n] = (seen[n] + kTablePseudo * line) / (expected[n] + kTablePseudo * line);
+    // Numbers that never ran lie between those that did. (Of calls the number is a mean, and as good as any other.)
+    if (observations.steps_rebuilt)
+        for (std::size_t low = 1, high = 2; high < table_ratio_.size(); ++high) {
+            if (expected[high] == 0) continue;
+            for (std::size_t n = low + 1; n < high && expected[low] > 0; ++n)
+                table_ratio_[n] =
+                    std::lerp(table_ratio_[low], table_ratio_[high], static_cast<double>(n - low) / static_cast<double>(high - low));
+            low = high;
+        }
     law_ = moved({});
 }
 

@@ -122,6 +122,7 @@ class Network {
     }
 
     void begin_session() {
+        if (load_.runs_out && started_ == load_.order.size()) return;
         if (load_.rate) push(now_ + next_gap(), EventKind::begin_session, 0, 0);
         if (started_ == load_.warm_up) count_from_ = now_;
         std::uint32_t index = 0;

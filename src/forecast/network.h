@@ -28,6 +28,7 @@ struct NetworkModel {
 
 struct Load {
     std::vector<const Script*> order;  // sessions as they start; used again from the front when more are needed
+    bool runs_out = false;             // they are not: the load ends with them, as that of a measurement does
     int users = 1;                     // closed: sessions in flight or thinking
     double think_time = 0;             // seconds between two sessions of a user
     std::optional<double> rate;        // open: sessions a second, exponential gaps; users is ignored

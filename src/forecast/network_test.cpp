@@ -56,6 +56,20 @@ TEST(Network, APromptIsReadInStepsOfTheBudget) {
     EXPECT_NEAR(play_graph(make_model(), {{model_call(2500, 1)}}, 1, 3).mean(), 3 * kStep, 1e-6);
 }
 
+TEST(Network, ALoadThatRunsOutLeavesTheLastSessionAlone) {
+    NetworkModel model = make_model();
+    model.endpoints[0].law.a = 0;
+    model.endpoints[0].law.b = kStep;  // two share the server's speed
+    const Script script({{model_call(1, 50)}});
+    Load load;
+    load.order = {&script, &script, &script};
+    load.users = load.warm_up = 2;
+    load.counted = 1;
+    EXPECT_NEAR(play(model, load).value().mean(), 2 * 50 * kStep, 0.1);
+    load.runs_out = true;
+    EXPECT_NEAR(play(model, load).value().mean(), 50 * kStep, 0.1);
+}
+
 TEST(Network, CallsAtTheSameInstantShareEveryStep) {
     const auto result = play_graph(make_model(), {{model_call(10, 50), model_call(10, 50), model_call(10, 20)}}, 1, 3);
     EXPECT_NEAR(result.mean(), 50 * kStep, 1e-6);

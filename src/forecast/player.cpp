@@ -120,6 +120,35 @@ Result<std::vector<Played>> Player::play_forms(const Target& target, std::size_t
     return played;
 }
 
+Result<double> Player::p95(int users) const {
+    auto played = play_best({users, std::nullopt, 0}, sessions_for(users, true));
+    if (!played) return fail(played.error());
+    return played->p95;
+}
+
+Result<double> Player::measurement_p95(int users, std::size_t sessions) const {
+    Load load;
+    load.users = users;
+    load.think_time = think_time_;
+    load.runs_out = true;
+    load.warm_up = std::min(static_cast<std::size_t>(users), sessions - 1);
+    load.counted = sessions - load.warm_up;
+    const std::size_t times = std::max<std::size_t>(1, kValueSessions / sessions);
+    Random random(request_.seed);
+    double sum = 0;
+    for (const FormFit& form : model_.forms()) {
+        const NetworkModel network = make_network(model_.best_choice(form), {users, std::nullopt, 0});
+        for (std::size_t i = 0; i < times; ++i) {
+            load.order = model_.draw_order(sessions, random, false);
+            load.seed = request_.seed + i;
+            const auto played = play(network, load);
+            if (!played) return fail(played.error());
+            sum += form.weight / static_cast<double>(times) * std::log(std::max(1e-9, played->p95()));
+        }
+    }
+    return std::exp(sum);
+}
+
 Played combine(const std::vector<Played>& played, const std::vector<FormFit>& forms) {
     Played out;
     std::size_t heaviest = 0;

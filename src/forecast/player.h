@@ -40,6 +40,9 @@ class Player {
 
     // Geometric mean over the forms by their weights, each played with its best choice.
     Result<Played> play_best(const Target& target, std::size_t sessions, LimitGuess guess = LimitGuess::best) const;
+    // p95 of the workflow: of users that go on, and of a measurement that ends with its `sessions`, the first one of each user left out.
+    Result<double> p95(int users) const;
+    Result<double> measurement_p95(int users, std::size_t sessions) const;
     Result<std::vector<Played>> play_forms(const Target& target, std::size_t sessions, LimitGuess guess) const;
     Result<std::vector<Played>> bootstrap(const Target& target, int draws) const;
 

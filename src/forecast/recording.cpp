@@ -77,7 +77,8 @@ struct SessionReader {
             call.streamed = !span.token_times.empty();
             call.first_token = call.streamed ? span.token_times.front() : span.end;
             call.token_times = span.token_times;
-            shape.push_back(static_cast<std::uint64_t>(call.prompt) << 32 | static_cast<std::uint64_t>(call.output));
+            // The whole prompt: what of it was in a cache is the server's doing.
+            shape.push_back(static_cast<std::uint64_t>(span.usage.prompt_tokens) << 32 | static_cast<std::uint64_t>(call.output));
             level.calls.push_back(std::move(call));
         }
         std::ranges::sort(shape);
@@ -253,6 +254,8 @@ std::vector<std::pair<double, double>> Level::lengths() const {
 }
 
 double Level::p95() const { return weighted_percentile(lengths(), 95); }
+
+bool Level::ran_out() const { return std::ranges::all_of(sessions, &RecordedSession::finished); }
 
 double Level::mean_length() const {
     double sum = 0, total = 0;

@@ -61,6 +61,7 @@ struct Level {
     std::vector<std::pair<double, double>> lengths() const;  // (seconds, weight) of usable sessions after the warm-up
     double p95() const;
     double mean_length() const;
+    bool ran_out() const;  // it ended with its sessions, and did not cut them off
 };
 
 struct Recording {

@@ -22,7 +22,8 @@ double StepLaw::raw_seconds(double n, double context, double prompt_tokens, doub
     if (prompt_tokens > 0) return prompt_a + prompt_b * n + c * context + d * prompt_tokens + e * prompts;
     if (n <= 0) return a;
     const auto low = static_cast<std::size_t>(n);
-    if (low + 1 >= table.size()) return std::max(a + b * n, table.empty() ? 0.0 : table.back()) + c * context;
+    if (table.empty()) return a + b * n + c * context;
+    if (low + 1 >= table.size()) return table.back() + b * (n - static_cast<double>(table.size() - 1)) + c * context;
     return table[low] + (table[low + 1] - table[low]) * (n - static_cast<double>(low)) + c * context;
 }
 

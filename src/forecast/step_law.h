@@ -26,7 +26,7 @@ struct StepLaw {
     double e = 0;               // a prompt (table)
     double prompt_a = 0;        // a' (table)
     double prompt_b = 0;        // b' (table)
-    std::vector<double> table;  // g(n) at index n; beyond its end the line a + bn
+    std::vector<double> table;  // g(n) at index n; beyond its end b more a sequence
     double ingest = 0;          // seconds from sending a call until the server may batch it
     double decode_scale = 1;    // of what a step takes without prompts
     double prompt_scale = 1;    // of what the prompts of a step add

@@ -11,6 +11,9 @@ namespace {
 // (a few in a hundred), so that the shortest gaps are those of its delays and not of steps.
 constexpr double kBunchShare = 0.45;
 constexpr double kShortGapPercentile = 20;
+// Steps of few sequences may be shorter than that, but no call gets two tokens in a step. A client that sees both at once is another
+// matter.
+constexpr double kSecondTokenShare = 0.5;  // of the bunch's gap
 
 struct Token {
     double time = 0;
@@ -53,9 +56,16 @@ std::vector<BatchStep> rebuild_steps(const Level& level, int endpoint, double ma
     const double until = end_of_use(level);
     std::vector<BatchStep> steps;
     double previous_end = -1;
+    const auto continues = [&](std::size_t first, std::size_t next) {
+        const Token& token = tokens[next];
+        if (token.time - tokens[next - 1].time > gap) return false;
+        if (token.index == 0) return true;
+        const double before = level.calls[token.call].token_times[token.index - 1];
+        return before < tokens[first].time || token.time - before <= kSecondTokenShare * gap;
+    };
     for (std::size_t at = 0; at < tokens.size();) {
         std::size_t stop = at + 1;
-        while (stop < tokens.size() && tokens[stop].time - tokens[stop - 1].time <= gap) ++stop;
+        while (stop < tokens.size() && continues(at, stop)) ++stop;
         BatchStep step;
         bool follows = false;  // some sequence got its token in the step before, so the server was not idle between
         for (std::size_t i = at; i < stop; ++i) {

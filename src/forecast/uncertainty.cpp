@@ -29,7 +29,7 @@ double discrepancy(const FittedModel& model, double users, int replicas) {
     const double doublings = std::max(0.0, std::log2(users / replicas / measured));
     double held_out = 0, match = 0;
     for (const FormFit& form : model.forms()) {
-        held_out += form.weight * form.held_out_error;
+        held_out += form.weight * form.held_out_rest;
         match += form.weight * form.mismatch();
     }
     const double base = std::sqrt(kLeastDiscrepancy * kLeastDiscrepancy + held_out * held_out + match * match);
