@@ -18,8 +18,6 @@ constexpr double kEqualMismatch = 0.03;
 // worse keeps this share of its say, so that the interval still knows of it.
 constexpr double kStepEvidence = 800, kCallEvidence = 200, kLeastSay = 0.03;
 constexpr int kCalibrationRounds = 3;
-// Steps that two fits foretell nearer than this (of the logarithm) are the same.
-constexpr double kOtherStep = 0.1;
 // A cache that makes the lowest and the highest level read prompts this different (of the logarithm) is worth a word.
 constexpr double kOtherCache = 0.2;
 // How much the two scales may move: the laws are fitted already, calibration only takes out what the equations simplify.
@@ -301,9 +299,9 @@ Result<void> FittedModel::weigh_by_held_out(const FittedModel& lower, std::uint6
         FormFit& form = forms_[i];
         form.held_out_error = form.held_out_rest = log_ratio(played->mean(), measured);
         form.held_out_step = compare_full_steps(lower.forms_[i], form);
+        if (!batches_were_full() || !form.held_out_step.explains(form.held_out_error)) continue;
         const double step = form.held_out_step.log_error();
-        if (batches_were_full() && std::abs(step) > kOtherStep && step * form.held_out_error > 0)
-            form.held_out_rest = std::copysign(std::max(0.0, std::abs(form.held_out_error) - std::abs(step)), step);
+        form.held_out_rest = std::copysign(std::max(0.0, std::abs(form.held_out_error) - std::abs(step)), step);
     }
     weigh_forms();
     return {};

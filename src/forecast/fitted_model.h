@@ -28,6 +28,9 @@ struct FullStep {
     int sequences = 0;
     double predicted = 0, fitted = 0;  // seconds: fitted without the highest level, and with it
     double log_error() const { return std::log(predicted / fitted); }
+    // Whether it is a cause of a held-out error with that sign.
+    bool explains(double error) const { return log_error() * error > 0 && std::abs(log_error()) > kOther; }
+    static constexpr double kOther = 0.1;  // nearer than this (of the logarithm) two steps are the same
 };
 
 // One form of step law, for all endpoints, under one batch budget.

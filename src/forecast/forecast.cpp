@@ -95,11 +95,11 @@ class Forecaster {
 
     // Far off without the highest level, yet near with it: a limit that only that level reached, or batches whose speed it alone shows.
     void judge_held_out() {
-        constexpr double kFarOff = 0.2, kOtherStep = 0.1;
+        constexpr double kFarOff = 0.2;
         if (!out_.held_out || std::abs(out_.held_out->error()) <= kFarOff || out_.refused) return;
         const FullStep& step = out_.held_out->step;
         const std::string cause =
-            step.log_error() * out_.held_out->error() > 0 && std::abs(step.log_error()) > kOtherStep
+            step.explains(out_.held_out->error())
                 ? fmt::format("a step of {} with {} sequences takes {:.3g} ms, where the lower levels foretell {:.3g} ms", step.endpoint,
                               step.sequences, 1e3 * step.fitted, 1e3 * step.predicted)
                 : "what makes it so does not show below";

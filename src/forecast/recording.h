@@ -61,7 +61,9 @@ struct Level {
     std::vector<std::pair<double, double>> lengths() const;  // (seconds, weight) of usable sessions after the warm-up
     double p95() const;
     double mean_length() const;
-    bool ran_out() const;  // it ended with its sessions, and did not cut them off
+    // It ended with its sessions, and cut none off. A file of only the first sessions of a longer run looks so too; where they are many
+    // times the users it hardly matters.
+    bool ran_out() const;
 };
 
 struct Recording {
