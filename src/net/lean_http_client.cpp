@@ -33,8 +33,8 @@ constexpr int kMaxEvents = 256;
 // Waking up for every token would cost most of a stream's time, so that the next look waits for a share of the usual gap between a
 // stream's pieces. The kernel's times keep the pieces exact; two that come closer than that have the time of the later one, and what is
 // asked after a stream's end is asked so much later at most.
-constexpr int kGatherShare = 8;
-constexpr std::chrono::microseconds kLeastGather{200}, kMostGather{2000};
+constexpr int kGatherShare = 4;
+constexpr std::chrono::microseconds kLeastGather{200}, kMostGather{4000};
 constexpr int kGapMemory = 64;  // pieces
 
 error_code last_error() { return {errno, boost::system::system_category()}; }
