@@ -32,9 +32,9 @@ constexpr std::size_t kReadBytes = 64u << 10;
 constexpr int kMaxEvents = 256;
 // Waking up for every token would cost most of a stream's time, so that the next look waits for a share of the usual gap between a
 // stream's pieces. The kernel's times keep the pieces exact; two that come closer than that have the time of the later one, and what is
-// asked after a stream's end is asked so much later at most.
-constexpr int kGatherShare = 4;
-constexpr std::chrono::microseconds kLeastGather{200}, kMostGather{4000};
+// asked after a stream's end is asked so much later at most: longer waits would cost less, but show in what is counted from its end.
+constexpr int kGatherShare = 8;
+constexpr std::chrono::microseconds kLeastGather{200}, kMostGather{500};
 constexpr int kGapMemory = 64;  // pieces
 
 error_code last_error() { return {errno, boost::system::system_category()}; }
