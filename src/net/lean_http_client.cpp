@@ -34,7 +34,7 @@ constexpr int kMaxEvents = 256;
 // stream's pieces. The kernel's times keep the pieces exact; two that come closer than that have the time of the later one, and what is
 // asked after a stream's end is asked so much later at most: longer waits would cost less, but show in what is counted from its end.
 constexpr int kGatherShare = 8;
-constexpr std::chrono::microseconds kLeastGather{200}, kMostGather{500};
+constexpr std::chrono::microseconds kLeastGather{200}, kMostGather{1000};
 constexpr int kGapMemory = 64;  // pieces
 
 error_code last_error() { return {errno, boost::system::system_category()}; }
