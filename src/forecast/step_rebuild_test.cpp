@@ -39,6 +39,25 @@ TEST(StepRebuild, ABunchIsAStepAlsoForAClientThatIsSometimesLate) {
     }
 }
 
+// Most steps of the level take 40 ms; at its end one call is left, whose steps take 10 ms.
+TEST(StepRebuild, NoCallHasTwoTokensInAStep) {
+    constexpr int kShared = 100, kAlone = 20;
+    Level level;
+    for (int i = 0; i < 4; ++i) {
+        ModelCall call{.session = i, .prompt = 10, .output = kShared, .streamed = true};
+        for (int k = 1; k <= kShared; ++k) call.token_times.push_back(0.04 * k);
+        for (int k = 1; i == 0 && k <= kAlone; ++k) call.token_times.push_back(0.04 * kShared + 0.01 * k);
+        call.first_token = call.token_times.front();
+        call.ended = call.token_times.back();
+        level.duration = std::max(level.duration, call.ended);
+        level.calls.push_back(std::move(call));
+        level.sessions.push_back({.end = call.ended, .finished = true});
+    }
+    const auto steps = rebuild_steps(level, 0, 4096);
+    ASSERT_EQ(steps.size(), static_cast<std::size_t>(kShared - 1 + kAlone));
+    for (const BatchStep& step : steps) EXPECT_NEAR(step.seconds, step.n == 4 ? 0.04 : 0.01, 1e-9) << step.n;
+}
+
 TEST(StepRebuild, OfNothingIsNothing) { EXPECT_TRUE(rebuild_steps(Level{}, 0, 4096).empty()); }
 
 }  // namespace
